@@ -1,0 +1,165 @@
+"""What a checked spec is: the result of elaboration, and all that passes, runtimes and exporters ever see of it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from dslc.ir.graph import Graph
+from dslc.ir.types import DType, Frozen, TensorType
+
+Scalar = bool | int | float | str
+Leaf = Scalar | DType | None
+Argument = Leaf | tuple[Leaf, ...] | tuple[tuple[Leaf, ...], ...]
+Count = Annotated[int, Field(ge=1, le=2**53)]
+
+
+class Init(Frozen):
+    """An initialiser with its arguments: `normal(std=0.02)`. `fan_axes` is not needed: see docs/defaults.md for the fans."""
+
+    name: str
+    args: dict[str, Argument] = {}
+
+
+class Weight(Frozen):
+    """A trained tensor; shared weights stand once."""
+
+    address: str
+    type: TensorType
+    init: Init
+    place: str = ""
+
+
+class State(Frozen):
+    """A tensor kept between steps: in a network (running statistics) or in `train` (`scope` "train")."""
+
+    address: str
+    type: TensorType
+    init: Init
+    scope: Literal["network", "train"] = "network"
+    place: str = ""
+
+
+class Port(Frozen):
+    """A network's input or output."""
+
+    name: str
+    type: TensorType
+    default: Scalar | None = None
+    place: str = ""
+
+
+class LayerRow(Frozen):
+    """One expansion of a block, for the layer table of `dslc show`."""
+
+    address: str
+    block: str
+    outputs: tuple[TensorType, ...]
+    depth: int
+    place: str = ""
+
+
+class Network(Frozen):
+    """One network: `evaluate` and `train` are the two phases (R13) over the same weights and states."""
+
+    name: str
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    evaluate: Graph  # inputs of kind input, weight, state; outputs by name
+    train: Graph
+    weights: tuple[Weight, ...]
+    states: tuple[State, ...]
+    layers: tuple[LayerRow, ...]
+    place: str = ""
+
+
+class Call(Frozen):
+    """A call `sgd(0.1, momentum=0.9)` in a setting, its arguments bound by name with the defaults filled in."""
+
+    name: str
+    args: dict[str, Argument]
+    place: str = ""
+
+
+class DataSource(Frozen):
+    """`data = dataset("fashion-mnist")` in a `train`."""
+
+    variable: str
+    kind: str  # dataset, csv, npz, idx, text, images, pairs
+    args: dict[str, Argument]
+    fields: dict[str, TensorType]  # [batch, *sample], or no batch for those named in `whole`
+    whole: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()  # class labels, if the schema knows them
+    checked: bool = True  # False: the schema was not known when the spec was checked
+    place: str = ""
+
+
+class StepProgram(Frozen):
+    """One `step` of a training (a training without steps has one, called "step")."""
+
+    name: str
+    graph: Graph  # training phase; outputs `loss`, `loss.NAME`, `metric.NAME`; updates: states of trained networks
+    trains: tuple[str, ...]  # addresses of the weights that are trained
+    losses: tuple[str, ...]  # names; "" is the unnamed one
+    optimizer: Call
+    times: Count = 1
+
+
+class Rule(Frozen):
+    pattern: str
+    settings: dict[str, Argument]
+    place: str = ""
+
+
+class Training(Frozen):
+    """One `train` body, ready to be compiled. Every setting has a value; `origins` says where each came from."""
+
+    name: str
+    networks: tuple[str, ...]
+    data: tuple[DataSource, ...]
+    steps: tuple[StepProgram, ...]
+    evaluate: Graph  # evaluation phase; outputs `loss`, `loss.NAME`, `metric.NAME`
+    predict: Graph  # evaluation phase; data fields -> outputs of the first network called
+    contract: dict[str, str]  # network input -> the source text of its argument (`data.image / 255`)
+    metrics: tuple[str, ...]  # names; "metric: accuracy(...)" is called by its operator
+    weights: tuple[Weight, ...]
+    states: tuple[State, ...]
+    schedule: Call | None
+    clip: Call | None
+    batch_size: Count
+    epochs: Count | None
+    max_steps: Count | None
+    start: Call | None = None
+    rules: tuple[Rule, ...] = ()
+    place: str = ""
+
+
+class Generate(Frozen):
+    name: str
+    graph: Graph
+    settings: dict[str, Argument]
+    place: str = ""
+
+
+class ParamValue(Frozen):
+    """A `param` of the root file with its value and where the value came from ("default", "spec", "environment", "--set", "--FLAG", "argument")."""
+
+    name: str
+    type: str
+    value: Argument
+    origin: str
+    place: str = ""
+
+
+class Program(Frozen):
+    """A whole checked spec."""
+
+    path: str
+    precision: DType
+    networks: dict[str, Network]
+    trainings: dict[str, Training]
+    generates: dict[str, Generate]
+    params: tuple[ParamValue, ...]
+    settings: tuple[ParamValue, ...]  # of the train bodies, `train.epochs` ...
+    uses_signature_only: tuple[str, ...] = ()  # operators that can be checked but not run yet

@@ -39,22 +39,22 @@ class Val:
         return self._binary("add", other, swap=True)
 
     def __sub__(self, other: Val | float) -> Val:
-        return self._binary("sub", other)
+        return self._binary("subtract", other)
 
     def __rsub__(self, other: float) -> Val:
-        return self._binary("sub", other, swap=True)
+        return self._binary("subtract", other, swap=True)
 
     def __mul__(self, other: Val | float) -> Val:
-        return self._binary("mul", other)
+        return self._binary("multiply", other)
 
     def __rmul__(self, other: float) -> Val:
-        return self._binary("mul", other, swap=True)
+        return self._binary("multiply", other, swap=True)
 
     def __truediv__(self, other: Val | float) -> Val:
-        return self._binary("div", other)
+        return self._binary("divide", other)
 
     def __rtruediv__(self, other: float) -> Val:
-        return self._binary("div", other, swap=True)
+        return self._binary("divide", other, swap=True)
 
     def __pow__(self, other: Val | float) -> Val:
         return self._binary("pow", other)
@@ -63,7 +63,7 @@ class Val:
         return self._binary("matmul", other)
 
     def __neg__(self) -> Val:
-        return self.builder.one("neg", (self,))
+        return self.builder.one("negative", (self,))
 
 
 class Builder:

@@ -1,0 +1,66 @@
+"""What can go wrong in an export. All of it means: no file was written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dslc.diagnostics import Diagnostic
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotExportable(Diagnostic):
+    """An operator that has no ONNX form."""
+
+    operator: str
+    place: str
+    reason: str
+
+    code = "onnx-unsupported"
+    words = "`{operator}` at {place} has no ONNX form: {reason}"
+    hint = "leave it out of the network's outputs; losses, draws and gradients belong into `train`"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckFailed(Diagnostic):
+    """A checker refused the model; a fault of the exporter."""
+
+    check: str
+    detail: str
+
+    code = "onnx-check"
+    words = "the exported model does not pass {check}: {detail}"
+    hint = "no file was written; this is a fault of dslc, please report it with the spec"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParityFailed(Diagnostic):
+    """A runtime computes something else than the reference interpreter."""
+
+    backend: str
+    sizes: str
+    output: str
+    difference: str
+    node: str
+
+    code = "onnx-parity"
+    words = "{backend} computes another `{output}` at {sizes}: {difference}; first at {node}"
+    hint = "no file was written; this is a fault of dslc or of {backend}, please report it with the spec"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BadParameters(Diagnostic):
+    """The parameters handed in do not fit the network."""
+
+    detail: str
+
+    code = "onnx-parameters"
+    words = "the parameters do not fit the network: {detail}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CannotWrite(Diagnostic):
+    path: str
+    reason: str
+
+    code = "onnx-write"
+    words = "cannot write {path}: {reason}"

@@ -1,0 +1,172 @@
+"""A thin writer of ONNX protobufs: appends nodes, initializers and value_info with our names, types, places and addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+
+from dslc.ir.graph import Node
+from dslc.ir.types import Dim, DType, TensorType, tensor
+
+OPSET = 21
+IR_VERSION = 10  # the first with node metadata
+
+ELEMENT = {
+    DType.f32: TensorProto.FLOAT,
+    DType.f64: TensorProto.DOUBLE,
+    DType.i32: TensorProto.INT32,
+    DType.i64: TensorProto.INT64,
+    DType.u8: TensorProto.UINT8,
+    DType.u64: TensorProto.UINT64,
+    DType.bool: TensorProto.BOOL,
+}
+
+
+def value_info(name: str, type: TensorType) -> onnx.ValueInfoProto:
+    """Name, element type and shape; a symbolic dim is written as its text (`batch`, `2*time`)."""
+    shape = [size.constant if size.is_constant else str(size) for size in type.shape]
+    return helper.make_tensor_value_info(name, ELEMENT[type.dtype], shape)
+
+
+class Writer:
+    """Collects one ONNX graph.
+
+    `names` maps value ids of our graph to tensor names. Lowerings call `emit`; tensors that they need between get names below the
+    node's address (`LeNet/stack0/unsqueeze0`).
+    """
+
+    def __init__(self, types: Sequence[TensorType]) -> None:
+        self.types = types
+        self.names: dict[int, str] = {}
+        self.nodes: list[onnx.NodeProto] = []
+        self.initializers: dict[str, onnx.TensorProto] = {}
+        self.known: dict[str, TensorType] = {}  # types of all tensors
+        self.sources: dict[str, tuple[str, int]] = {}  # dim name -> (input tensor, axis)
+        self.current = Node(op="", inputs=(), outputs=())
+        self._counts: dict[str, int] = {}
+        self._sizes: dict[Dim, str] = {}
+
+    # -- names
+
+    def fresh(self, op: str) -> str:
+        """A tensor and node name below the current node's address."""
+        key = f"{self.current.address}/{op.lower()}"
+        number = self._counts.get(key, 0)
+        self._counts[key] = number + 1
+        return f"{key}{number}"
+
+    def type(self, name: str) -> TensorType:
+        return self.known[name]
+
+    # -- pieces
+
+    def emit(self, op: str, inputs: Sequence[str], result: TensorType, output: str | None = None, **attributes: Any) -> str:
+        """Append a node with one result; `output` is given for the tensor that the current node defines. Returns the tensor's name."""
+        return self.emit_many(op, inputs, [result], [output or self.fresh(op)], **attributes)[0]
+
+    def emit_many(self, op: str, inputs: Sequence[str], results: Sequence[TensorType], outputs: Sequence[str], **attributes: Any) -> list[str]:
+        """Append a node with several results under the given names."""
+        attributes = {key: value for key, value in attributes.items() if value is not None}
+        node = helper.make_node(op, list(inputs), list(outputs), name=outputs[0], **attributes)
+        self.stamp(node)
+        self.nodes.append(node)
+        self.known.update(zip(outputs, results, strict=True))
+        return list(outputs)
+
+    def stamp(self, node: onnx.NodeProto) -> None:
+        for key, value in (("dslc.address", self.current.address), ("dslc.source", self.current.place)):
+            if value:
+                node.metadata_props.add(key=key, value=value)
+
+    def initializer(self, name: str, array: np.ndarray) -> str:
+        """A named tensor of data, little-endian raw bytes."""
+        if name not in self.initializers:
+            contiguous = np.ascontiguousarray(array)
+            dtype = next(d for d in DType if d.numpy == contiguous.dtype.name)
+            proto = TensorProto(name=name, data_type=ELEMENT[dtype], dims=contiguous.shape)
+            proto.raw_data = contiguous.astype(contiguous.dtype.newbyteorder("<"), copy=False).tobytes()
+            self.initializers[name] = proto
+            self.known[name] = tensor(dtype, *contiguous.shape)
+        return name
+
+    def constant(self, values: Any, dtype: DType) -> str:
+        """A small constant; equal ones are shared. Named by its content, so names do not depend on order."""
+        array = np.asarray(values, dtype.numpy)
+        text = "_".join(str(v) for v in array.ravel().tolist()) if array.size <= 8 else f"hash{_digest(array)}"
+        shape = "x".join(map(str, array.shape)) or "scalar"
+        return self.initializer(f"constant/{dtype}/{shape}/{text}", array)
+
+    def ints(self, values: Sequence[int]) -> str:
+        """A vector of i64."""
+        return self.constant(list(values), DType.i64)
+
+    # -- sizes
+
+    def size(self, dim: Dim) -> str:
+        """An i64[1] tensor holding a symbolic size, computed from the inputs' shapes."""
+        if dim.is_constant:
+            return self.ints([dim.constant])
+        if dim not in self._sizes:
+            self._sizes[dim] = self._compute(dim)
+        return self._sizes[dim]
+
+    def _compute(self, dim: Dim) -> str:
+        vector = tensor("i64", 1)
+        total = ""
+        for monomial, coefficient in dim.terms:
+            product = self.ints([coefficient]) if coefficient != 1 or not monomial else ""
+            for atom, power in monomial:
+                factor = self._axis(atom) if isinstance(atom, str) else self._quotient(atom.numerator, atom.divisor)
+                for _ in range(power):
+                    product = self.emit("Mul", [product, factor], vector) if product else factor
+            total = self.emit("Add", [total, product], vector) if total else product
+        return total
+
+    def _axis(self, name: str) -> str:
+        source, axis = self.sources[name]
+        key = Dim.of(name)
+        if key not in self._sizes:
+            self._sizes[key] = self.emit("Shape", [source], tensor("i64", 1), start=axis, end=axis + 1)
+        return self._sizes[key]
+
+    def _quotient(self, numerator: Dim, divisor: int) -> str:
+        # Sizes are not negative, so ONNX's truncating division is floor division.
+        return self.emit("Div", [self.size(numerator), self.ints([divisor])], tensor("i64", 1))
+
+    def shape(self, shape: Sequence[int | Dim]) -> str:
+        """An i64 vector holding a shape: an initializer where it is fixed, else computed."""
+        dims = [Dim.of(size) for size in shape]
+        if all(size.is_constant for size in dims):
+            return self.ints([size.constant for size in dims])
+        return self.emit("Concat", [self.size(size) for size in dims], tensor("i64", len(dims)), axis=0)
+
+    # -- the whole
+
+    def model(self, name: str, inputs: Sequence[tuple[str, TensorType]], outputs: Sequence[tuple[str, TensorType]],
+              metadata: Mapping[str, str], version: str) -> onnx.ModelProto:  # fmt: skip
+        """The finished model. Initializers that no node reads are left out."""
+        used = {tensor for node in self.nodes for tensor in node.input}
+        published = {name for name, _ in outputs}
+        given = {name for name, _ in inputs}
+        graph = onnx.GraphProto(name=name)
+        graph.node.extend(self.nodes)
+        graph.initializer.extend(proto for key, proto in self.initializers.items() if key in used)
+        graph.input.extend(value_info(key, type) for key, type in inputs)
+        graph.output.extend(value_info(key, type) for key, type in outputs)
+        for node in self.nodes:
+            graph.value_info.extend(value_info(key, self.known[key]) for key in node.output if key not in published and key not in given)
+        model = onnx.ModelProto(ir_version=IR_VERSION, producer_name="dslc", producer_version=version, graph=graph)
+        model.opset_import.add(domain="", version=OPSET)
+        for key, value in sorted(metadata.items()):
+            model.metadata_props.add(key=key, value=value)
+        return model
+
+
+def _digest(array: np.ndarray) -> str:
+    from hashlib import sha256
+
+    return sha256(array.tobytes()).hexdigest()[:16]

@@ -1,0 +1,126 @@
+"""Groups of our nodes that are one ONNX operator: convolution with bias, batch normalisation.
+
+Found on the graph before it is lowered; each match says which nodes it covers and how the whole is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from dslc.ir.graph import Graph, Node
+from exporters.onnx.lowerings import window
+from exporters.onnx.model import Writer
+
+
+@dataclass(frozen=True)
+class Match:
+    """`write` stands in for `last`; the nodes in `covered` (by their first output) are not lowered."""
+
+    last: int
+    covered: frozenset[int]
+    write: Callable[[Writer], None]
+
+
+class Uses:
+    """Who defines and who reads each value."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.maker: dict[int, Node] = {id: node for node in graph.nodes for id in node.outputs}
+        self.readers: dict[int, list[Node]] = {}
+        for node in graph.nodes:
+            for id in node.inputs:
+                self.readers.setdefault(id, []).append(node)
+        self.published = {output.id for output in graph.outputs}
+
+    def only(self, id: int, op: str) -> Node | None:
+        """The node of operator `op` that defines `id`, if exactly one node reads it and it is not published."""
+        node = self.maker.get(id)
+        single = len(self.readers.get(id, ())) == 1 and id not in self.published
+        return node if node is not None and node.op == op and single else None
+
+    def made(self, id: int, op: str) -> Node | None:
+        node = self.maker.get(id)
+        return node if node is not None and node.op == op else None
+
+
+def find(graph: Graph, keep: frozenset[int] = frozenset()) -> dict[int, Match]:
+    """All matches of a graph, keyed by the value id that each defines. Values in `keep` stay visible."""
+    uses = Uses(graph)
+    uses.published |= keep
+    found: dict[int, Match] = {}
+    for node in graph.nodes:
+        for recognise in (conv_bias, batch_norm):
+            match = recognise(uses, node)
+            if match is not None:
+                found[match.last] = match
+    return found
+
+
+def conv_bias(uses: Uses, node: Node) -> Match | None:
+    """add(conv(x, w), reshape(b, [c, 1, 1])) is Conv(x, w, b)."""
+    if node.op != "add":
+        return None
+    conv = uses.only(node.inputs[0], "conv")
+    shift = uses.made(node.inputs[1], "reshape")
+    if conv is None or shift is None:
+        return None
+    types = uses.graph.types
+    bias, result, spread = types[shift.inputs[0]], types[node.outputs[0]], types[shift.outputs[0]]
+    channels = [i for i, size in enumerate(reversed(spread.shape)) if not (size.is_constant and size.constant == 1)]
+    fits = bias.rank == 1 and bias.shape[0] == result.shape[1] and channels in ([result.rank - 2], []) and spread.rank <= result.rank
+    if not fits or (not channels and not (bias.shape[0].is_constant and bias.shape[0].constant == 1)):
+        return None
+
+    def write(w: Writer) -> None:
+        w.current = node.model_copy(update={"address": conv.address, "place": conv.place})
+        kernel = [size.constant for size in types[conv.inputs[1]].shape[2:]]
+        inputs = [w.names[id] for id in (*conv.inputs, shift.inputs[0])]
+        w.names[node.outputs[0]] = w.names.get(node.outputs[0], node.address)
+        w.emit("Conv", inputs, result, w.names[node.outputs[0]], kernel_shape=kernel, group=conv.attrs["groups"], **window(conv, len(kernel)))
+
+    covered = {conv.outputs[0]}
+    if len(uses.readers[shift.outputs[0]]) == 1 and shift.outputs[0] not in uses.published:
+        covered.add(shift.outputs[0])
+    return Match(node.outputs[0], frozenset(covered), write)
+
+
+def batch_norm(uses: Uses, node: Node) -> Match | None:
+    """channel_affine(x, γ / √(v + ε), β - m·γ / √(v + ε)) with running m, v is BatchNormalization(x, γ, β, m, v)."""
+    if node.op != "channel_affine":
+        return None
+    x, scale_id, shift_id = node.inputs
+    scale, shift = uses.made(scale_id, "divide"), uses.made(shift_id, "subtract")
+    if scale is None or shift is None:
+        return None
+    root, part = uses.made(scale.inputs[1], "sqrt"), uses.made(shift.inputs[1], "divide")
+    if root is None or part is None or part.inputs[1] != scale.inputs[1]:
+        return None
+    total, product = uses.made(root.inputs[0], "add"), uses.made(part.inputs[0], "multiply")
+    if total is None or product is None or scale.inputs[0] not in product.inputs:
+        return None
+    eps = uses.made(total.inputs[1], "constant")
+    if eps is None:
+        return None
+    gamma, beta, variance = scale.inputs[0], shift.inputs[0], total.inputs[0]
+    mean = product.inputs[0] if product.inputs[1] == gamma else product.inputs[1]
+    kinds: Mapping[int, str] = {item.id: item.kind for item in uses.graph.inputs}
+    if [kinds.get(id) for id in (gamma, beta, mean, variance)] != ["weight", "weight", "state", "state"]:
+        return None
+    inside = [scale, shift, root, part, total, product]
+    members = {id(n) for n in (*inside, node)}
+    covered = {
+        n.outputs[0] for n in inside
+        if n.outputs[0] not in uses.published and all(id(reader) in members for reader in uses.readers[n.outputs[0]])
+    }  # fmt: skip
+    if len(covered) != len(inside):
+        return None
+    epsilon = float(eps.attrs["value"])  # type: ignore[arg-type]
+
+    def write(w: Writer) -> None:
+        w.current = node
+        inputs = [w.names[id] for id in (x, gamma, beta, mean, variance)]
+        w.emit("BatchNormalization", inputs, uses.graph.types[node.outputs[0]], w.names[node.outputs[0]], epsilon=epsilon)
+
+    return Match(node.outputs[0], frozenset(covered), write)

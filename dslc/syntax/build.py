@@ -1,0 +1,307 @@
+"""From Lark's tree to ours: one constructor a grammar rule, an own post-order loop (no recursion on input depth)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from dslc.diagnostics import Sink
+from dslc.source import Source, Span
+from dslc.syntax import ast, errors
+from dslc.syntax.scan import SOFT
+
+MOST_NESTED = 64
+
+
+class Context:
+    """The source and sink of one build."""
+
+    def __init__(self, source: Source, sink: Sink) -> None:
+        self.source = source
+        self.sink = sink
+
+    def span(self, start: int, end: int) -> Span:
+        return Span(self.source, start, end)
+
+    def name(self, token: Any) -> ast.Name:
+        """A name that may be bound or read: no soft keyword."""
+        name = ast.Name(id=str(token), span=self.span(token.start_pos, token.end_pos))
+        if name.id in SOFT:
+            self.sink.add(errors.KeywordAsName(span=name.span, word=name.id))
+        return name
+
+    def label(self, token: Any) -> ast.Name:
+        """A name after `.`, before `=` in a call or before `:`: soft keywords may stand."""
+        return ast.Name(id=str(token), span=self.span(token.start_pos, token.end_pos))
+
+    def token_span(self, token: Any) -> Span:
+        return self.span(token.start_pos, token.end_pos)
+
+
+Items = Sequence[Any]
+Constructor = Callable[[Context, Items, Span], Any]
+
+
+def build(source: Source, tree: Any, sink: Sink) -> Any:
+    """The value of the start rule: a tuple of statements, a Signature, or (path, expression)."""
+    context = Context(source, sink)
+    stack: list[tuple[Any, list[Any], int]] = [(tree, [], 0)]
+    while True:
+        node, done, at = stack.pop()
+        if at < len(node.children):
+            child = node.children[at]
+            stack.append((node, done, at + 1))
+            if hasattr(child, "children"):
+                stack.append((child, [], 0))
+            else:
+                done.append(leaf(context, child))
+            continue
+        value = RULES[node.data](context, done, extent(context, node))
+        if not stack:
+            return value
+        stack[-1][1].append(value)
+
+
+def extent(context: Context, node: Any) -> Span:
+    start, end = getattr(node.meta, "start_pos", None), getattr(node.meta, "end_pos", None)
+    return context.span(start or 0, end or 0)
+
+
+def leaf(context: Context, token: Any) -> Any:
+    """Values of tokens that are expressions by themselves; other tokens stay tokens."""
+    if token is None:
+        return None
+    make = LEAVES.get(token.type)
+    return token if make is None else make(context, token)
+
+
+LEAVES: dict[str, Callable[[Context, Any], Any]] = {
+    "INT": lambda c, t: ast.Int(value=int(str(t).replace("_", "")), span=c.token_span(t)),
+    "FLOAT": lambda c, t: ast.Float(value=float(str(t).replace("_", "")), span=c.token_span(t)),
+    "STRING": lambda c, t: ast.String(value=unquoted(c, t), span=c.token_span(t)),
+    "TRUE": lambda c, t: ast.Bool(value=True, span=c.token_span(t)),
+    "FALSE": lambda c, t: ast.Bool(value=False, span=c.token_span(t)),
+}
+ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "t": "\t"}
+
+
+def unquoted(context: Context, token: Any) -> str:
+    text, out, at = str(token)[1:-1], [], 0
+    while at < len(text):
+        if text[at] != "\\":
+            out.append(text[at])
+            at += 1
+            continue
+        if text[at + 1] not in ESCAPES:
+            start = token.start_pos + 1 + at
+            context.sink.add(errors.BadEscape(span=context.span(start, start + 2), found=text[at : at + 2]))
+        out.append(ESCAPES.get(text[at + 1], text[at + 1]))
+        at += 2
+    return "".join(out)
+
+
+# ---- helpers -----------------------------------------------------------------------------------------------------------------
+
+
+def is_token(item: Any, *types: str) -> bool:
+    return getattr(item, "type", None) in types and not isinstance(item, ast.Node)
+
+
+def expression(c: Context, item: Any) -> Any:
+    """A bare NAME token in an expression is a Name."""
+    return c.name(item) if is_token(item, "NAME") else item
+
+
+def expressions(c: Context, items: Items) -> tuple[Any, ...]:
+    return tuple(expression(c, item) for item in items if item is not None)
+
+
+def arguments(c: Context, items: Any) -> tuple[ast.Arg, ...]:
+    found: list[ast.Arg] = []
+    for item in items or ():
+        if isinstance(item, ast.Arg):
+            found.append(item)
+        else:
+            value = expression(c, item)
+            found.append(ast.Arg(name=None, value=value, span=value.span))
+    return tuple(found)
+
+
+def nested(c: Context, span: Span, value: Any, kinds: tuple[type, ...], child: str) -> None:
+    """Prefix operators and `^` nest without brackets: 64 deep at most."""
+    depth = 0
+    while isinstance(value, kinds):
+        depth += 1
+        value = getattr(value, child)
+        if depth > MOST_NESTED:
+            c.sink.add(errors.NestedTooDeeply(span=span, limit=MOST_NESTED))
+            return
+
+
+def negation(c: Context, i: Items, s: Span) -> ast.Neg:
+    value = expression(c, i[-1])
+    nested(c, s, value, (ast.Neg,), "value")
+    return ast.Neg(value=value, span=s)
+
+
+def inversion(c: Context, i: Items, s: Span) -> ast.Not:
+    value = expression(c, i[-1])
+    nested(c, s, value, (ast.Not,), "value")
+    return ast.Not(value=value, span=s)
+
+
+def power(c: Context, i: Items, s: Span) -> ast.Power:
+    exponent = expression(c, i[-1])
+    nested(c, s, exponent, (ast.Power, ast.Neg), "exponent" if isinstance(exponent, ast.Power) else "value")
+    return ast.Power(base=expression(c, i[0]), exponent=exponent, span=s)
+
+
+def chain(c: Context, i: Items, s: Span) -> ast.Arith:
+    terms = tuple(
+        ast.Term(op=str(sign), value=expression(c, value), span=c.token_span(sign)) for sign, value in zip(i[1::2], i[2::2], strict=True)
+    )
+    return ast.Arith(first=expression(c, i[0]), terms=terms, span=s)
+
+
+def boolean(op: str) -> Constructor:
+    return lambda c, i, s: ast.BoolOp(op=op, values=expressions(c, i), span=s)
+
+
+def postfix(c: Context, i: Items, s: Span) -> Any:
+    value = expression(c, i[0])
+    for kind, payload, end in i[1:]:
+        span = c.span(value.span.start, end)
+        if kind == "call":
+            value = ast.Call(func=value, args=payload, span=span)
+        elif kind == "item":
+            value = ast.Index(value=value, items=payload, span=span)
+        else:
+            value = ast.Field(value=value, name=payload, span=span)
+    return value
+
+
+def index_item(c: Context, item: Any) -> Any:
+    return ast.Ellipsis(span=c.token_span(item)) if is_token(item, "RANGE") else expression(c, item)
+
+
+def domain(c: Context, i: Items, s: Span) -> tuple[Any, Any, bool]:
+    found = expressions(c, [item for item in i if not is_token(item, "LOG")])
+    return found[0], found[1] if len(found) > 1 else None, any(is_token(item, "LOG") for item in i)
+
+
+def param(c: Context, i: Items, s: Span) -> ast.Param:
+    name, type, default, limits = i
+    low, high, log = limits or (None, None, False)
+    return ast.Param(name=c.name(name), type=type, default=None if default is None else expression(c, default), low=low, high=high, log=log, span=s)
+
+
+def if_statement(c: Context, i: Items, s: Span) -> ast.If:
+    items = [item for item in i if item is not None]
+    pairs = [(expression(c, items[at]), items[at + 1]) for at in range(0, len(items) - 1, 2)]
+    return ast.If(arms=tuple(pairs), other=items[-1] if len(items) % 2 else None, span=s)
+
+
+def scan_expression(c: Context, i: Items, s: Span) -> ast.Scan:
+    args, names, values, over, body = i
+    place = over if isinstance(over, ast.Int) else c.name(over)
+    return ast.Scan(args=arguments(c, args), names=names, values=values, over=place, body=body, span=s)
+
+
+def broken(c: Context, i: Items, s: Span) -> ast.Error:
+    return ast.Error(names=guess(str(i[0])), body=i[1], span=s)
+
+
+def guess(text: str) -> tuple[str, ...]:
+    """Names that a broken statement would have bound: what stands left of `=`, or after a declaring keyword."""
+    import re
+
+    head = re.match(r"\s*(?:(?:input|output|weight|state|update|layer|carry|param|block|network)\s+)?([A-Za-z_]\w*(?:\s*,\s*[A-Za-z_]\w*)*)", text)
+    return tuple(re.findall(r"[A-Za-z_]\w*", head.group(1))) if head else ()
+
+
+def dims(c: Context, items: Items) -> tuple[Any, ...]:
+    return tuple(expression(c, item) for item in items if item is not None)
+
+
+def type_node(c: Context, i: Items, s: Span) -> ast.Type:
+    dtype = c.label(i[0]) if i[0] is not None and is_token(i[0], "NAME") else None
+    last = i[-1]
+    return ast.Type(dtype=dtype, dims=last.items if isinstance(last, ast.List) else None, span=s)
+
+
+def optional(c: Context, item: Any) -> Any:
+    return None if item is None else expression(c, item)
+
+
+RULES: dict[str, Constructor] = {
+    # starts
+    "file": lambda c, i, s: tuple(item for item in i if isinstance(item, ast.Node)),
+    "signature": lambda c, i, s: ast.Signature(str(i[0]), i[1] or (), tuple(i[2:])),
+    "literal": lambda c, i, s: (tuple(name.id for name in i[0]), expression(c, i[1])),
+    # items
+    "header": lambda c, i, s: ast.Header(version=i[0], span=s),
+    "import_": lambda c, i, s: ast.Import(names=i[0], path=i[1], args=arguments(c, i[2]), span=s),
+    "param": param,
+    "domain": domain,
+    "block": lambda c, i, s: ast.Block(name=c.name(i[0]), parms=i[1] or (), body=i[2], span=s),
+    "parms": lambda c, i, s: tuple(item for item in i if isinstance(item, ast.Parm)),
+    "parm": lambda c, i, s: ast.Parm(name=c.name(i[0]), type=i[1], default=optional(c, i[2]), span=s),
+    "network": lambda c, i, s: ast.Network(name=c.name(i[0]), body=i[1], span=s),
+    "train": lambda c, i, s: ast.Train(name=None if i[0] is None else c.name(i[0]), body=i[1], span=s),
+    "generate": lambda c, i, s: ast.Generate(name=None if i[0] is None else c.name(i[0]), body=i[1], span=s),
+    "body": lambda c, i, s: ast.Body(statements=tuple(item for item in i if isinstance(item, ast.Node)), span=s),
+    # statements
+    "assign": lambda c, i, s: ast.Assign(names=i[0], values=i[1], span=s),
+    "setting": lambda c, i, s: ast.Setting(key=c.label(i[0]), name=None if i[1] is None else c.label(i[1]), value=expression(c, i[2]), span=s),
+    "input": lambda c, i, s: ast.Input(name=c.name(i[0]), type=i[1], default=optional(c, i[2]), span=s),
+    "output": lambda c, i, s: ast.Output(names=i[0], value=optional(c, i[1]), span=s),
+    "weight": lambda c, i, s: ast.Weight(name=c.name(i[0]), type=i[1], init=expression(c, i[2]), span=s),
+    "state": lambda c, i, s: ast.State(names=i[0], type=i[1], init=expression(c, i[2]), span=s),
+    "update": lambda c, i, s: ast.Update(name=c.name(i[0]), value=expression(c, i[1]), span=s),
+    "layer": lambda c, i, s: ast.Layer(name=c.name(i[0]), value=expression(c, i[1]), span=s),
+    "for_": lambda c, i, s: ast.For(name=c.name(i[0]), low=expression(c, i[1]), high=optional(c, i[2]), body=i[3], span=s),
+    "if_": if_statement,
+    "scan": scan_expression,
+    "carry": lambda c, i, s: ast.Carry(names=i[0], type=i[1], init=optional(c, i[2]), span=s),
+    "yield_": lambda c, i, s: ast.Yield(values=i[0], span=s),
+    "return_": lambda c, i, s: ast.Return(values=i[0], span=s),
+    "step": lambda c, i, s: ast.Step(name=c.name(i[0]), body=i[1], span=s),
+    "rule": lambda c, i, s: ast.Rule(pattern=i[0], body=i[1], span=s),
+    "value": lambda c, i, s: ast.Value(value=expression(c, i[0]), span=s),
+    "error": broken,
+    # expressions
+    "cond": lambda c, i, s: ast.Cond(test=expression(c, i[0]), then=expression(c, i[1]), other=expression(c, i[2]), span=s),
+    "pipe": lambda c, i, s: ast.Pipe(first=expression(c, i[0]), stages=tuple(i[1:]), span=s),
+    "stage": lambda c, i, s: ast.Stage(
+        path=i[0], args=stage_arguments(c, i[1], s), alias=None if i[2] is None else c.name(i[2]), span=s
+    ),
+    "path": lambda c, i, s: tuple(c.name(t) if at == 0 else c.label(t) for at, t in enumerate(i)),
+    "or_": boolean("or"),
+    "and_": boolean("and"),
+    "not_": inversion,
+    "cmp": lambda c, i, s: ast.Compare(op=str(i[1]), left=expression(c, i[0]), right=expression(c, i[2]), span=s),
+    "sum": chain,
+    "prod": chain,
+    "unary": negation,
+    "power": power,
+    "postfix": postfix,
+    "call": lambda c, i, s: ("call", arguments(c, i[0]), s.end),
+    "item": lambda c, i, s: ("item", tuple(index_item(c, item) for item in i if item is not None), s.end),
+    "field": lambda c, i, s: ("field", c.label(i[0]), s.end),
+    "paren": lambda c, i, s: ast.Paren(value=expression(c, i[0]), span=s),
+    "list": lambda c, i, s: ast.List(items=dims(c, i), span=s),
+    "rest": lambda c, i, s: ast.Rest(name=c.name(i[-1]), span=s),
+    "slice": lambda c, i, s: ast.Slice(start=optional(c, i[0]), stop=optional(c, i[1]), span=s),
+    "args": lambda c, i, s: tuple(item for item in i if item is not None),
+    "named": lambda c, i, s: ast.Arg(name=c.label(i[0]), value=expression(c, i[1]), span=s),
+    "type": type_node,
+    "names": lambda c, i, s: tuple(c.name(token) for token in i),
+    "exprs": lambda c, i, s: expressions(c, i),
+}
+
+
+def stage_arguments(c: Context, items: Any, span: Span) -> tuple[ast.Arg, ...] | None:
+    """None where no parentheses stand: `x -> f` and `x -> f()` read alike, the formatter keeps them apart."""
+    if items is None:
+        return () if span.text.rstrip().endswith(")") or "(" in span.text.split(" as ")[0] else None
+    return arguments(c, items)

@@ -1,0 +1,386 @@
+"""The words of syntax errors. Each names a situation, never a set of tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dslc.diagnostics import Diagnostic, Edit, Fix
+from dslc.source import Source, Span
+
+# ---- files ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class CannotRead(Diagnostic):
+    path: str
+    reason: str
+    code = "cannot-read"
+    words = "cannot read {path}: {reason}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotAFile(Diagnostic):
+    path: str
+    kind: str
+    code = "not-a-file"
+    words = "{path} is {kind}, not a spec"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextTooLarge(Diagnostic):
+    path: str
+    limit: int
+    code = "text-too-large"
+    words = "{path} is larger than {limit} bytes (1 MiB)"
+    hint = "a spec is short: put repeated layers into a block or a `for`"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotASpec(Diagnostic):
+    path: str
+    kind: str
+    code = "not-a-spec"
+    words = "{path} is not a spec: it looks like {kind}"
+    hint = "a spec is UTF-8 text that begins with `dslc 1`"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotUtf8(Diagnostic):
+    byte: str
+    code = "not-utf8"
+    words = "the text is not UTF-8: byte {byte} stands here"
+    hint = "save the file as UTF-8"
+
+
+@dataclass(frozen=True, kw_only=True)
+class HiddenCharacter(Diagnostic):
+    point: str
+    kind: str
+    code = "hidden-character"
+    words = "{kind} ({point}) stands in the text"
+    label = "here"
+    hint = "delete it: it makes a text read otherwise than it is"
+
+
+# ---- characters and tokens ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class StrayCharacter(Diagnostic):
+    character: str
+    code = "stray-character"
+    words = "`{character}` has no meaning here"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TooManyTokens(Diagnostic):
+    limit: int
+    code = "too-many-tokens"
+    words = "the text has more than {limit} words and signs"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NestedTooDeeply(Diagnostic):
+    limit: int
+    code = "nested-too-deeply"
+    words = "brackets and signs are nested more than {limit} deep"
+    hint = "give inner parts names of their own"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NameTooLong(Diagnostic):
+    length: int
+    limit: int
+    code = "name-too-long"
+    words = "a name of {length} characters; {limit} is the most"
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntegerTooLong(Diagnostic):
+    code = "integer-too-long"
+    words = "an integer has at most 18 digits"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FloatTooLarge(Diagnostic):
+    code = "float-too-large"
+    words = "this number is too large for a float"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BadNumber(Diagnostic):
+    found: str
+    code = "bad-number"
+    words = "`{found}` is not a number"
+    hint = "numbers are written `3`, `0.5`, `1e-4`; digits stand on both sides of the point; a name does not begin with a digit"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrongArrow(Diagnostic):
+    found: str
+    code = "wrong-arrow"
+    words = "the arrow is `->`, not `{found}`"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrongOperator(Diagnostic):
+    found: str
+    right: str
+    code = "wrong-operator"
+    words = "`{found}` is written `{right}`"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentedAssignment(Diagnostic):
+    operator: str
+    sign: str
+    code = "augmented-assignment"
+    words = "there is no `{operator}`: values never change, names are bound anew"
+    hint = "write `x = x {sign} …`"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Semicolon(Diagnostic):
+    code = "semicolon"
+    words = "statements are ended by the line, not by `;`"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SingleQuotes(Diagnostic):
+    code = "single-quotes"
+    words = "a string stands in double quotes"
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnclosedString(Diagnostic):
+    code = "unclosed-string"
+    words = "this string has no closing quote on its line"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BadEscape(Diagnostic):
+    found: str
+    code = "bad-escape"
+    words = "a string has no escape `{found}`"
+    hint = 'the escapes are \\" \\\\ \\n \\t'
+
+
+@dataclass(frozen=True, kw_only=True)
+class LookalikeName(Diagnostic):
+    found: str
+    right: str
+    code = "lookalike-name"
+    words = "`{found}` only looks like `{right}`: some letters are of another script"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForeignName(Diagnostic):
+    found: str
+    code = "foreign-name"
+    words = "`{found}` is not a name: names are made of the letters a to z, digits and `_`"
+
+
+# ---- header ------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class MissingHeader(Diagnostic):
+    what: str
+    code = "missing-header"
+    words = "{what}"
+    hint = "the first line is `dslc 1`"
+
+
+def missing_header(source: Source, at: int, empty: bool) -> MissingHeader:
+    """The error for a file without `dslc 1`, with the fix that puts it there."""
+    fix = None if empty else Fix("put `dslc 1` first", (Edit(Span(source, at, at), "dslc 1\n\n"),))
+    what = "the file has no statement" if empty else "the file does not begin with `dslc 1`"
+    return MissingHeader(span=Span(source, at, at), what=what, fix=fix)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MisplacedHeader(Diagnostic):
+    code = "misplaced-header"
+    words = "`dslc 1` stands once, at the top of the file"
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnknownVersion(Diagnostic):
+    version: str
+    code = "unknown-version"
+    words = "this is a spec of version {version}; this program knows version 1"
+
+
+# ---- brackets ------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnclosedBrace(Diagnostic):
+    code = "unclosed-brace"
+    words = "this `{{` is never closed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnclosedBracket(Diagnostic):
+    bracket: str
+    closer: str
+    code = "unclosed-bracket"
+    words = "this `{bracket}` is never closed"
+    hint = "put `{closer}` where it ends"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NothingToClose(Diagnostic):
+    code = "nothing-to-close"
+    words = "this `}}` closes nothing"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrongCloser(Diagnostic):
+    found: str
+    wanted: str
+    code = "wrong-closer"
+    words = "`{found}` stands where `{wanted}` is due"
+
+
+# ---- statements and expressions --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeywordAsName(Diagnostic):
+    word: str
+    code = "keyword-as-name"
+    words = "`{word}` is a keyword and cannot be a name"
+    hint = "choose another name, for example `{word}_`"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MissingComma(Diagnostic):
+    left: str
+    right: str
+    code = "missing-comma"
+    words = "a comma is missing between `{left}` and `{right}`"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColonInCall(Diagnostic):
+    name: str
+    code = "colon-in-call"
+    words = "arguments are given with `=`: `{name}=…`"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssignInCondition(Diagnostic):
+    code = "assign-in-condition"
+    words = "`=` gives a name; to compare, write `==`"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColonBody(Diagnostic):
+    code = "colon-body"
+    words = "a body stands in braces"
+    hint = "write `{{` here and `}}` after the body"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ElseAlone(Diagnostic):
+    code = "else-alone"
+    words = "this `else` has no `if` before it"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageExpected(Diagnostic):
+    found: str
+    code = "stage-expected"
+    words = "after `->` stands the name of a block, layer or function, not `{found}`"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperatorAfterChain(Diagnostic):
+    operator: str
+    code = "operator-after-chain"
+    words = "`->` ends a chain: put the chain in parentheses before `{operator}`"
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexAfterStage(Diagnostic):
+    code = "index-after-stage"
+    words = "a stage of a chain takes no index: put the chain in parentheses, `(x -> f)[0]`"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArrowInArm(Diagnostic):
+    code = "arrow-in-arm"
+    words = "the arms of a conditional hold no arrow: put the chain in parentheses"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChainedComparison(Diagnostic):
+    code = "chained-comparison"
+    words = "comparisons are not chained"
+    hint = "write `a < b and b < c`"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MissingValue(Diagnostic):
+    after: str
+    code = "missing-value"
+    words = "a value is missing after `{after}`"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MissingShape(Diagnostic):
+    keyword: str
+    name: str
+    code = "missing-shape"
+    words = "`{keyword}` needs a type: `{keyword} {name}: [...]`"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnlyNamesLeft(Diagnostic):
+    code = "only-names-left"
+    words = "only names stand left of `=`; values never change"
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnknownStatement(Diagnostic):
+    word: str
+    nearest: str
+    code = "unknown-statement"
+    words = "there is no statement `{word}`: did you mean `{nearest}`?"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MissingEqual(Diagnostic):
+    name: str
+    found: str
+    code = "missing-equal"
+    words = "`=` or `:` is missing after `{name}`"
+    hint = "`{name} = …` makes a name, `{name}: …` sets a setting"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MissingElse(Diagnostic):
+    code = "missing-else"
+    words = "a conditional has both arms: `if c then a else b`"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MissingThing(Diagnostic):
+    what: str
+    after: str
+    code = "missing-sign"
+    words = "{what} is missing after `{after}`"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unexpected(Diagnostic):
+    found: str
+    code = "unexpected"
+    words = "`{found}` cannot stand here"
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnexpectedEnd(Diagnostic):
+    code = "unexpected-end"
+    words = "the text ends in the middle of a statement"

@@ -1,0 +1,417 @@
+"""The parser: Lark's LALR table driven token by token, with layout, soft keywords and statement-wise recovery.
+
+At a syntax error both stacks are popped to the innermost list of statements, one `ERROR` token stands for the broken statement, and
+the parse goes on with the next one: every broken statement is reported once, and a tree always comes out.
+"""
+
+from __future__ import annotations
+
+import gc
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from dslc.diagnostics import LIMIT, Label, Sink, SpecError
+from dslc.source import Source, Span
+from dslc.syntax import ast, errors
+from dslc.syntax.build import build
+from dslc.syntax.reader import read_source
+from dslc.syntax.scan import SOFT, Token, scan, tables
+from dslc.syntax.situations import explain
+
+__all__ = ["parse", "parse_literal", "parse_signature", "read_source"]
+
+MOST_BRACKETS = 64
+OPEN = {"LPAR": "RPAR", "LSQB": "RSQB", "LBRACE": "RBRACE"}
+CLOSE = {close: open for open, close in OPEN.items()}
+OPERATORS = frozenset("ARROW OR AND COMPARE PLUS MINUS STAR SLASH FLOOR PERCENT AT POWER RANGE".split())
+CONTINUES = OPERATORS | {"COMMA", "LBRACE", "IN", "NOT", "THEN", "ELSE"}
+CONTINUED = OPERATORS | {"THEN", "ELSE", "LBRACE", "RBRACE"}
+TOP_LEVEL = frozenset({"NETWORK", "TRAIN", "IMPORT"})
+
+
+def parse(source: Source, sink: Sink) -> ast.File:
+    """The tree of a file. Syntax errors go to the sink; a tree comes out in any case (`complete` says whether all was well)."""
+    before = sink.error_count
+    enabled = gc.isenabled()
+    gc.disable()  # a parse makes many objects and no cycles: a third of the time
+    try:
+        tokens, comments = scan(source, sink)
+        driver = Driver(source, sink, tokens, "file")
+        statements = build(source, driver.run(), sink)
+    finally:
+        if enabled:
+            gc.enable()
+    check_header(source, statements, sink)
+    return ast.File(source, statements, tuple(comments), sink.error_count == before)
+
+
+def parse_signature(text: str) -> ast.Signature:
+    """The head of an operator row: `softmax(x: f[*s], axis: int = -1) -> f[*s]`. Raises ValueError."""
+    return _parse_whole(Source(text, text), "signature")  # type: ignore[no-any-return]
+
+
+def parse_literal(text: str, shown: str) -> tuple[tuple[str, ...], ast.Expr]:
+    """`lr=0.02` or `train.epochs=3` as given to `--set`: the path and the expression. Raises SpecError; `shown` names the source."""
+    sink = Sink()
+    source = Source(shown, text)
+    tokens, _ = scan(source, sink)
+    sink.raise_errors()
+    equal = next((at for at, token in enumerate(tokens) if token.type == "EQUAL"), 0)
+    tokens[:equal] = [replace(token, type="NAME") if token.text.isidentifier() else token for token in tokens[:equal]]
+    result = _one(source, sink, tokens, "literal")
+    sink.raise_errors()
+    return result  # type: ignore[no-any-return]
+
+
+def _parse_whole(source: Source, start: str) -> Any:
+    sink = Sink()
+    tokens, _ = scan(source, sink)
+    result = _one(source, sink, tokens, start)
+    try:
+        sink.raise_errors()
+    except SpecError as error:
+        raise ValueError(f"{source.text}: {error}") from error
+    return result
+
+
+def _one(source: Source, sink: Sink, tokens: list[Token], start: str) -> Any:
+    try:
+        return build(source, Driver(source, sink, tokens, start).run(), sink)
+    except _GivenUp:
+        return None
+
+
+def check_header(source: Source, statements: tuple[ast.Statement, ...], sink: Sink) -> None:
+    """`dslc 1` is the first statement, once."""
+    headers = [statement for statement in statements if isinstance(statement, ast.Header)]
+    if not statements or (not headers and not isinstance(statements[0], ast.Error)):
+        at = statements[0].span.start if statements else 0
+        sink.add(errors.missing_header(source, at, empty=not statements))
+    for header in headers:
+        if header is not statements[0]:
+            sink.add(errors.MisplacedHeader(span=header.span))
+        elif header.version.value != 1:
+            sink.add(errors.UnknownVersion(span=header.version.span, version=str(header.version.value)))
+
+
+@dataclass
+class Bracket:
+    """An open bracket and the indentation of its line."""
+
+    token: Token
+    indent: int
+    line: int
+
+
+@dataclass
+class Driver:
+    """One run over the tokens of a text. `history` holds the tokens fed since the statement began."""
+
+    source: Source
+    sink: Sink
+    tokens: list[Token]
+    start: str
+    brackets: list[Bracket] = field(default_factory=list)
+    history: list[Token] = field(default_factory=list)
+    statement_indent: int = 0
+    last_restart: int = -1
+
+    def run(self) -> Any:
+        """Feed all tokens; returns Lark's tree."""
+        self.state = tables().lark.parse_interactive(start=self.start).parser_state
+        self.rows = self.state.parse_conf.states
+        at = 0
+        while True:
+            at = self.skip_breaks(at)
+            token = self.tokens[at] if at < len(self.tokens) else self.end_token()
+            if token.type == "$END":
+                if self.finish(token):
+                    return self.result
+                continue
+            if self.take(token, at):
+                at += 1
+            else:
+                at = self.recover(token, at)
+
+    # -- layout
+
+    def skip_breaks(self, at: int) -> int:
+        """Drop the line breaks at `at` that separate nothing (the layout rule)."""
+        while at < len(self.tokens) and self.tokens[at].type == "_NL":
+            after = at + 1
+            while after < len(self.tokens) and self.tokens[after].type == "_NL":
+                after += 1
+            if after == len(self.tokens) or self.joined(after):
+                at = after
+                continue
+            return after - 1  # one break stands for a run of them
+        return at
+
+    def joined(self, after: int) -> bool:
+        if not self.history and not self.brackets and self.state.state_stack[-1:] == self.state.state_stack[:1]:
+            return True  # before the first statement
+        if self.brackets and self.brackets[-1].token.type != "LBRACE":
+            return True
+        return self.previous in CONTINUES or self.tokens[after].type in CONTINUED
+
+    previous: str = ""
+
+    # -- feeding
+
+    def take(self, token: Token, at: int) -> bool:
+        """Shift one token; False if the table does not accept it."""
+        if token.type in OPEN and len(self.brackets) >= MOST_BRACKETS:
+            self.sink.add(errors.NestedTooDeeply(span=self.span(token), limit=MOST_BRACKETS))
+            self.abandon()
+            return True
+        if self.wrongly_closed(token):
+            return False
+        kind = self.kind(token, at)
+        if not self.shift(kind, token):
+            return False
+        self.after(token)
+        return True
+
+    def kind(self, token: Token, at: int) -> str:
+        """A soft keyword is one where the table takes it, but not before `:` (a setting's name) or `=` in a call."""
+        if token.type != "NAME" or (token.text not in SOFT and token.text != "log"):
+            return token.type
+        keyword = tables().keywords[token.text]
+        following = self.tokens[at + 1].type if at + 1 < len(self.tokens) else "$END"
+        if following == "COLON" or keyword not in self.rows[self.state.state_stack[-1]]:
+            return "NAME"
+        return keyword
+
+    def shift(self, kind: str, token: Token) -> bool:
+        """Reduce until the token can be shifted. Nothing changes if it cannot."""
+        stack = list(self.state.state_stack)
+        if not self.accepted(stack, kind):
+            return False
+        self.state.feed_token(self.lark_token(kind, token))
+        return True
+
+    def accepted(self, stack: list[int], kind: str) -> bool:
+        """Whether the table shifts `kind` after its pending reductions (simulated on the states alone)."""
+        from lark.parsers.lalr_analysis import Shift
+
+        while True:
+            entry = self.rows[stack[-1]].get(kind)
+            if entry is None:
+                return False
+            action, argument = entry
+            if action is Shift:
+                return True
+            size = len(argument.expansion)
+            if size:
+                del stack[-size:]
+            stack.append(self.rows[stack[-1]][argument.origin.name][1])
+            if kind == "$END" and stack[-1] == self.state.parse_conf.end_state:
+                return True
+
+    def lark_token(self, kind: str, token: Token) -> Any:
+        from lark import Token as LarkToken
+
+        return LarkToken(kind, token.text, start_pos=token.start, end_pos=token.end, line=1, column=1, end_line=1, end_column=1)
+
+    def after(self, token: Token) -> None:
+        """Bookkeeping once a token is taken."""
+        if token.type == "_NL" or token.type in ("LBRACE", "RBRACE"):
+            self.history.clear()
+        if token.type == "_NL":
+            self.previous = "_NL"
+            return
+        if token.type in OPEN:
+            line = self.source.position(token.start)[0]
+            self.brackets.append(Bracket(token, self.indent(token), line))
+        elif token.type in CLOSE and self.brackets:
+            self.brackets.pop()
+        if not self.history:
+            self.statement_indent = self.indent(token)
+        self.history.append(token)
+        self.previous = token.type
+
+    def indent(self, token: Token) -> int:
+        line, _ = self.source.position(token.start)
+        text = self.source.line(line)
+        return len(text) - len(text.lstrip())
+
+    def span(self, token: Token) -> Span:
+        return Span(self.source, token.start, token.end)
+
+    def end_token(self) -> Token:
+        end = len(self.source.text.rstrip())
+        return Token("$END", "", end, end, True)
+
+    # -- the end
+
+    def finish(self, token: Token) -> bool:
+        if self.brackets:
+            self.close_open(token)
+            return False
+        if self.start != "file" and not self.accepted(list(self.state.state_stack), "$END"):
+            self.sink.add(explain(self, token))
+            raise _GivenUp
+        if not self.accepted(list(self.state.state_stack), "$END"):
+            self.report(token)
+            self.pop_to_list()
+            self.feed_error(token)
+            return False
+        self.result = self.state.feed_token(self.lark_token("$END", token), True)
+        return True
+
+    def abandon(self) -> None:
+        """Give up the rest of the text."""
+        self.tokens = self.tokens[:0]
+
+    # -- recovery
+
+    def report(self, token: Token) -> None:
+        """One report for each statement: a slip that was mended in it silences the parser's."""
+        if not any(item.slipped for item in self.history) and not token.slipped:
+            self.sink.add(explain(self, token))
+
+    def wrongly_closed(self, token: Token) -> bool:
+        """A bracket whose partner is another one, or none."""
+        return token.type in CLOSE and (not self.brackets or self.brackets[-1].token.type != CLOSE[token.type])
+
+    def recover(self, token: Token, at: int) -> int:
+        """Report what went wrong at `token` and return where to go on."""
+        if self.start != "file":
+            self.sink.add(explain(self, token))
+            raise _GivenUp
+        if self.sink.error_count >= LIMIT:
+            self.abandon()
+        if self.unclosed(token):
+            self.close_open(token)
+            return at
+        if token.type == "RBRACE" and not self.brackets:
+            self.sink.add(errors.NothingToClose(span=self.span(token)))
+            return at + 1
+        if token.type in CLOSE and self.brackets and self.wrongly_closed(token):
+            return self.wrong_closer(token, at)
+        self.report(token)
+        first = self.history[0] if self.history else token
+        self.drop_round()
+        self.pop_to_list()
+        self.feed_error(first)
+        return self.skip_statement(at)
+
+    def unclosed(self, token: Token) -> bool:
+        """Layout says that the innermost bracket should have been closed before this token."""
+        if not self.brackets or not token.first:
+            return False
+        bracket = self.brackets[-1]
+        if self.source.position(token.start)[0] == bracket.line:
+            return False
+        if bracket.token.type == "LBRACE":
+            return token.type in TOP_LEVEL and self.indent(token) <= bracket.indent
+        return self.indent(token) <= bracket.indent or token.type in TOP_LEVEL or token.type == "RBRACE"
+
+    def close_open(self, token: Token) -> None:
+        """Report the innermost open bracket; drop `(` and `[` with their statement, close `{` so that its statements are kept."""
+        bracket = self.brackets[-1]
+        if bracket.token.type == "LBRACE":
+            line = self.source.position(token.start)[0]
+            labels = () if token.type == "$END" else (Label(self.span(token), f"by its indentation line {line} stands outside"),)
+            self.sink.add(errors.UnclosedBrace(span=self.span(bracket.token), labels=labels))
+            if not self.shift("RBRACE", Token("RBRACE", "}", token.start, token.start)):
+                self.pop_to_list()
+                self.feed_error(token)
+                self.shift("RBRACE", Token("RBRACE", "}", token.start, token.start))
+            self.brackets.pop()
+            self.history.clear()
+            self.previous = "RBRACE"
+            if token.type != "$END":
+                self.shift("_NL", Token("_NL", "\n", token.start, token.start))
+            return
+        self.sink.add(errors.UnclosedBracket(span=self.span(bracket.token), bracket=bracket.token.text, closer={"(": ")", "[": "]"}[bracket.token.text]))
+        first = self.history[0] if self.history else bracket.token
+        self.drop_round()
+        self.pop_to_list()
+        self.feed_error(first)
+        self.history.clear()
+        if token.type not in ("$END", "RBRACE"):
+            self.shift("_NL", Token("_NL", "\n", token.start, token.start))
+
+    def wrong_closer(self, token: Token, at: int) -> int:
+        bracket = self.brackets[-1]
+        closer = {"LPAR": ")", "LSQB": "]", "LBRACE": "}"}[bracket.token.type]
+        if token.type == "RBRACE":  # an open ( or [ inside a body that ends
+            self.close_open(token)
+            return at
+        self.sink.add(
+            errors.WrongCloser(
+                span=self.span(token), found=token.text, wanted=closer,
+                labels=(Label(self.span(bracket.token), f"this `{bracket.token.text}` is open"),),
+            )
+        )  # fmt: skip
+        if bracket.token.type == "LBRACE":
+            return at + 1
+        # Take it for the right one: the statement goes on.
+        mended = Token(OPEN[bracket.token.type], closer, token.start, token.end, token.first, True)
+        return at + 1 if self.take(mended, at) else self.skip_after_error(at)
+
+    def skip_after_error(self, at: int) -> int:
+        first = self.history[0] if self.history else self.tokens[at]
+        self.drop_round()
+        self.pop_to_list()
+        self.feed_error(first)
+        return self.skip_statement(at)
+
+    def drop_round(self) -> None:
+        """Forget open ( and [ of the broken statement."""
+        while self.brackets and self.brackets[-1].token.type != "LBRACE":
+            self.brackets.pop()
+
+    def pop_to_list(self) -> None:
+        """Pop to the innermost state in which a statement may begin or a separator is due."""
+        from lark.parsers.lalr_analysis import Shift
+
+        states, values = self.state.state_stack, self.state.value_stack
+        braces = sum(1 for bracket in self.brackets if bracket.token.type == "LBRACE")
+        while len(states) > 1:
+            row = self.rows[states[-1]]
+            separator = row.get("_NL")
+            here = "ERROR" in row or (separator is not None and separator[0] is Shift)
+            if here and sum(1 for value in values if getattr(value, "type", "") == "LBRACE") == braces:
+                return
+            states.pop()
+            values.pop()
+
+    def feed_error(self, first: Token) -> None:
+        """One ERROR statement; a separator before it where a statement was finished."""
+        if "ERROR" not in self.rows[self.state.state_stack[-1]]:
+            self.shift("_NL", Token("_NL", "\n", first.start, first.start))
+        self.shift("ERROR", Token("ERROR", self.source.text[first.start : first.end], first.start, first.end))
+        self.previous = "ERROR"
+
+    def skip_statement(self, at: int) -> int:
+        """Skip to the end of the broken statement; a body that follows it is kept."""
+        depth = 0
+        while at < len(self.tokens):
+            token = self.tokens[at]
+            if token.type in ("LPAR", "LSQB"):
+                depth += 1
+            elif token.type in ("RPAR", "RSQB"):
+                depth = max(0, depth - 1)
+            elif token.type in ("LBRACE", "RBRACE"):
+                break
+            elif token.type == "_NL" and self.ends_statement(at, depth):
+                break
+            self.previous = token.type if token.type != "_NL" else self.previous
+            at += 1
+        self.history.clear()
+        if at < len(self.tokens) and self.tokens[at].type == "_NL":
+            self.previous = "ERROR"
+        return at
+
+    def ends_statement(self, at: int, depth: int) -> bool:
+        following = next((token for token in self.tokens[at:] if token.type != "_NL"), None)
+        if following is None:
+            return True
+        outside = self.indent(following) <= self.statement_indent
+        return outside if depth else outside or not (self.previous in CONTINUES or following.type in CONTINUED)
+
+
+class _GivenUp(Exception):
+    """A literal or signature has no recovery: one error is enough."""

@@ -1,0 +1,87 @@
+"""Reading a spec from a file: bounded, never blocking, with a located error for whatever is not a text."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from dslc.diagnostics import Diagnostic, SpecError
+from dslc.source import Source, Span
+from dslc.syntax import errors
+
+LIMIT = 1 << 20
+MAGIC = {
+    b"\x89PNG": "a PNG picture",
+    b"PK\x03\x04": "a zip archive",
+    b"\x1f\x8b": "a gzip archive",
+    b"\x80\x02": "a pickle",
+    b"\x80\x03": "a pickle",
+    b"\x80\x04": "a pickle",
+    b"\x80\x05": "a pickle",
+    b"\x08\x0a\x12": "an ONNX model",
+    b"\x08\x07\x12": "an ONNX model",
+    b"\x08\x08\x12": "an ONNX model",
+    b"\x93NUMPY": "a NumPy array",
+    b"\xff\xd8\xff": "a JPEG picture",
+    b"%PDF": "a PDF",
+    b"\x7fELF": "a program",
+    b"\xff\xfe": "UTF-16 text",
+    b"\xfe\xff": "UTF-16 text",
+}
+# Characters that change the direction or the look of text (Trojan Source, CVE-2021-42574).
+HIDDEN = frozenset("\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff\u2028\u2029\u0085")
+
+
+def read_source(path: Path, shown: str) -> Source:
+    """The text of a spec. `shown` is the name for people. Raises SpecError: missing, no regular file, too large, not UTF-8, control characters."""
+    data = read_bytes(path, shown)
+    if data.startswith(b"\xef\xbb\xbf"):
+        data = data[3:]
+    for magic, kind in MAGIC.items():
+        if data.startswith(magic):
+            raise SpecError(errors.NotASpec(path=shown, kind=kind))
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        good = data[: error.start].decode("utf-8")
+        source = Source(shown, good)
+        raise SpecError(errors.NotUtf8(span=Span(source, len(good), len(good)), byte=f"0x{data[error.start]:02x}")) from error
+    source = Source(shown, text)
+    found = tuple(strange(source))
+    if found:
+        raise SpecError(found)
+    return source
+
+
+def read_bytes(path: Path, shown: str) -> bytes:
+    try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            kind = "a folder" if stat.S_ISDIR(mode) else "a device, pipe or socket"
+            raise SpecError(errors.NotAFile(path=shown, kind=kind))
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with os.fdopen(descriptor, "rb") as file:
+            data = file.read(LIMIT + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "the name is not valid"
+        raise SpecError(errors.CannotRead(path=shown, reason=reason[0].lower() + reason[1:])) from error
+    if len(data) > LIMIT:
+        raise SpecError(errors.TextTooLarge(path=shown, limit=LIMIT))
+    return data
+
+
+def strange(source: Source) -> list[Diagnostic]:
+    """Control characters other than tab and line ends, and characters that change the direction of text: ten at most."""
+    found: list[Diagnostic] = []
+    text = source.text
+    for at, char in enumerate(text):
+        if char >= " " and char not in HIDDEN and not "\x7f" <= char <= "\x9f":
+            continue
+        if char in "\t\n" or (char == "\r" and text[at + 1 : at + 2] == "\n"):
+            continue
+        kind = "a carriage return without a line feed" if char == "\r" else "a hidden or control character"
+        found.append(errors.HiddenCharacter(span=Span(source, at, at + 1), point=f"U+{ord(char):04X}", kind=kind))
+        if len(found) == 10:
+            break
+    return found

@@ -1,0 +1,213 @@
+"""The scanner: text to tokens, comments and slips, made from the terminals of Lark's table.
+
+A *slip* is a common mistake (`=>`, `**`, single quotes, `3x`) that no rule of the grammar uses: it is reported, mended into
+the token that was meant, and the parse goes on without an echo.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from dslc.diagnostics import Diagnostic, Edit, Fix, Sink
+from dslc.source import Source, Span
+from dslc.syntax import errors
+from dslc.syntax.ast import Comment
+
+HARD = frozenset("network block train import param for if then else in scan return yield carry and or not true false".split())
+SOFT = frozenset("dslc from as over input output weight state update layer step rule generate".split())
+MOST_TOKENS = 300_000
+MOST_NAME = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """`type` is the grammar's terminal; `first`: it is the first of its line; `slipped`: it was mended."""
+
+    type: str
+    text: str
+    start: int
+    end: int
+    first: bool = False
+    slipped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The loaded parser and what the scanner needs of it."""
+
+    lark: Any
+    pattern: re.Pattern[str]
+    keywords: dict[str, str]
+    punctuation: dict[str, str]
+
+
+@cache
+def tables() -> Tables:
+    """Load the parse table (once) and make the scanner's pattern from its terminals."""
+    from lark import Lark
+    from lark.lexer import PatternStr
+
+    data, memo = json.loads(resources.files("dslc.syntax").joinpath("table.json").read_text(), object_hook=_int_keys)
+    lark = Lark._load_from_dict(data, memo)
+    words: dict[str, str] = {}
+    signs: dict[str, str] = {}
+    patterns: list[tuple[int, int, str, str]] = []
+    for terminal in lark.terminals:
+        text = terminal.pattern.value
+        if isinstance(terminal.pattern, PatternStr):
+            (words if text[0].isalpha() else signs)[text] = terminal.name
+        elif terminal.name not in ("_NL", "COMMENT") and not terminal.name.startswith("__IGNORE"):
+            patterns.append((-terminal.priority, -2 if terminal.name == "COMPARE" else 0, terminal.name, text))
+    patterns += [(0, -len(text), name, re.escape(text)) for text, name in signs.items()]
+    ordered = "|".join(f"(?P<{name}>{text})" for _, _, name, text in sorted(patterns, key=lambda item: item[:2]))
+    whole = rf"(?P<blank>[ \t]+)|(?P<comment>#[^\n]*)|(?P<_NL>\r?\n)|{ordered}"
+    return Tables(lark, re.compile(whole), words, signs)
+
+
+def _int_keys(value: dict[str, Any]) -> dict[Any, Any]:
+    return {int(key) if key.isdigit() else key: item for key, item in value.items()}
+
+
+def scan(source: Source, sink: Sink) -> tuple[list[Token], list[Comment]]:
+    """All tokens (line breaks included, blanks and comments not) and the comments of a text. Reports slips."""
+    table = tables()
+    text = source.text
+    tokens: list[Token] = []
+    comments: list[Comment] = []
+    first, at = True, 0
+    match = table.pattern.match
+    while at < len(text):
+        found = match(text, at)
+        if found is None:  # a lone carriage return; every other character is a STRAY
+            sink.add(errors.StrayCharacter(span=Span(source, at, at + 1), character=printable(text[at])))
+            at += 1
+            continue
+        kind, start, at = found.lastgroup or "", at, found.end()
+        if kind == "blank":
+            continue
+        if kind == "comment":
+            end = at - 1 if text[at - 1] == "\r" else at
+            comments.append(Comment(Span(source, start, end), first))
+            continue
+        if len(tokens) >= MOST_TOKENS:
+            sink.add(errors.TooManyTokens(span=Span(source, start, at), limit=MOST_TOKENS))
+            break
+        token = Token(kind, found.group(), start, at, first)
+        if kind == "NAME":
+            token = name(source, token, table, sink)
+        elif kind in SLIPS:
+            mended = SLIPS[kind](source, token, sink)
+            if mended is None:
+                continue
+            token = mended
+        elif kind in ("INT", "FLOAT"):
+            token = number(source, token, sink)
+        tokens.append(token)
+        first = kind == "_NL"
+    return tokens, comments
+
+
+def name(source: Source, token: Token, table: Tables, sink: Sink) -> Token:
+    if len(token.text) > MOST_NAME:
+        sink.add(errors.NameTooLong(span=Span(source, token.start, token.start + 20), length=len(token.text), limit=MOST_NAME))
+    keyword = table.keywords.get(token.text)
+    return Token(keyword, token.text, token.start, token.end, token.first) if keyword and token.text in HARD else token
+
+
+def number(source: Source, token: Token, sink: Sink) -> Token:
+    """Integers have at most 18 digits, floats are finite; a number that is not is reported and replaced by 1."""
+    digits = token.text.replace("_", "")
+    fine = len(digits) <= 18 if token.type == "INT" else len(digits) <= 400 and float(digits) != float("inf")
+    if fine:
+        return token
+    kind = errors.IntegerTooLong if token.type == "INT" else errors.FloatTooLarge
+    sink.add(kind(span=Span(source, token.start, token.end)))
+    return Token(token.type, "1", token.start, token.end, token.first, True)
+
+
+# ---- slips --------------------------------------------------------------------------------------------------------------
+
+WORDS = {"&&": "and", "||": "or", "**": "^", "!": "not", "===": "=="}
+
+
+def _fix(span: Span, text: str) -> Fix:
+    return Fix(f"write `{text.strip()}`", (Edit(span, text),))
+
+
+def _arrow(source: Source, token: Token, sink: Sink) -> Token:
+    span = Span(source, token.start, token.end)
+    sink.add(errors.WrongArrow(span=span, found=token.text, fix=_fix(span, "->")))
+    return Token("ARROW", "->", token.start, token.end, token.first, True)
+
+
+def _word(source: Source, token: Token, sink: Sink) -> Token | None:
+    span = Span(source, token.start, token.end)
+    if token.text == ";":
+        sink.add(errors.Semicolon(span=span))
+        return Token("_NL", "\n", token.start, token.end, token.first, True)
+    if token.text.endswith("=") and token.text != "===":
+        sink.add(errors.AugmentedAssignment(span=span, operator=token.text, sign=token.text[0]))
+        return Token("EQUAL", "=", token.start, token.end, token.first, True)
+    right = WORDS[token.text]
+    text = right if right in ("^", "==") else f"{right} " if token.text == "!" else right
+    sink.add(errors.WrongOperator(span=span, found=token.text, right=right, fix=_fix(span, text)))
+    kind = {"and": "AND", "or": "OR", "not": "NOT", "^": "POWER", "==": "COMPARE"}[right]
+    return Token(kind, right, token.start, token.end, token.first, True)
+
+
+def _quote(source: Source, token: Token, sink: Sink) -> Token:
+    span = Span(source, token.start, token.end)
+    body = token.text[1:]
+    if token.text[0] == "'":
+        body = body[:-1]
+        fix = _fix(span, f'"{body}"') if '"' not in body and "\\" not in body else None
+        sink.add(errors.SingleQuotes(span=span, fix=fix))
+        body = body.replace("\\", "").replace('"', "")
+    else:
+        sink.add(errors.UnclosedString(span=span))
+        body = body.rstrip("\r").replace("\\", "")
+    return Token("STRING", f'"{body}"', token.start, token.end, token.first, True)
+
+
+def _foreign_name(source: Source, token: Token, sink: Sink) -> Token:
+    plain = "".join(LOOKALIKE.get(char, char) for char in token.text)
+    span = Span(source, token.start, token.end)
+    if plain.isascii():
+        sink.add(errors.LookalikeName(span=span, found=printable(token.text), right=plain, fix=_fix(span, plain)))
+        return Token("NAME", plain, token.start, token.end, token.first, True)
+    sink.add(errors.ForeignName(span=span, found=printable(token.text)))
+    return Token("NAME", "_", token.start, token.end, token.first, True)
+
+
+def _bad_number(source: Source, token: Token, sink: Sink) -> Token:
+    sink.add(errors.BadNumber(span=Span(source, token.start, token.end), found=token.text[:40]))
+    return Token("FLOAT" if "." in token.text else "INT", "1", token.start, token.end, token.first, True)
+
+
+def _stray(source: Source, token: Token, sink: Sink) -> Token | None:
+    sink.add(errors.StrayCharacter(span=Span(source, token.start, token.end), character=printable(token.text)))
+    return None
+
+
+SLIPS: dict[str, Callable[[Source, Token, Sink], Token | None]] = {
+    "ARROW_SLIP": _arrow,
+    "WORD_SLIP": _word,
+    "QUOTE_SLIP": _quote,
+    "NAME_SLIP": _foreign_name,
+    "NUMBER_SLIP": _bad_number,
+    "STRAY": _stray,
+}
+
+# Letters of other scripts that look like Latin ones.
+LOOKALIKE = dict(zip("асеорхуіјѕԁһԛԝАВСЕНІЈКМОРЅТХУΑΒΕΖΗΙΚΜΝΟΡΤΥΧο", "aceopxyijsdhqwABCEHIJKMOPSTXYABEZHIKMNOPTYXo", strict=True))
+
+
+def printable(text: str) -> str:
+    """Text for a message: what is not printable ASCII is shown by its code point."""
+    return "".join(char if char.isascii() and char.isprintable() else f"{char} (U+{ord(char):04X})" if char.isprintable() else f"U+{ord(char):04X}" for char in text[:40])

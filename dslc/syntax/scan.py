@@ -53,11 +53,11 @@ def tables() -> Tables:
     from lark import Lark
     from lark.lexer import PatternStr
 
-    data, memo = json.loads(resources.files("dslc.syntax").joinpath("table.json").read_text(), object_hook=_int_keys)
+    data, memo, slips = json.loads(resources.files("dslc.syntax").joinpath("table.json").read_text(), object_hook=_int_keys)
     lark = Lark._load_from_dict(data, memo)
     words: dict[str, str] = {}
     signs: dict[str, str] = {}
-    patterns: list[tuple[int, int, str, str]] = []
+    patterns: list[tuple[int, int, str, str]] = [(-priority, 0, name, pattern) for name, priority, pattern in slips]
     for terminal in lark.terminals:
         text = terminal.pattern.value
         if isinstance(terminal.pattern, PatternStr):

@@ -65,16 +65,15 @@ def insert(scene: Scene, at: int, text: str) -> Fix:
 
 def statement_word(s: Scene) -> Diagnostic | None:
     """`inpt image: …`, `retrun x`: two names where a statement begins."""
-    if len(s.history) != 1 or s.last is None or s.last.type != "NAME" or s.bracket in ("LPAR", "LSQB"):
+    words = [item for item in s.history if item.type == "NAME"]
+    if not words or words != s.history or len(words) > 2 or s.bracket in ("LPAR", "LSQB"):
         return None
-    if s.token.type not in VALUES and s.token.text not in HARD:
+    if len(words) == 1 and (s.ended or s.token.type in ("RPAR", "RSQB") or (s.token.type not in VALUES and s.token.text not in HARD)):
         return None
-    if s.token.type in ("RPAR", "RSQB"):
-        return None
-    word = s.last.text
+    word = words[0].text
     near = get_close_matches(word, STARTERS, n=1, cutoff=0.6)
     if near:
-        span = s.driver.span(s.last)
+        span = s.driver.span(words[0])
         return errors.UnknownStatement(span=span, word=word, nearest=near[0], fix=Fix(f"write `{near[0]}`", (Edit(span, near[0]),)))
     return errors.MissingEqual(span=s.span, name=word, found=s.found)
 

@@ -49,7 +49,9 @@ class DType(StrEnum):
     @property
     def numpy(self) -> str:
         """The name NumPy and CuPy give it."""
-        return {"f32": "float32", "f64": "float64", "i32": "int32", "i64": "int64", "u8": "uint8", "u64": "uint64", "bool": "bool"}[self.value]
+        return {"f32": "float32", "f64": "float64", "i32": "int32", "i64": "int64", "u8": "uint8", "u64": "uint64", "bool": "bool"}[
+            self.value
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,7 +289,11 @@ def _shift(atom: Atom) -> Dim:
 
 
 def _monomial_text(monomial: Monomial) -> str:
-    return "*".join(f"({a})" if isinstance(a, Floor) else a if p == 1 else f"{a}^{p}" for a, p in monomial for _ in range(p if isinstance(a, Floor) else 1))
+    return "*".join(
+        f"({a})" if isinstance(a, Floor) else a if p == 1 else f"{a}^{p}"
+        for a, p in monomial
+        for _ in range(p if isinstance(a, Floor) else 1)
+    )
 
 
 _DIM_TOKEN = re.compile(r"\s*(\d+|[A-Za-z_]\w*|//|[-+*^()])")

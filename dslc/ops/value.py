@@ -127,13 +127,13 @@ class Builder:
         """`emit` for an operator with one result; attributes that are left out take the row's defaults."""
         from dslc.ops.infer import bind_attrs
 
-        return self.emit(op, inputs, bind_attrs(op, attrs))[0]
+        return self.emit(op, inputs, bind_attrs(op, attrs, [value.type for value in inputs]))[0]
 
     def many(self, op: str, inputs: Sequence[Val], **attrs: Attr) -> tuple[Val, ...]:
         """`one` for several results."""
         from dslc.ops.infer import bind_attrs
 
-        return self.emit(op, inputs, bind_attrs(op, attrs))
+        return self.emit(op, inputs, bind_attrs(op, attrs, [value.type for value in inputs]))
 
     def constant(self, value: bool | int | float, dtype: DType) -> Val:
         """A rank-0 constant; equal ones are one node."""

@@ -192,7 +192,9 @@ def domain(c: Context, i: Items, s: Span) -> tuple[Any, Any, bool]:
 def param(c: Context, i: Items, s: Span) -> ast.Param:
     name, type, default, limits = i
     low, high, log = limits or (None, None, False)
-    return ast.Param(name=c.name(name), type=type, default=None if default is None else expression(c, default), low=low, high=high, log=log, span=s)
+    return ast.Param(
+        name=c.name(name), type=type, default=None if default is None else expression(c, default), low=low, high=high, log=log, span=s
+    )
 
 
 def if_statement(c: Context, i: Items, s: Span) -> ast.If:
@@ -215,7 +217,9 @@ def guess(text: str) -> tuple[str, ...]:
     """Names that a broken statement would have bound: what stands left of `=`, or after a declaring keyword."""
     import re
 
-    head = re.match(r"\s*(?:(?:input|output|weight|state|update|layer|carry|param|block|network)\s+)?([A-Za-z_]\w*(?:\s*,\s*[A-Za-z_]\w*)*)", text)
+    head = re.match(
+        r"\s*(?:(?:input|output|weight|state|update|layer|carry|param|block|network)\s+)?([A-Za-z_]\w*(?:\s*,\s*[A-Za-z_]\w*)*)", text
+    )
     return tuple(re.findall(r"[A-Za-z_]\w*", head.group(1))) if head else ()
 
 
@@ -252,7 +256,9 @@ RULES: dict[str, Constructor] = {
     "body": lambda c, i, s: ast.Body(statements=tuple(item for item in i if isinstance(item, ast.Node)), span=s),
     # statements
     "assign": lambda c, i, s: ast.Assign(names=i[0], values=i[1], span=s),
-    "setting": lambda c, i, s: ast.Setting(key=c.label(i[0]), name=None if i[1] is None else c.label(i[1]), value=expression(c, i[2]), span=s),
+    "setting": lambda c, i, s: ast.Setting(
+        key=c.label(i[0]), name=None if i[1] is None else c.label(i[1]), value=expression(c, i[2]), span=s
+    ),
     "input": lambda c, i, s: ast.Input(name=c.name(i[0]), type=i[1], default=optional(c, i[2]), span=s),
     "output": lambda c, i, s: ast.Output(names=i[0], value=optional(c, i[1]), span=s),
     "weight": lambda c, i, s: ast.Weight(name=c.name(i[0]), type=i[1], init=expression(c, i[2]), span=s),
@@ -272,9 +278,7 @@ RULES: dict[str, Constructor] = {
     # expressions
     "cond": lambda c, i, s: ast.Cond(test=expression(c, i[0]), then=expression(c, i[1]), other=expression(c, i[2]), span=s),
     "pipe": lambda c, i, s: ast.Pipe(first=expression(c, i[0]), stages=tuple(i[1:]), span=s),
-    "stage": lambda c, i, s: ast.Stage(
-        path=i[0], args=stage_arguments(c, i[1], s), alias=None if i[2] is None else c.name(i[2]), span=s
-    ),
+    "stage": lambda c, i, s: ast.Stage(path=i[0], args=stage_arguments(c, i[1], s), alias=None if i[2] is None else c.name(i[2]), span=s),
     "path": lambda c, i, s: tuple(c.name(t) if at == 0 else c.label(t) for at, t in enumerate(i)),
     "or_": boolean("or"),
     "and_": boolean("and"),

@@ -324,7 +324,11 @@ class Driver:
             if token.type != "$END":
                 self.shift("_NL", Token("_NL", "\n", token.start, token.start))
             return
-        self.sink.add(errors.UnclosedBracket(span=self.span(bracket.token), bracket=bracket.token.text, closer={"(": ")", "[": "]"}[bracket.token.text]))
+        self.sink.add(
+            errors.UnclosedBracket(
+                span=self.span(bracket.token), bracket=bracket.token.text, closer={"(": ")", "[": "]"}[bracket.token.text]
+            )
+        )
         first = self.history[0] if self.history else bracket.token
         self.drop_round()
         self.pop_to_list()

@@ -210,4 +210,7 @@ LOOKALIKE = dict(zip("асеорхуіјѕԁһԛԝАВСЕНІЈКМОРЅТХУ
 
 def printable(text: str) -> str:
     """Text for a message: what is not printable ASCII is shown by its code point."""
-    return "".join(char if char.isascii() and char.isprintable() else f"{char} (U+{ord(char):04X})" if char.isprintable() else f"U+{ord(char):04X}" for char in text[:40])
+    return "".join(
+        char if char.isascii() and char.isprintable() else f"{char} (U+{ord(char):04X})" if char.isprintable() else f"U+{ord(char):04X}"
+        for char in text[:40]
+    )

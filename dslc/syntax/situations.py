@@ -102,7 +102,12 @@ def missing_value(s: Scene) -> Diagnostic | None:
 
 
 def missing_comma(s: Scene) -> Diagnostic | None:
-    if s.bracket not in ("LPAR", "LSQB") or s.last is None or s.last.type not in VALUES or s.token.type not in VALUES | {"LSQB", "NOT", "IF"}:
+    if (
+        s.bracket not in ("LPAR", "LSQB")
+        or s.last is None
+        or s.last.type not in VALUES
+        or s.token.type not in VALUES | {"LSQB", "NOT", "IF"}
+    ):
         return None
     if s.token.type in ("RPAR", "RSQB") or s.token.first:
         return None
@@ -164,7 +169,11 @@ def chained_comparison(s: Scene) -> Diagnostic | None:
 
 def missing_else(s: Scene) -> Diagnostic | None:
     kinds = [item.type for item in s.history]
-    if "THEN" in kinds and "ELSE" not in kinds[kinds.index("THEN") :] and (s.ended or s.token.first or s.token.type in ("RPAR", "COMMA", "RBRACE")):
+    if (
+        "THEN" in kinds
+        and "ELSE" not in kinds[kinds.index("THEN") :]
+        and (s.ended or s.token.first or s.token.type in ("RPAR", "COMMA", "RBRACE"))
+    ):
         return errors.MissingElse(span=s.span)
     return None
 

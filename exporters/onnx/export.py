@@ -99,7 +99,9 @@ def fitting(graph: Graph, parameters: Mapping[str, np.ndarray]) -> dict[str, np.
     return found
 
 
-def describe(network: Network, values: Mapping[str, np.ndarray], classes: Sequence[str], contract: Mapping[str, str], spec: str) -> dict[str, str]:
+def describe(
+    network: Network, values: Mapping[str, np.ndarray], classes: Sequence[str], contract: Mapping[str, str], spec: str
+) -> dict[str, str]:
     """The model's metadata: no time, no path, no name of a person or machine."""
     digest = sha256()
     for name in sorted(values):

@@ -84,7 +84,9 @@ def initializers(c: Context) -> Iterator[str]:
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             yield f"initializer {name} holds a value that is not finite"
         wanted = c.types.get(name)
-        if wanted is not None and (item.data_type != ELEMENT[wanted.dtype] or [str(d) for d in wanted.shape] != [str(d) for d in item.dims]):
+        if wanted is not None and (
+            item.data_type != ELEMENT[wanted.dtype] or [str(d) for d in wanted.shape] != [str(d) for d in item.dims]
+        ):
             yield f"initializer {name} is not {wanted}"
 
 

@@ -68,7 +68,9 @@ class Writer:
         """Append a node with one result; `output` is given for the tensor that the current node defines. Returns the tensor's name."""
         return self.emit_many(op, inputs, [result], [output or self.fresh(op)], **attributes)[0]
 
-    def emit_many(self, op: str, inputs: Sequence[str], results: Sequence[TensorType], outputs: Sequence[str], **attributes: Any) -> list[str]:
+    def emit_many(
+        self, op: str, inputs: Sequence[str], results: Sequence[TensorType], outputs: Sequence[str], **attributes: Any
+    ) -> list[str]:
         """Append a node with several results under the given names."""
         attributes = {key: value for key, value in attributes.items() if value is not None}
         node = helper.make_node(op, list(inputs), list(outputs), name=outputs[0], **attributes)

@@ -78,7 +78,9 @@ def conv_bias(uses: Uses, node: Node) -> Match | None:
         kernel = [size.constant for size in types[conv.inputs[1]].shape[2:]]
         inputs = [w.names[id] for id in (*conv.inputs, shift.inputs[0])]
         w.names[node.outputs[0]] = w.names.get(node.outputs[0], node.address)
-        w.emit("Conv", inputs, result, w.names[node.outputs[0]], kernel_shape=kernel, group=conv.attrs["groups"], **window(conv, len(kernel)))
+        w.emit(
+            "Conv", inputs, result, w.names[node.outputs[0]], kernel_shape=kernel, group=conv.attrs["groups"], **window(conv, len(kernel))
+        )
 
     covered = {conv.outputs[0]}
     if len(uses.readers[shift.outputs[0]]) == 1 and shift.outputs[0] not in uses.published:

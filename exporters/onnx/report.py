@@ -56,7 +56,10 @@ class Report(Frozen):
             *(f"  input    {item.name}: {item.type}" for item in self.inputs),
             *(f"  output   {item.name}: {item.type}" for item in self.outputs),
             *(f"  merged   {line}" for line in self.merged),
-            *(f"  {'passed ' if check.passed else 'left out'} {check.name}{': ' if check.detail else ''}{check.detail}" for check in self.checks),
+            *(
+                f"  {'passed ' if check.passed else 'left out'} {check.name}{': ' if check.detail else ''}{check.detail}"
+                for check in self.checks
+            ),
         ]
         if self.parity:
             lines.append("  parity with the reference interpreter (largest absolute and relative difference)")

@@ -22,7 +22,9 @@ DTYPES = {
 }
 
 
-def run(graph: Graph, arrays: Mapping[str, np.ndarray], wrt: tuple[str, ...] = (), loss: str = "loss") -> tuple[dict[str, Any], dict[str, Any]]:
+def run(
+    graph: Graph, arrays: Mapping[str, np.ndarray], wrt: tuple[str, ...] = (), loss: str = "loss"
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Outputs by name and the gradients of `loss` by weight, as NumPy arrays."""
     values: dict[int, torch.Tensor] = {}
     leaves: dict[str, torch.Tensor] = {}

@@ -6,7 +6,7 @@ Unification: the letters of a signature stand for dims (`[batch, c, *s]`) and dt
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from dslc.ir.graph import Attr
@@ -20,7 +20,7 @@ DTYPE_CLASSES = {
     "n": ("a number", lambda d: d.is_float or d.is_int),
     "t": ("anything", lambda d: True),
 }
-SETTING_TYPES = frozenset("int float bool string number dtype shape axes sizes padding scalar".split())
+SETTING_TYPES = frozenset(["int", "float", "bool", "string", "number", "dtype", "shape", "axes", "sizes", "padding", "scalar"])
 REQUIRED = object()
 
 
@@ -57,7 +57,7 @@ def literal(expr: ast.Expr) -> Any:
     raise ValueError(f"not a literal default: {expr.span.text}")
 
 
-@lru_cache(maxsize=None)
+@cache
 def parameters(name: str) -> tuple[Parameter, ...]:
     return tuple(Parameter(parm) for parm in lookup(name).signature.parms)
 

@@ -23,7 +23,7 @@ __all__ = ["parse", "parse_literal", "parse_signature", "read_source"]
 MOST_BRACKETS = 64
 OPEN = {"LPAR": "RPAR", "LSQB": "RSQB", "LBRACE": "RBRACE"}
 CLOSE = {close: open for open, close in OPEN.items()}
-OPERATORS = frozenset("ARROW OR AND COMPARE PLUS MINUS STAR SLASH FLOOR PERCENT AT POWER RANGE".split())
+OPERATORS = frozenset(["ARROW", "OR", "AND", "COMPARE", "PLUS", "MINUS", "STAR", "SLASH", "FLOOR", "PERCENT", "AT", "POWER", "RANGE"])
 CONTINUES = OPERATORS | {"COMMA", "LBRACE", "IN", "NOT", "THEN", "ELSE"}
 CONTINUED = OPERATORS | {"THEN", "ELSE", "LBRACE", "RBRACE"}
 TOP_LEVEL = frozenset({"NETWORK", "TRAIN", "IMPORT"})
@@ -398,9 +398,7 @@ class Driver:
                 depth += 1
             elif token.type in ("RPAR", "RSQB"):
                 depth = max(0, depth - 1)
-            elif token.type in ("LBRACE", "RBRACE"):
-                break
-            elif token.type == "_NL" and self.ends_statement(at, depth):
+            elif token.type in ("LBRACE", "RBRACE") or (token.type == "_NL" and self.ends_statement(at, depth)):
                 break
             self.previous = token.type if token.type != "_NL" else self.previous
             at += 1

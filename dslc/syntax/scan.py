@@ -14,13 +14,35 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from dslc.diagnostics import Diagnostic, Edit, Fix, Sink
+from dslc.diagnostics import Edit, Fix, Sink
 from dslc.source import Source, Span
 from dslc.syntax import errors
 from dslc.syntax.ast import Comment
 
-HARD = frozenset("network block train import param for if then else in scan return yield carry and or not true false".split())
-SOFT = frozenset("dslc from as over input output weight state update layer step rule generate".split())
+HARD = frozenset(
+    [
+        "network",
+        "block",
+        "train",
+        "import",
+        "param",
+        "for",
+        "if",
+        "then",
+        "else",
+        "in",
+        "scan",
+        "return",
+        "yield",
+        "carry",
+        "and",
+        "or",
+        "not",
+        "true",
+        "false",
+    ]
+)
+SOFT = frozenset(["dslc", "from", "as", "over", "input", "output", "weight", "state", "update", "layer", "step", "rule", "generate"])
 MOST_TOKENS = 300_000
 MOST_NAME = 128
 

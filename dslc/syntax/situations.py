@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dslc.syntax.parse import Driver
 
 VALUES = frozenset({"NAME", "INT", "FLOAT", "STRING", "TRUE", "FALSE", "RPAR", "RSQB"})
-BINARY = frozenset("PLUS MINUS STAR SLASH FLOOR PERCENT AT POWER OR AND COMPARE".split())
+BINARY = frozenset(["PLUS", "MINUS", "STAR", "SLASH", "FLOOR", "PERCENT", "AT", "POWER", "OR", "AND", "COMPARE"])
 STARTERS = ("input", "output", "weight", "state", "update", "layer", "return", "yield", "carry", "for", "if", "param", "block",
             "network", "train", "import", "step", "rule", "generate")  # fmt: skip
 TYPED = frozenset({"input", "weight", "param", "carry"})

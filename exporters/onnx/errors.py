@@ -58,6 +58,18 @@ class BadParameters(Diagnostic):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TooLarge(Diagnostic):
+    """Protobuf files end at 2 GiB."""
+
+    network: str
+    bytes: int
+
+    code = "onnx-too-large"
+    words = "`{network}` has {bytes:,} bytes of weights; an ONNX file holds less than 2 GiB"
+    hint = "make layers smaller, or train and export with `--precision f32`"
+
+
+@dataclass(frozen=True, kw_only=True)
 class CannotWrite(Diagnostic):
     path: str
     reason: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import prod
 
 import numpy as np
@@ -15,7 +15,8 @@ from exporters.onnx.model import ELEMENT, IR_VERSION
 
 DOMAINS = {"", "ai.onnx"}
 LARGEST_DIM = 2**31
-SMALLEST_IR = {21: 10, 22: 10, 20: 9, 19: 9, 18: 8, 17: 8, 16: 8, 15: 8, 14: 7, 13: 7, 23: 11, 24: 12}
+# The smallest IR version of each opset.
+SMALLEST_IR = {13: 7, 14: 7, 15: 8, 16: 8, 17: 8, 18: 8, 19: 9, 20: 9, 21: 10, 22: 10, 23: 11, 24: 12, 25: 13, 26: 13, 27: 13, 28: 14}
 
 
 class Context:
@@ -29,6 +30,8 @@ class Context:
         self.defined = {item.name for item in model.graph.input} | set(self.initializers)
         self.read = {name for node in model.graph.node for name in node.input if name}
         self.published = {item.name for item in model.graph.output}
+        self.functions = {(item.domain, item.name): item for item in model.functions}
+        self.opset = next((item.version for item in model.opset_import if item.domain in DOMAINS), 0)
 
 
 def lint(model: onnx.ModelProto, types: Mapping[str, TensorType]) -> list[str]:
@@ -37,14 +40,14 @@ def lint(model: onnx.ModelProto, types: Mapping[str, TensorType]) -> list[str]:
     return [finding for rule in RULES for finding in rule(context)]
 
 
-def repeated(names: list[str]) -> list[str]:
+def repeated(names: Iterable[str]) -> list[str]:
     return [name for name, count in Counter(names).items() if count > 1]
 
 
-def names_of_nodes(c: Context) -> Iterator[str]:
+def node_names(c: Context) -> Iterator[str]:
     if not all(node.name for node in c.graph.node):
         yield "a node has no name"
-    yield from (f"two nodes are called {name}" for name in repeated([n.name for n in c.graph.node]))
+    yield from (f"two nodes are called {name}" for name in repeated(node.name for node in c.graph.node))
 
 
 def single_assignment(c: Context) -> Iterator[str]:
@@ -69,30 +72,31 @@ def dead(c: Context) -> Iterator[str]:
 
 
 def initializers(c: Context) -> Iterator[str]:
-    yield from (f"two initializers are called {name}" for name in repeated([item.name for item in c.graph.initializer]))
+    yield from (f"two initializers are called {name}" for name in repeated(item.name for item in c.graph.initializer))
     listed = {item.name for item in c.graph.input}
     yield from (f"initializer {name} is listed as an input" for name in c.initializers if name in listed)
     for name, item in c.initializers.items():
-        if any(size < 0 for size in item.dims):
-            yield f"initializer {name} has a negative size"
-            continue
-        width = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(item.data_type)).itemsize
-        if len(item.raw_data) != prod(item.dims) * width:
-            yield f"initializer {name} holds {len(item.raw_data)} bytes, its shape says {prod(item.dims) * width}"
-            continue
-        array = numpy_helper.to_array(item)
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            yield f"initializer {name} holds a value that is not finite"
         wanted = c.types.get(name)
-        if wanted is not None and (
-            item.data_type != ELEMENT[wanted.dtype] or [str(d) for d in wanted.shape] != [str(d) for d in item.dims]
-        ):
-            yield f"initializer {name} is not {wanted}"
+        if wanted is None:
+            yield f"initializer {name} is unknown"
+        elif item.data_type != ELEMENT[wanted.dtype] or [str(size) for size in item.dims] != [str(size) for size in wanted.shape]:
+            yield f"initializer {name} is declared as {onnx.TensorProto.DataType.Name(item.data_type)}{list(item.dims)}, it is {wanted}"
+        else:
+            yield from contents(item, prod(item.dims) * wanted.dtype.itemsize)
+
+
+def contents(item: onnx.TensorProto, size: int) -> Iterator[str]:
+    if len(item.raw_data) != size:
+        yield f"initializer {item.name} holds {len(item.raw_data)} bytes, its shape says {size}"
+        return
+    array = numpy_helper.to_array(item)
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        yield f"initializer {item.name} holds a value that is not finite"
 
 
 def declared_types(c: Context) -> Iterator[str]:
     listed = [*c.graph.input, *c.graph.output, *c.graph.value_info]
-    yield from (f"{name} is declared twice" for name in repeated([item.name for item in listed]))
+    yield from (f"{name} is declared twice" for name in repeated(item.name for item in listed))
     for item in listed:
         shape = item.type.tensor_type.shape
         found = [dim.dim_param or str(dim.dim_value) for dim in shape.dim]
@@ -101,53 +105,65 @@ def declared_types(c: Context) -> Iterator[str]:
             yield f"{item.name} is declared and unknown"
         elif item.type.tensor_type.elem_type != ELEMENT[wanted.dtype] or found != [str(size) for size in wanted.shape]:
             yield f"{item.name} is declared as [{', '.join(found)}], it is {wanted}"
-        yield from (f"{item.name} has the size {dim.dim_value}" for dim in shape.dim
-                    if not dim.dim_param and not 1 <= dim.dim_value <= LARGEST_DIM)  # fmt: skip
+        fixed = [dim.dim_value for dim in shape.dim if not dim.dim_param]
+        yield from (f"{item.name} has the size {size}" for size in fixed if not 1 <= size <= LARGEST_DIM)
     named = {item.name for item in listed}
     made = {name for node in c.graph.node for name in node.output if name}
     yield from (f"{name} has no declared type" for name in sorted(made - named))
 
 
 def versions(c: Context) -> Iterator[str]:
-    yield from (f"domain {item.domain} is imported" for item in c.model.opset_import if item.domain not in DOMAINS)
-    opsets = [item.version for item in c.model.opset_import if item.domain in DOMAINS]
-    if len(opsets) != 1:
+    own = {domain for domain, _ in c.functions}
+    yield from (f"the unknown domain {item.domain} is imported" for item in c.model.opset_import if item.domain not in DOMAINS | own)
+    if sum(item.domain in DOMAINS for item in c.model.opset_import) != 1:
         yield "not exactly one opset is imported"
-    elif c.model.ir_version < max(IR_VERSION, SMALLEST_IR.get(opsets[0], IR_VERSION)):
-        yield f"IR version {c.model.ir_version} is too low for opset {opsets[0]} with node metadata"
-    functions = {(f.domain, f.name) for f in c.model.functions}
-    for node in c.graph.node:
-        if node.domain not in DOMAINS and (node.domain, node.op_type) not in functions:
+    elif c.model.ir_version < max(IR_VERSION, SMALLEST_IR.get(c.opset, IR_VERSION)):
+        yield f"IR version {c.model.ir_version} is too low for opset {c.opset} with node metadata"
+
+
+def calls(c: Context) -> Iterator[str]:
+    """Every operator exists, and no function reaches itself."""
+    for node in (node for body in (c.graph, *c.functions.values()) for node in body.node):
+        if node.domain not in DOMAINS and (node.domain, node.op_type) not in c.functions:
             yield f"{node.name} calls the unknown {node.domain}.{node.op_type}"
-        elif node.domain in DOMAINS and opsets and not onnx.defs.has(node.op_type, max_inclusive_version=opsets[0]):
-            yield f"{node.name}: opset {opsets[0]} has no {node.op_type}"
+        elif node.domain in DOMAINS and not onnx.defs.has(node.op_type, max_inclusive_version=c.opset):
+            yield f"{node.name}: opset {c.opset} has no {node.op_type}"
+    called = {key: {(n.domain, n.op_type) for n in body.node} & c.functions.keys() for key, body in c.functions.items()}
+    while leaves := [key for key, inside in called.items() if not inside & called.keys()]:
+        for key in leaves:
+            del called[key]
+    yield from (f"the function {domain}.{name} calls itself" for domain, name in called)
 
 
 def metadata(c: Context) -> Iterator[str]:
-    yield from (f"metadata key {key} stands twice" for key in repeated([item.key for item in c.model.metadata_props]))
+    yield from (f"metadata key {key} stands twice" for key in repeated(item.key for item in c.model.metadata_props))
     for node in c.graph.node:
-        yield from (f"{node.name} has the metadata key {key} twice" for key in repeated([item.key for item in node.metadata_props]))
+        yield from (f"{node.name} has the metadata key {key} twice" for key in repeated(item.key for item in node.metadata_props))
 
 
 def attributes(c: Context) -> Iterator[str]:
-    """Attributes that the operator does not know, or repeats."""
-    version = next((item.version for item in c.model.opset_import if item.domain in DOMAINS), 0)
+    """Attributes that the operator does not know, or repeats, and an axis that its first input does not have."""
     for node in c.graph.node:
-        if not onnx.defs.has(node.op_type, max_inclusive_version=version):
+        if node.domain not in DOMAINS or not onnx.defs.has(node.op_type, max_inclusive_version=c.opset):
             continue
-        known = onnx.defs.get_schema(node.op_type, version).attributes
+        known = onnx.defs.get_schema(node.op_type, c.opset).attributes
         yield from (f"{node.name} has the unknown attribute {a.name}" for a in node.attribute if a.name not in known)
-        yield from (f"{node.name} has the attribute {name} twice" for name in repeated([a.name for a in node.attribute]))
+        yield from (f"{node.name} has the attribute {name} twice" for name in repeated(a.name for a in node.attribute))
+        rank = c.types[node.input[0]].rank if node.input and node.input[0] in c.types else None
+        axis = next((a.i for a in node.attribute if a.name == "axis"), 0)
+        if rank and not -rank <= axis < rank:
+            yield f"{node.name} has the axis {axis}, its input has {rank}"
 
 
 RULES: tuple[Callable[[Context], Iterator[str]], ...] = (
-    names_of_nodes,
+    node_names,
     single_assignment,
     order,
     dead,
     initializers,
     declared_types,
     versions,
+    calls,
     metadata,
     attributes,
 )

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
+from dslc.diagnostics import SpecError
 from dslc.ir.graph import Node
 from dslc.ir.types import Dim, DType, TensorType, tensor
+from exporters.onnx.errors import TooLarge
 
 OPSET = 21
 IR_VERSION = 10  # the first with node metadata
+LARGEST = 2**31 - 2**26  # bytes of weights; protobuf ends at 2 GiB, nodes and types have the rest
 
 ELEMENT = {
     DType.f32: TensorProto.FLOAT,
@@ -42,8 +46,9 @@ class Writer:
     def __init__(self, types: Sequence[TensorType]) -> None:
         self.types = types
         self.names: dict[int, str] = {}
+        self.inputs: list[tuple[str, TensorType]] = []
         self.nodes: list[onnx.NodeProto] = []
-        self.initializers: dict[str, onnx.TensorProto] = {}
+        self.initializers: dict[str, np.ndarray] = {}
         self.known: dict[str, TensorType] = {}  # types of all tensors
         self.sources: dict[str, tuple[str, int]] = {}  # dim name -> (input tensor, axis)
         self.current = Node(op="", inputs=(), outputs=())
@@ -64,6 +69,14 @@ class Writer:
 
     # -- pieces
 
+    def input(self, name: str, type: TensorType) -> None:
+        """An input of the model; dims that stand alone on an axis of it can be read from its shape."""
+        self.inputs.append((name, type))
+        self.known[name] = type
+        for axis, size in enumerate(type.shape):
+            if str(size) in size.names:
+                self.sources.setdefault(str(size), (name, axis))
+
     def emit(self, op: str, inputs: Sequence[str], result: TensorType, output: str | None = None, **attributes: Any) -> str:
         """Append a node with one result; `output` is given for the tensor that the current node defines. Returns the tensor's name."""
         return self.emit_many(op, inputs, [result], [output or self.fresh(op)], **attributes)[0]
@@ -80,19 +93,15 @@ class Writer:
         return list(outputs)
 
     def stamp(self, node: onnx.NodeProto) -> None:
-        for key, value in (("dslc.address", self.current.address), ("dslc.source", self.current.place)):
-            if value:
-                node.metadata_props.add(key=key, value=value)
+        node.metadata_props.add(key="dslc.address", value=self.current.address)
+        if self.current.place:
+            node.metadata_props.add(key="dslc.source", value=shown_place(self.current.place))
 
     def initializer(self, name: str, array: np.ndarray) -> str:
-        """A named tensor of data, little-endian raw bytes."""
+        """A named tensor of data. It is not copied before the model is written."""
         if name not in self.initializers:
-            contiguous = np.ascontiguousarray(array)
-            dtype = next(d for d in DType if d.numpy == contiguous.dtype.name)
-            proto = TensorProto(name=name, data_type=ELEMENT[dtype], dims=contiguous.shape)
-            proto.raw_data = contiguous.astype(contiguous.dtype.newbyteorder("<"), copy=False).tobytes()
-            self.initializers[name] = proto
-            self.known[name] = tensor(dtype, *contiguous.shape)
+            self.initializers[name] = array
+            self.known[name] = tensor(dtype_of(array), *array.shape)
         return name
 
     def constant(self, values: Any, dtype: DType) -> str:
@@ -148,24 +157,50 @@ class Writer:
 
     # -- the whole
 
-    def model(self, name: str, inputs: Sequence[tuple[str, TensorType]], outputs: Sequence[tuple[str, TensorType]],
-              metadata: Mapping[str, str], version: str) -> onnx.ModelProto:  # fmt: skip
-        """The finished model. Initializers that no node reads are left out."""
-        used = {tensor for node in self.nodes for tensor in node.input}
-        published = {name for name, _ in outputs}
-        given = {name for name, _ in inputs}
-        graph = onnx.GraphProto(name=name)
-        graph.node.extend(self.nodes)
-        graph.initializer.extend(proto for key, proto in self.initializers.items() if key in used)
-        graph.input.extend(value_info(key, type) for key, type in inputs)
-        graph.output.extend(value_info(key, type) for key, type in outputs)
-        for node in self.nodes:
-            graph.value_info.extend(value_info(key, self.known[key]) for key in node.output if key not in published and key not in given)
-        model = onnx.ModelProto(ir_version=IR_VERSION, producer_name="dslc", producer_version=version, graph=graph)
+    def model(self, name: str, outputs: Sequence[tuple[str, TensorType]], metadata: Mapping[str, str], version: str) -> onnx.ModelProto:
+        """The finished model. Initializers that no node reads are left out. Weights are copied once, into the protobuf."""
+        used = {name for node in self.nodes for name in node.input}
+        weights = {name: array for name, array in self.initializers.items() if name in used}
+        refuse_large(name, sum(array.nbytes for array in weights.values()))
+        model = onnx.ModelProto(ir_version=IR_VERSION, producer_name="dslc", producer_version=version)
         model.opset_import.add(domain="", version=OPSET)
+        model.graph.name = name
+        model.graph.node.extend(self.nodes)
+        for key, array in weights.items():
+            fill(model.graph.initializer.add(), key, array)
+        model.graph.input.extend(value_info(key, type) for key, type in self.inputs)
+        model.graph.output.extend(value_info(key, type) for key, type in outputs)
+        declared = {key for key, _ in (*self.inputs, *outputs)}
+        inner = [key for node in self.nodes for key in node.output if key not in declared]
+        model.graph.value_info.extend(value_info(key, self.known[key]) for key in inner)
         for key, value in sorted(metadata.items()):
             model.metadata_props.add(key=key, value=value)
         return model
+
+
+def refuse_large(network: str, size: int) -> None:
+    """SpecError where the weights do not fit into one protobuf file."""
+    if size > LARGEST:
+        raise SpecError(TooLarge(network=network, bytes=size))
+
+
+def dtype_of(array: np.ndarray) -> DType:
+    return next(dtype for dtype in DType if dtype.numpy == array.dtype.name)
+
+
+def fill(proto: TensorProto, name: str, array: np.ndarray) -> None:
+    """Name, type, sizes and little-endian raw bytes of one initializer."""
+    proto.name, proto.data_type = name, ELEMENT[dtype_of(array)]
+    proto.dims.extend(array.shape)
+    proto.raw_data = array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+
+
+def shown_place(place: str) -> str:
+    """A source place without folders of a machine: of a path that is absolute or climbs only the file's name stays."""
+    path, *position = place.rsplit(":", 2)
+    parts = PurePath(path.replace("\\", "/")).parts
+    leaks = path.startswith(("/", "\\", "~")) or ".." in parts or ":" in path
+    return ":".join([parts[-1] if leaks else "/".join(parts), *position])
 
 
 def _digest(array: np.ndarray) -> str:

@@ -17,6 +17,7 @@ from exporters.onnx.model import Writer
 class Match:
     """`write` stands in for `last`; the nodes in `covered` (by their first output) are not lowered."""
 
+    title: str
     last: int
     covered: frozenset[int]
     write: Callable[[Writer], None]
@@ -85,7 +86,7 @@ def conv_bias(uses: Uses, node: Node) -> Match | None:
     covered = {conv.outputs[0]}
     if len(uses.readers[shift.outputs[0]]) == 1 and shift.outputs[0] not in uses.published:
         covered.add(shift.outputs[0])
-    return Match(node.outputs[0], frozenset(covered), write)
+    return Match("Conv with bias", node.outputs[0], frozenset(covered), write)
 
 
 def batch_norm(uses: Uses, node: Node) -> Match | None:
@@ -125,4 +126,4 @@ def batch_norm(uses: Uses, node: Node) -> Match | None:
         inputs = [w.names[id] for id in (x, gamma, beta, mean, variance)]
         w.emit("BatchNormalization", inputs, uses.graph.types[node.outputs[0]], w.names[node.outputs[0]], epsilon=epsilon)
 
-    return Match(node.outputs[0], frozenset(covered), write)
+    return Match("BatchNormalization", node.outputs[0], frozenset(covered), write)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from dslc.ir.types import Frozen
 
 
@@ -11,10 +13,10 @@ class Tensor(Frozen):
 
 
 class Check(Frozen):
-    """A check that passed, or was left out and why (`passed` False)."""
+    """A check that passed, or was left out and why. One that fails ends the export, so it stands in no report."""
 
     name: str
-    passed: bool
+    verdict: Literal["passed", "left out"]
     detail: str = ""
 
 
@@ -28,7 +30,7 @@ class Parity(Frozen):
 
 
 class Report(Frozen):
-    """version 1 of the JSON form of `dslc export --report`."""
+    """Version 1 of the JSON form of `dslc export --report`."""
 
     version: int = 1
     file: str
@@ -52,18 +54,19 @@ class Report(Frozen):
         operators = ", ".join(f"{count} {name}" for name, count in self.operators.items())
         lines = [
             f"{self.file}: {self.network}, opset {self.opset} (IR {self.ir_version}), {self.bytes:,} bytes, {self.parameters:,} parameters",
-            f"  nodes    {self.nodes}: {operators}",
-            *(f"  input    {item.name}: {item.type}" for item in self.inputs),
-            *(f"  output   {item.name}: {item.type}" for item in self.outputs),
-            *(f"  merged   {line}" for line in self.merged),
-            *(
-                f"  {'passed ' if check.passed else 'left out'} {check.name}{': ' if check.detail else ''}{check.detail}"
-                for check in self.checks
-            ),
+            *row("nodes", [f"{self.nodes}: {operators}"]),
+            *row("input", [f"{item.name}: {item.type}" for item in self.inputs]),
+            *row("output", [f"{item.name}: {item.type}" for item in self.outputs]),
+            *row("merged", self.merged),
+            *(line for check in self.checks for line in row(check.verdict, [": ".join(filter(None, (check.name, check.detail)))])),
         ]
         if self.parity:
-            lines.append("  parity with the reference interpreter (largest absolute and relative difference)")
-        for row in self.parity:
-            sizes = ", ".join(f"{name} {size}" for name, size in row.sizes.items()) or "fixed sizes"
-            lines.append(f"    {row.backend:<16} {sizes:<28} {row.max_absolute:.1e}  {row.max_relative:.1e}")
+            lines.append("  largest absolute and relative difference from the reference interpreter")
+        for item in self.parity:
+            sizes = ", ".join(f"{name} {size}" for name, size in item.sizes.items()) or "fixed sizes"
+            lines.append(f"    {item.backend:<16} {sizes:<28} {item.max_absolute:.1e}  {item.max_relative:.1e}")
         return "\n".join(lines)
+
+
+def row(title: str, texts: tuple[str, ...] | list[str]) -> list[str]:
+    return [f"  {title:<9} {text}" for text in texts]

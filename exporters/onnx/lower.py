@@ -1,0 +1,129 @@
+"""Graph -> ONNX model: names, initializers, one lowering for each node or group of nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import onnx
+
+from dslc import __version__
+from dslc.diagnostics import SpecError
+from dslc.ir.graph import Graph, Node
+from dslc.ops.table import Unsupported, lookup
+from exporters.onnx.errors import NotExportable
+from exporters.onnx.lowerings import LOWERINGS
+from exporters.onnx.model import Writer
+from exporters.onnx.recognise import Match, find
+
+
+def refuse_unsupported(graph: Graph) -> None:
+    """SpecError with every operator of the graph that has no ONNX form, each once, at the first place where it stands."""
+    found: dict[str, NotExportable] = {}
+    for node in graph.nodes:
+        reason = why_not(node.op)
+        if reason:
+            found.setdefault(node.op, NotExportable(operator=node.op, place=node.place or node.address, reason=reason))
+    if found:
+        raise SpecError(found.values())
+
+
+def why_not(op: str) -> str:
+    """Why an operator cannot be exported, "" if it can."""
+    row = lookup(op)
+    if isinstance(row.onnx, Unsupported):
+        return row.onnx.reason
+    if row.eval is None:
+        return "it can be checked, but not run yet"
+    return "no lowering is written for it" if row.onnx == "lower" and op not in LOWERINGS else ""
+
+
+def lower(graph: Graph, values: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> tuple[onnx.ModelProto, Writer, list[str]]:
+    """The model of a graph, the writer with the names and types of all tensors, and sentences about nodes that became one."""
+    w = Writer(graph.types)
+    for item in graph.inputs:
+        w.names[item.id] = item.name
+        if item.kind == "input":
+            w.input(item.name, graph.types[item.id])
+        elif item.kind in ("weight", "state"):
+            w.initializer(item.name, values[item.name])
+    outputs = output_names(graph)
+    name_values(w, graph, outputs)
+    matches = find(graph)
+    covered = frozenset(id for match in matches.values() for id in match.covered)
+    for node in graph.nodes:
+        if node.outputs[0] not in covered:
+            lower_node(w, node, matches.get(node.outputs[0]))
+    publish(w, graph, outputs)
+    published = [(outputs[item.name], graph.types[item.id]) for item in graph.outputs]
+    w.known.update(published)
+    return w.model(graph.name, published, metadata, __version__), w, list(merged(graph, matches))
+
+
+def merged(graph: Graph, matches: Mapping[int, Match]) -> Iterator[str]:
+    for node in graph.nodes:
+        if match := matches.get(node.outputs[0]):
+            yield f"{len(match.covered) + 1} nodes into {match.title} at {node.address}"
+
+
+# ---- names --------------------------------------------------------------------------------------------------------------------
+
+
+def output_names(graph: Graph) -> dict[str, str]:
+    """The tensor name of each output: its own, with `_out` where an input or weight is called the same."""
+    taken = {item.name for item in graph.inputs}
+    names = {}
+    for output in graph.outputs:
+        name = output.name
+        while name in taken:
+            name += "_out"
+        taken.add(name)
+        names[output.name] = name
+    return names
+
+
+def name_values(w: Writer, graph: Graph, outputs: Mapping[str, str]) -> None:
+    """Inner values by address (`address:1` for a second result); a value that is an output has the first output's name."""
+    given = {item.id for item in graph.inputs}
+    constants = {id for node in graph.nodes if node.op == "constant" for id in node.outputs}
+    for output in reversed(graph.outputs):
+        if output.id not in given | constants:
+            w.names[output.id] = outputs[output.name]
+    taken = {item.name for item in graph.inputs} | set(outputs.values())
+    for node in graph.nodes:
+        for index, id in enumerate(node.outputs):
+            if id not in w.names:
+                w.names[id] = free(node.address if len(node.outputs) == 1 else f"{node.address}:{index}", taken)
+
+
+def free(name: str, taken: set[str]) -> str:
+    """The name, with ' where it is taken: nodes that a pass made share the address of the node they come from."""
+    while name in taken:
+        name += "'"
+    taken.add(name)
+    return name
+
+
+# ---- nodes --------------------------------------------------------------------------------------------------------------------
+
+
+def lower_node(w: Writer, node: Node, match: Match | None) -> None:
+    w.current = node
+    if match is not None:
+        match.write(w)
+        return
+    inputs = [w.names[id] for id in node.inputs]
+    outputs = [w.names[id] for id in node.outputs]
+    if node.op in LOWERINGS:
+        LOWERINGS[node.op](w, node, inputs, outputs)
+        return
+    w.emit_many(str(lookup(node.op).onnx), inputs, [w.types[id] for id in node.outputs], outputs)
+
+
+def publish(w: Writer, graph: Graph, outputs: Mapping[str, str]) -> None:
+    """Identity nodes for outputs that are inputs, weights, constants, or published before."""
+    for output in graph.outputs:
+        name = outputs[output.name]
+        if w.names[output.id] != name:
+            w.current = Node(op="identity", inputs=(output.id,), outputs=(), address=f"{graph.name}.{name}")
+            w.emit("Identity", [w.names[output.id]], graph.types[output.id], name)

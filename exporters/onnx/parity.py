@@ -1,0 +1,218 @@
+"""Parity: the exported model in `onnx.reference` and onnxruntime against the plain interpreter, over a grid of sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+
+from dslc.diagnostics import InternalError
+from dslc.interpret import interpret
+from dslc.ir.graph import Output
+from exporters.onnx.check import Subject
+from exporters.onnx.errors import CheckFailed, ParityFailed
+from exporters.onnx.report import Check, Parity
+from exporters.onnx.sizes import grid, inputs_for
+
+RTOL, ATOL = 1e-4, 1e-5
+Arrays = Mapping[str, np.ndarray]
+Run = Callable[[Arrays], list[np.ndarray]]
+
+
+# ---- backends ---------------------------------------------------------------------------------------------------------------
+
+
+class LeftOut(Exception):
+    """A backend that cannot judge this model, with the reason."""
+
+
+def reference(data: bytes) -> Run:
+    """`onnx.reference`, always there."""
+    from onnx.reference import ReferenceEvaluator
+
+    evaluator = ReferenceEvaluator(data)
+    return lambda inputs: list(evaluator.run(None, dict(inputs)))
+
+
+def onnxruntime(data: bytes) -> Run:
+    """onnxruntime on the CPU; LeftOut where it is not installed or has no kernel for double precision."""
+    try:
+        import onnxruntime as ort
+        from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NoKernel
+    except ImportError:
+        raise LeftOut('not installed: pip install "dslc[ort]"') from None
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = 1
+    try:
+        session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except NoKernel as error:
+        if "double" not in str(error) and not uses_double(data):
+            raise
+        raise LeftOut(f"it has no kernel in double precision ({str(error).strip().splitlines()[-1]})") from error
+    return lambda inputs: list(session.run(None, dict(inputs)))
+
+
+def uses_double(data: bytes) -> bool:
+    model = onnx.ModelProto.FromString(data)
+    return any(item.type.tensor_type.elem_type == onnx.TensorProto.DOUBLE for item in (*model.graph.input, *model.graph.value_info))
+
+
+BACKENDS: dict[str, Callable[[bytes], Run]] = {"onnx.reference": reference, "onnxruntime": onnxruntime}
+
+
+def parity(subject: Subject) -> tuple[list[Check], list[Parity]]:
+    """Compare every backend with the plain interpreter at all sizes of the grid; raises InternalError where they differ."""
+    runs: dict[str, Run] = {}
+    left_out: list[Check] = []
+    for name, make in BACKENDS.items():
+        try:
+            runs[name] = make(subject.data)
+        except LeftOut as reason:
+            left_out.append(Check(name=f"parity with {name}", verdict="left out", detail=str(reason)))
+        except Exception as error:  # a backend refuses the model in an exception of its own
+            raise InternalError(CheckFailed(check=name, detail=first_line(error))) from error
+    sizes = grid(subject.graph)
+    table = [row for at in sizes for row in compare_all(subject, runs, at)]
+    words = f"{len(sizes)} size{'s' if len(sizes) > 1 else ''}, rtol {RTOL:g}, atol {ATOL:g}"
+    return [Check(name=f"parity with {name}", verdict="passed", detail=words) for name in runs] + left_out, table
+
+
+def first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+# ---- comparison -------------------------------------------------------------------------------------------------------------
+
+
+def compare_all(subject: Subject, runs: Mapping[str, Run], sizes: Mapping[str, int]) -> list[Parity]:
+    inputs = inputs_for(subject.graph, sizes)
+    wanted = interpret(subject.definition, np, arrays(subject, inputs))
+    return [compare(subject, name, run, sizes, inputs, wanted) for name, run in runs.items()]
+
+
+def arrays(subject: Subject, inputs: Arrays) -> dict[str, np.ndarray]:
+    """What the plain interpreter reads; a key that no node needs has any value."""
+    return {"key": np.zeros(3, np.int64), **subject.parameters, **inputs}
+
+
+def compare(
+    subject: Subject, backend: str, run: Run, sizes: Mapping[str, int], inputs: Arrays, wanted: Mapping[str, Any]
+) -> Parity:  # fmt: skip
+    """The largest differences of one backend at one size; InternalError with the first node that differs."""
+
+    def fail(output: str, difference: str) -> InternalError:
+        at = ", ".join(f"{name}={size}" for name, size in sizes.items()) or "fixed sizes"
+        node = first_divergence(subject, backend, inputs)
+        return InternalError(ParityFailed(backend=backend, sizes=at, output=output, difference=difference, node=node))
+
+    try:
+        found = run(inputs)
+    except Exception as error:  # a backend stops in an exception of its own
+        raise fail(subject.graph.outputs[0].name, f"it stops with {first_line(error)}") from error
+    absolute = relative = 0.0
+    for output, array in zip(subject.graph.outputs, found, strict=True):
+        ours = np.asarray(wanted[output.name])
+        if not agrees(ours, array) and not tied(subject, output, ours, array, inputs):
+            raise fail(output.name, describe(ours, array))
+        if ours.dtype.kind == "f":
+            difference = apart(ours, array)
+            absolute = max(absolute, float(difference.max(initial=0)))
+            relative = max(relative, float((difference / np.maximum(np.abs(ours), ATOL)).max(initial=0, where=np.isfinite(ours))))
+    return Parity(backend=backend, sizes=dict(sizes), max_absolute=absolute, max_relative=relative)
+
+
+def agrees(ours: np.ndarray, array: np.ndarray) -> bool:
+    """Same dtype and shape, and equal: within the tolerance for floats (NaN and infinities at the same places), exactly otherwise."""
+    if ours.shape != array.shape or ours.dtype != array.dtype:
+        return False
+    if ours.dtype.kind == "f":
+        return bool(np.allclose(array, ours, rtol=RTOL, atol=ATOL, equal_nan=True))
+    return bool(np.array_equal(array, ours))
+
+
+def apart(ours: np.ndarray, array: np.ndarray) -> np.ndarray:
+    """|ours - array|, 0 where both are the same NaN or infinity."""
+    with np.errstate(invalid="ignore"):
+        difference = np.abs(ours - array)
+    return np.where((ours == array) | (np.isnan(ours) & np.isnan(array)), 0, difference)
+
+
+def tied(subject: Subject, output: Output, ours: np.ndarray, array: np.ndarray, inputs: Arrays) -> bool:
+    """An argmax may differ where the two candidates are equal within the tolerance."""
+    node = next((node for node in subject.graph.nodes if output.id in node.outputs), None)
+    if node is None or node.op != "argmax" or ours.shape != array.shape or ours.dtype != array.dtype:
+        return False
+    scores = np.asarray(every_value(subject, inputs)[node.inputs[0]])
+    axis: Any = node.attrs["axis"]
+
+    def score(index: np.ndarray) -> np.ndarray:
+        return np.take_along_axis(scores, np.expand_dims(index, axis), axis)
+
+    return bool(np.allclose(score(ours), score(array), rtol=RTOL, atol=ATOL))
+
+
+def describe(ours: np.ndarray, array: np.ndarray) -> str:
+    if ours.shape != array.shape or ours.dtype != array.dtype:
+        return f"{array.dtype}{list(array.shape)} instead of {ours.dtype}{list(ours.shape)}"
+    if ours.dtype.kind != "f":
+        return f"{int((ours != array).sum())} of {ours.size} values differ"
+    return f"largest difference {float(apart(ours, array).max()):.3g}"
+
+
+# ---- where it begins to differ ----------------------------------------------------------------------------------------------
+
+
+def every_value(subject: Subject, inputs: Arrays) -> dict[int, Any]:
+    """All values of the graph by id, from the plain interpreter."""
+    values: dict[int, Any] = {item.id: inputs[item.name] for item in subject.graph.inputs if item.name in inputs}
+
+    def keep(node: Any, results: Sequence[Any]) -> None:
+        values.update(zip(node.outputs, results, strict=True))
+
+    interpret(subject.graph, np, arrays(subject, inputs), on_node=keep)
+    return values
+
+
+def first_divergence(subject: Subject, backend: str, inputs: Arrays) -> str:
+    """Address and place of the first node whose value differs, found by publishing every tensor."""
+    ours = every_value(subject, inputs)
+    made = {item.name: item for item in (*subject.model.graph.value_info, *subject.model.graph.output)}
+    theirs = published(subject.model, backend, list(made.values()), inputs)
+    for node in subject.graph.nodes:
+        for id in node.outputs:
+            name = subject.names.get(id, "")
+            if name in made and not (name in theirs and agrees(np.asarray(ours[id]), theirs[name])):
+                return f"{node.address} ({node.place or 'no place'})"
+    return "no single node"
+
+
+def published(model: onnx.ModelProto, backend: str, tensors: Sequence[onnx.ValueInfoProto], inputs: Arrays) -> dict[str, np.ndarray]:
+    """The values of these tensors; where a node stops the backend, of those that do not need it (halves are tried alone)."""
+    try:
+        found = BACKENDS[backend](cut(model, tensors))(inputs)
+    except Exception:  # a backend stops in an exception of its own
+        if len(tensors) == 1:
+            return {}
+        half = len(tensors) // 2
+        return published(model, backend, tensors[:half], inputs) | published(model, backend, tensors[half:], inputs)
+    return {item.name: array for item, array in zip(tensors, found, strict=True)}
+
+
+def cut(model: onnx.ModelProto, tensors: Sequence[onnx.ValueInfoProto]) -> bytes:
+    """The model that publishes these tensors, with only the nodes and initializers that they need; all inputs stay."""
+    needed = {item.name for item in tensors}
+    nodes = []
+    for node in reversed(model.graph.node):
+        if needed.intersection(node.output):
+            nodes.append(node)
+            needed.update(node.input)
+    probe = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
+    probe.graph.name = model.graph.name
+    probe.graph.node.extend(reversed(nodes))
+    probe.graph.input.extend(model.graph.input)
+    probe.graph.output.extend(tensors)
+    probe.graph.initializer.extend(item for item in model.graph.initializer if item.name in needed)
+    return probe.SerializeToString()

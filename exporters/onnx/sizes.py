@@ -1,0 +1,81 @@
+"""At which sizes, and with which values, an exported model is compared with the plain interpreter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from dslc.ir.graph import Graph, Input
+
+BATCHES = (1, 2, 5)
+LENGTHS = (1, 2, 7, 19)
+ROWS = len(BATCHES) * len(LENGTHS)
+VIEWS = frozenset(["cast", "reshape", "transpose", "slice", "broadcast"])
+
+
+def grid(graph: Graph) -> list[dict[str, int]]:
+    """Sizes to verify at: `batch` 1, 2, 5, every other dim 1, 2, 7, 19, where the graph takes them.
+
+    With two dims these are all pairs; a third one takes another value in each round, so that no two dims move together.
+    A dim with a lower bound (a window needs so many pixels): the smallest size that fits, an odd and a larger one.
+    """
+    others = [name for name in graph.dims if name != "batch"]
+    rows: list[dict[str, int]] = []
+    for i in range(ROWS):
+        lengths = {name: LENGTHS[(i + k * (i // len(LENGTHS))) % len(LENGTHS)] for k, name in enumerate(others)}
+        sizes = {name: lengths.get(name, BATCHES[i % len(BATCHES)]) for name in graph.dims}
+        if sizes not in rows and fits(graph, sizes):
+            rows.append(sizes)
+    return rows or list(smallest(graph))
+
+
+def smallest(graph: Graph) -> Iterator[dict[str, int]]:
+    """The smallest common size of all dims but `batch` that fits, then an odd and a larger one."""
+    least = next((n for n in range(1, 1025) if fits(graph, common(graph, n, 2))), None)
+    if least is None:
+        return
+    for size, batch in ((least, 2), (least + 3 - least % 2, 1), (2 * least + 5, 1)):
+        if fits(graph, common(graph, size, batch)):
+            yield common(graph, size, batch)
+
+
+def common(graph: Graph, size: int, batch: int) -> dict[str, int]:
+    return {name: batch if name == "batch" else size for name in graph.dims}
+
+
+def fits(graph: Graph, sizes: Mapping[str, int]) -> bool:
+    return all(dim.evaluate(sizes) >= 1 for type in graph.types for dim in type.shape if dim.names)
+
+
+def inputs_for(graph: Graph, sizes: Mapping[str, int]) -> dict[str, np.ndarray]:
+    """Values for the network's inputs from the counter-based generator: floats in [-1, 1), integers that are valid indices."""
+    from dslc.ops.philox import stream_of, uniform
+
+    bounds = index_bounds(graph, sizes)
+
+    def values(item: Input) -> np.ndarray:
+        type = graph.types[item.id]
+        key = np.array([0, 0, 0], np.int64)
+        draw = np.asarray(uniform(np, key, stream_of(item.name), type.sizes(sizes), np.dtype("float64")))
+        scaled = 2 * draw - 1 if type.dtype.is_float else np.floor(draw * bounds.get(item.id, 2))
+        return np.asarray(scaled.astype(type.dtype.numpy))
+
+    return {item.name: values(item) for item in graph.inputs if item.kind == "input"}
+
+
+def index_bounds(graph: Graph, sizes: Mapping[str, int]) -> dict[int, int]:
+    """For integer inputs that index a table (through views of them): the size of the smallest axis that they index."""
+    bounds: dict[int, int] = {}
+    source = {node.outputs[0]: node.inputs[0] for node in graph.nodes if node.op in VIEWS}
+    for node in graph.nodes:
+        if node.op != "gather":
+            continue
+        index = node.inputs[1]
+        while index in source:
+            index = source[index]
+        axis: Any = node.attrs["axis"]
+        count = graph.types[node.inputs[0]].shape[axis].evaluate(sizes)
+        bounds[index] = min(bounds.get(index, count), count)
+    return bounds

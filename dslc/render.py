@@ -1,4 +1,4 @@
-"""Diagnostics as text (in the manner of rustc), as JSON, and the application of their fixes: the one place that knows carets and colours."""
+"""Diagnostics as text (in the manner of rustc) and as JSON, and the application of fixes: the one place that knows carets and colours."""
 
 from __future__ import annotations
 

@@ -237,9 +237,14 @@ def optional(c: Context, item: Any) -> Any:
     return None if item is None else expression(c, item)
 
 
+def statements(items: Items) -> tuple[Any, ...]:
+    """Separators are tokens and drop out."""
+    return tuple(item for item in items if isinstance(item, ast.Node))
+
+
 RULES: dict[str, Constructor] = {
     # starts
-    "file": lambda c, i, s: tuple(item for item in i if isinstance(item, ast.Node)),
+    "file": lambda c, i, s: statements(i),
     "signature": lambda c, i, s: ast.Signature(str(i[0]), i[1] or (), tuple(i[2:])),
     "literal": lambda c, i, s: (tuple(name.id for name in i[0]), expression(c, i[1])),
     # items
@@ -253,7 +258,7 @@ RULES: dict[str, Constructor] = {
     "network": lambda c, i, s: ast.Network(name=c.name(i[0]), body=i[1], span=s),
     "train": lambda c, i, s: ast.Train(name=None if i[0] is None else c.name(i[0]), body=i[1], span=s),
     "generate": lambda c, i, s: ast.Generate(name=None if i[0] is None else c.name(i[0]), body=i[1], span=s),
-    "body": lambda c, i, s: ast.Body(statements=tuple(item for item in i if isinstance(item, ast.Node)), span=s),
+    "body": lambda c, i, s: ast.Body(statements=statements(i), span=s),
     # statements
     "assign": lambda c, i, s: ast.Assign(names=i[0], values=i[1], span=s),
     "setting": lambda c, i, s: ast.Setting(

@@ -384,3 +384,14 @@ class Unexpected(Diagnostic):
 class UnexpectedEnd(Diagnostic):
     code = "unexpected-end"
     words = "the text ends in the middle of a statement"
+
+
+# ---- formatting ------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class FormatterFault(Diagnostic):
+    path: str
+    code = "formatter-fault"
+    words = "the formatter would change the meaning of {path}; nothing was written"
+    hint = "this is a fault of dslc, not of the spec: please report it"

@@ -34,7 +34,10 @@ HIDDEN = frozenset("\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e
 
 
 def read_source(path: Path, shown: str) -> Source:
-    """The text of a spec. `shown` is the name for people. Raises SpecError: missing, no regular file, too large, not UTF-8, control characters."""
+    """The text of a spec. `shown` is the name for people.
+
+    Raises SpecError: missing, no regular file, too large, not UTF-8, control characters.
+    """
     data = read_bytes(path, shown)
     if data.startswith(b"\xef\xbb\xbf"):
         data = data[3:]

@@ -76,7 +76,7 @@ def tables() -> Tables:
     from lark.lexer import PatternStr
 
     data, memo, slips = json.loads(resources.files("dslc.syntax").joinpath("table.json").read_text(), object_hook=_int_keys)
-    lark = Lark._load_from_dict(data, memo)
+    lark = Lark._load_from_dict(data, memo)  # type: ignore[no-untyped-call]
     words: dict[str, str] = {}
     signs: dict[str, str] = {}
     patterns: list[tuple[int, int, str, str]] = [(-priority, 0, name, pattern) for name, priority, pattern in slips]

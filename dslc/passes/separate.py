@@ -1,0 +1,67 @@
+"""Give values a memory of their own where their use demands it: outputs that are to stand side by side, and new state values.
+
+A copy is a `broadcast` to the own shape. Copied are: an output of the contiguous region that is an input, a constant, or shares its
+memory with an earlier one; and an update that would still be the memory of a state when the states are written.
+
+before:
+    graph G {
+      %0: f32[3] = state a
+      %1: f32[3] = state b
+      output y = %0
+      update a = %1
+      update b = %0
+    }
+after:
+    graph G {
+      %0: f32[3] = state a
+      %1: f32[3] = state b
+      %2: f32[3] = broadcast(%1) {shape=(3)} "a.copy"
+      %3: f32[3] = broadcast(%0) {shape=(3)} "b.copy"
+      output y = %0
+      update a = %2
+      update b = %3
+    }
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dslc.ir.graph import Graph, Output
+from dslc.ops.support import attr_shape
+from dslc.ops.value import Builder, Val
+from dslc.passes.rewrite import resume
+
+VIEWS = frozenset(["reshape"])  # their result is the memory of their input
+
+
+def separate(graph: Graph, contiguous: Sequence[str] = ()) -> Graph:
+    builder = resume(graph)
+    owners = storage(graph)
+    shared = {item.id for item in graph.inputs} | {node.outputs[0] for node in graph.nodes if node.op == "constant"}
+    places = {item.name: at for at, item in enumerate(graph.outputs)}
+    taken: set[int] = set()
+    for name in contiguous:
+        item = graph.outputs[places[name]]
+        if owners[item.id] in shared or owners[item.id] in taken:
+            builder.outputs[places[name]] = copied(builder, item)
+        taken.add(owners[item.id])
+    kept = {item.id for item in graph.inputs if item.kind in ("state", "weight")}
+    builder.updates = [copied(builder, item) if owners[item.id] in kept else item for item in graph.updates]
+    return builder.build()
+
+
+def copied(builder: Builder, item: Output) -> Output:
+    value = Val(builder, item.id)
+    builder.place = ""
+    (copy,) = builder.emit("broadcast", (value,), {"shape": attr_shape(value.type.shape)}, address=f"{item.name}.copy")
+    return Output(name=item.name, id=copy.id)
+
+
+def storage(graph: Graph) -> list[int]:
+    """For each value the value whose memory it is: itself, or what it is a view of."""
+    owners = list(range(len(graph.types)))
+    for node in graph.nodes:
+        if node.op in VIEWS:
+            owners[node.outputs[0]] = owners[node.inputs[0]]
+    return owners

@@ -1,0 +1,173 @@
+"""`load_data`: a `DataSource` of a spec to arrays, split and checked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dslc.diagnostics import SpecError
+from dslc.program import DataSource
+from runtime.data.csvfile import read_csv
+from runtime.data.errors import BadFormat, MissingField, NotReadable, fail
+from runtime.data.fit import fit
+from runtime.data.idx import read_idx
+from runtime.data.npz import read_npz
+from runtime.data.opened import find_file
+from runtime.data.registry import REGISTRY, open_registered
+from runtime.data.splits import DEFAULT, by_fractions, with_validation
+
+Arrays = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """splits: split -> field -> array (`train` always; `validation`, `test` where they are not empty);
+    notes: what is to be said aloud; manifest: what the data was, with a SHA-256 over all of it under `hash`."""
+
+    splits: dict[str, Arrays]
+    notes: tuple[str, ...]
+    manifest: dict[str, object]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where files are looked for: below `--data-dir` (or DSLC_DATA) first, then beside the spec."""
+
+    folder: Path
+    data_dir: Path | None
+
+    def find(self, name: str) -> Path:
+        given = self.data_dir if self.data_dir is not None else Path(value) if (value := os.environ.get("DSLC_DATA")) else None
+        return find_file(name, (given, self.folder) if given is not None else (self.folder,))
+
+
+def load_data(
+    source: DataSource, *, folder: Path, data_dir: Path | None = None, seed: int = 0, classes: Mapping[str, int] | None = None
+) -> DataSet:
+    """The data of `source`, whose spec stands in `folder`; splits are dealt out by `seed`; `classes` bounds label fields.
+
+    Raises DataError (exit code 3) where a file is missing, malformed or does not fit the schema; SpecError where such data cannot be
+    read yet.
+    """
+    reader = READERS.get(source.kind)
+    if reader is None or (source.kind == "dataset" and _name(source) not in REGISTRY):
+        kind = source.kind if reader is None else f'dataset("{_name(source)}")'
+        readable = ", ".join([*(f'dataset("{name}")' for name in REGISTRY), *(k for k in READERS if k != "dataset")])
+        raise SpecError(NotReadable(kind=kind, readable=readable, place=source.place))
+    bounds = dict(classes or {})
+    if source.classes and "label" in source.fields:
+        bounds["label"] = min(len(source.classes), bounds.get("label", len(source.classes)))
+    splits, notes = reader(source, Place(folder, data_dir), seed, bounds)
+    if not {"validation", "test"} & set(splits):
+        notes = (*notes, f"{file_of(source)}: there is no validation and no test split: the train split is evaluated")
+    return DataSet(splits, notes, _manifest(source, splits))
+
+
+Read = Callable[[DataSource, Place, int, Mapping[str, int]], tuple[dict[str, Arrays], tuple[str, ...]]]
+
+
+def _name(source: DataSource) -> str:
+    return str(source.args.get("name", ""))
+
+
+def file_of(source: DataSource) -> str:
+    """The name that messages give the source: its file, or the set's name."""
+    return str(source.args.get("path") or source.args.get("images") or source.args.get("name") or source.variable)
+
+
+def _dataset(source: DataSource, place: Place, seed: int, classes: Mapping[str, int]) -> tuple[dict[str, Arrays], tuple[str, ...]]:
+    found = open_registered(_name(source), place.data_dir)
+    splits = {}
+    for split, arrays in found.splits.items():
+        shaped = {name: _as_samples(arrays[name], source, name) for name in source.fields if name in arrays}
+        _require(shaped, source, list(arrays))
+        splits[split] = fit(shaped, source.fields, source.whole, classes, f"{file_of(source)} ({split})")
+    if "test" in splits:
+        return with_validation(splits, source.whole, seed), found.notes
+    return by_fractions(splits["train"], source.whole, _fractions(source), seed, file_of(source)), found.notes
+
+
+def _as_samples(array: np.ndarray, source: DataSource, name: str) -> np.ndarray:
+    """`[n, 28, 28]` as `[n, 1, 28, 28]` or `[n, 784]`, if the schema says so: the numbers are the same."""
+    sizes = source.fields[name].shape[1:]
+    if not all(size.is_constant for size in sizes):
+        return array
+    shape = tuple(size.constant for size in sizes)
+    return array.reshape(len(array), *shape) if np.prod(shape, dtype=int) * len(array) == array.size else array
+
+
+def _csv(source: DataSource, place: Place, seed: int, classes: Mapping[str, int]) -> tuple[dict[str, Arrays], tuple[str, ...]]:
+    path, inputs, target = str(source.args["path"]), _names(source, "inputs"), source.args.get("target")
+    columns = read_csv(place.find(path), path, [*inputs, *([str(target)] if target is not None else [])] if inputs else None)
+    if target is not None and str(target) not in columns:
+        raise fail(MissingField(file=path, what="column", name=str(target), present=", ".join(f"`{name}`" for name in columns)))
+    inputs = inputs or [name for name in columns if name != target]
+    arrays = {"input": np.stack([columns[name] for name in inputs], axis=1)}
+    if target is not None:
+        arrays["target"] = columns[str(target)]
+    return _table(arrays, source, seed, classes)
+
+
+def _npz(source: DataSource, place: Place, seed: int, classes: Mapping[str, int]) -> tuple[dict[str, Arrays], tuple[str, ...]]:
+    path = str(source.args["path"])
+    return _table(read_npz(place.find(path), path), source, seed, classes)
+
+
+def _idx(source: DataSource, place: Place, seed: int, classes: Mapping[str, int]) -> tuple[dict[str, Arrays], tuple[str, ...]]:
+    images, labels = str(source.args["images"]), source.args.get("labels")
+    image = read_idx(place.find(images), images)
+    arrays = {"image": _as_samples(image, source, "image") if "image" in source.fields else image}
+    if labels is not None:
+        arrays["label"] = read_idx(place.find(str(labels)), str(labels))
+    return _table(arrays, source, seed, classes)
+
+
+def _table(arrays: Arrays, source: DataSource, seed: int, classes: Mapping[str, int]) -> tuple[dict[str, Arrays], tuple[str, ...]]:
+    """A source that is one table: checked, then split by fractions."""
+    _require(arrays, source, list(arrays))
+    fitted = fit(arrays, source.fields, source.whole, classes, file_of(source))
+    if all(name in source.whole for name in fitted):
+        raise fail(BadFormat(file=file_of(source), problem="no field has a batch axis: every one is named in `whole`"))
+    return by_fractions(fitted, source.whole, _fractions(source), seed, file_of(source)), ()
+
+
+def _require(arrays: Arrays, source: DataSource, present: list[str]) -> None:
+    for name in source.fields:
+        if name not in arrays:
+            raise fail(MissingField(file=file_of(source), what="field", name=name, present=", ".join(f"`{p}`" for p in present)))
+
+
+def _names(source: DataSource, argument: str) -> list[str]:
+    value = source.args.get(argument)
+    return [str(name) for name in value] if isinstance(value, tuple) else [str(value)] if value is not None else []
+
+
+def _fractions(source: DataSource) -> tuple[float, ...]:
+    value = source.args.get("split")
+    return tuple(float(part) for part in value) if isinstance(value, tuple) and value else DEFAULT  # type: ignore[arg-type]
+
+
+READERS: dict[str, Read] = {"dataset": _dataset, "csv": _csv, "npz": _npz, "idx": _idx}
+
+
+def _manifest(source: DataSource, splits: Mapping[str, Arrays]) -> dict[str, object]:
+    """Kind, name and, for every split and field, type, shape and SHA-256; no folder names."""
+    contents = {
+        split: {
+            name: {
+                "type": str(array.dtype),
+                "shape": list(array.shape),
+                "sha256": hashlib.sha256(array.data if array.ndim else array.tobytes()).hexdigest(),
+            }
+            for name, array in arrays.items()
+        }
+        for split, arrays in splits.items()
+    }
+    whole: dict[str, object] = {"variable": source.variable, "kind": source.kind, "name": file_of(source), "splits": contents}
+    return {**whole, "hash": hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()}

@@ -89,19 +89,11 @@ def name_values(w: Writer, graph: Graph, outputs: Mapping[str, str]) -> None:
     for output in reversed(graph.outputs):
         if output.id not in given | constants:
             w.names[output.id] = outputs[output.name]
-    taken = {item.name for item in graph.inputs} | set(outputs.values())
+    w.taken |= {item.name for item in graph.inputs} | set(outputs.values())
     for node in graph.nodes:
         for index, id in enumerate(node.outputs):
             if id not in w.names:
-                w.names[id] = free(node.address if len(node.outputs) == 1 else f"{node.address}:{index}", taken)
-
-
-def free(name: str, taken: set[str]) -> str:
-    """The name, with ' where it is taken: nodes that a pass made share the address of the node they come from."""
-    while name in taken:
-        name += "'"
-    taken.add(name)
-    return name
+                w.names[id] = w.at(node.address if len(node.outputs) == 1 else f"{node.address}:{index}")
 
 
 # ---- nodes --------------------------------------------------------------------------------------------------------------------

@@ -120,7 +120,14 @@ def remainder(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[st
 
 @lowering("leaky_relu")
 def leaky_relu(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
-    w.emit("LeakyRelu", inputs, result(w, node), outputs[0], alpha=float(node.attrs["slope"]))  # type: ignore[arg-type]
+    type = result(w, node)
+    slope: Any = node.attrs["slope"]
+    if type.dtype is DType.f32:
+        w.emit("LeakyRelu", inputs, type, outputs[0], alpha=slope)
+        return
+    # ONNX keeps `alpha` in single precision, which is not enough here.
+    positive = w.emit("Greater", [inputs[0], w.constant(0, type.dtype)], like(type, DType.bool))
+    w.emit("Where", [positive, inputs[0], w.emit("Mul", [inputs[0], w.constant(slope, type.dtype)], type)], type, outputs[0])
 
 
 @lowering("clip")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, count
 from pathlib import PurePath
 from typing import Any
 
@@ -52,17 +53,23 @@ class Writer:
         self.known: dict[str, TensorType] = {}  # types of all tensors
         self.sources: dict[str, tuple[str, int]] = {}  # dim name -> (input tensor, axis)
         self.current = Node(op="", inputs=(), outputs=())
-        self._counts: dict[str, int] = {}
+        self.taken: set[str] = set()
         self._sizes: dict[Dim, str] = {}
 
     # -- names
 
     def fresh(self, op: str) -> str:
         """A tensor and node name below the current node's address."""
-        key = f"{self.current.address}/{op.lower()}"
-        number = self._counts.get(key, 0)
-        self._counts[key] = number + 1
-        return f"{key}{number}"
+        return self.unique(f"{self.current.address}/{op.lower()}{number}" for number in count())
+
+    def at(self, address: str) -> str:
+        """The address as a tensor name, with a number where it is taken (nodes that a pass made may share one)."""
+        return self.unique(chain([address], (f"{address}.{number}" for number in count(1))))
+
+    def unique(self, names: Iterable[str]) -> str:
+        name = next(name for name in names if name not in self.taken)
+        self.taken.add(name)
+        return name
 
     def type(self, name: str) -> TensorType:
         return self.known[name]

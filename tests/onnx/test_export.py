@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,12 @@ import onnx
 import pytest
 
 from dslc.diagnostics import DataError, DslcError, InternalError, SpecError
-from dslc.ir.graph import Graph
+from dslc.ir.graph import Graph, Node
 from dslc.ir.types import DType, tensor
 from dslc.ops.value import Builder, F, Val
 from exporters.onnx.export import export_network, make_subject
 from exporters.onnx.lowerings import LOWERINGS
-from exporters.onnx.model import shown_place
+from exporters.onnx.model import Writer, shown_place
 from exporters.onnx.report import Report
 from tests.onnx.networks import network, parameters
 
@@ -175,18 +176,24 @@ def refused(tmp_path: Path, graph: Graph, error: type[DslcError]) -> str:
     return str(caught.value)
 
 
+def break_lowering(monkeypatch: pytest.MonkeyPatch, name: str, op: str, **attributes: object) -> None:
+    """Let the operator `name` be lowered to one ONNX operator with these attributes."""
+
+    def wrong(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+        w.emit(op, inputs, w.types[node.outputs[0]], outputs[0], **attributes)
+
+    monkeypatch.setitem(LOWERINGS, name, wrong)
+
+
 def test_a_wrong_axis_is_found_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(LOWERINGS, "softmax", lambda w, node, inputs, outputs: w.emit("Softmax", inputs, w.types[node.outputs[0]], outputs[0], axis=0))  # fmt: skip
+    break_lowering(monkeypatch, "softmax", "Softmax", axis=0)
     message = refused(tmp_path, small().build(), InternalError)
     assert "onnx.reference computes another `y`" in message
     assert "first at Net/softmax0 (specs/net.nn:5:8)" in message
 
 
 def test_a_wrong_constant_is_found_and_its_first_node_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def wrong(w, node, inputs, outputs):  # type: ignore[no-untyped-def]
-        w.emit("LeakyRelu", inputs, w.types[node.outputs[0]], outputs[0], alpha=0.02)
-
-    monkeypatch.setitem(LOWERINGS, "leaky_relu", wrong)
+    break_lowering(monkeypatch, "leaky_relu", "LeakyRelu", alpha=0.02)
     b = Builder("Net")
     x = b.input("input", "x", tensor("f32", "batch", 4))
     b.output("y", F.exp(F.leaky_relu(F.exp(x) - 1.0, slope=0.01)) * 3.0)
@@ -194,7 +201,7 @@ def test_a_wrong_constant_is_found_and_its_first_node_named(tmp_path: Path, monk
 
 
 def test_a_node_that_stops_the_runtime_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def wrong(w, node, inputs, outputs):  # type: ignore[no-untyped-def]
+    def wrong(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
         w.emit("Gather", [inputs[0], w.ints([7])], w.types[node.outputs[0]], outputs[0], axis=1)
 
     monkeypatch.setitem(LOWERINGS, "sum", wrong)
@@ -207,10 +214,7 @@ def test_a_node_that_stops_the_runtime_is_named(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_wrong_shape_is_refused_by_the_static_checks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def wrong(w, node, inputs, outputs):  # type: ignore[no-untyped-def]
-        w.emit("Concat", inputs, w.types[node.outputs[0]], outputs[0], axis=1)
-
-    monkeypatch.setitem(LOWERINGS, "concat", wrong)
+    break_lowering(monkeypatch, "concat", "Concat", axis=1)
     b = Builder("Net")
     x = b.input("input", "x", tensor("f32", 2, 3))
     b.output("y", b.one("concat", (x, x), axis=0))

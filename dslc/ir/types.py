@@ -6,6 +6,7 @@ kept in normal form, so equal sizes are equal values. Dim names stand for intege
 
 from __future__ import annotations
 
+import builtins
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,11 +36,11 @@ class DType(StrEnum):
     bool = "bool"
 
     @property
-    def is_float(self) -> bool:
+    def is_float(self) -> builtins.bool:
         return self in (DType.f32, DType.f64)
 
     @property
-    def is_int(self) -> bool:
+    def is_int(self) -> builtins.bool:
         return self in (DType.i32, DType.i64, DType.u8, DType.u64)
 
     @property

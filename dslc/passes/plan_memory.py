@@ -32,7 +32,7 @@ class Slot:
 
 @dataclass
 class Lifetimes:
-    """steps: positions of the nodes that run; owners: whose memory each value is; first, last: steps of each owner's life with its views."""
+    """steps: positions of the nodes that run; owners: whose memory each value is; first, last: steps of an owner's life with its views."""
 
     steps: list[int]
     owners: list[int]

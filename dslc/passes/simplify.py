@@ -203,7 +203,7 @@ def without_broadcasts(site: Site) -> Val | None:
         return None
     inputs = [site.val(node.inputs[0]) if node else value for value, node in zip(site.inputs, makers, strict=True)]
     small = site.rewriter.builder.emit(site.node.op, inputs, site.node.attrs)[0]
-    return small if small.type == site.type else F.broadcast(small, shape=attr_shape(site.type.shape))  # type: ignore[no-any-return]
+    return small if small.type == site.type else F.broadcast(small, shape=attr_shape(site.type.shape))
 
 
 # ---- movement -----------------------------------------------------------------------------------------------------------------
@@ -241,7 +241,7 @@ def transpose_transpose(site: Site) -> Val | None:
     inner, outer = order(node.attrs["axes"], rank), order(site.attr("axes"), rank)
     both = tuple(inner[a] for a in outer)
     source = site.val(node.inputs[0])
-    return source if both == tuple(range(rank)) else F.transpose(source, axes=both)  # type: ignore[no-any-return]
+    return source if both == tuple(range(rank)) else F.transpose(source, axes=both)
 
 
 def transpose_of_units(site: Site) -> Val | None:

@@ -19,6 +19,14 @@ class Context:
     def __init__(self, source: Source, sink: Sink) -> None:
         self.source = source
         self.sink = sink
+        self.reported: set[int] = set()
+
+    def too_deep(self, value: Any) -> ast.Name:
+        """One report for all levels that end at the same place."""
+        if value.span.end not in self.reported:
+            self.reported.add(value.span.end)
+            self.sink.add(errors.NestedTooDeeply(span=value.span, limit=MOST_NESTED))
+        return ast.Name(id="_", span=value.span)
 
     def span(self, start: int, end: int) -> Span:
         return Span(self.source, start, end)
@@ -45,21 +53,43 @@ Constructor = Callable[[Context, Items, Span], Any]
 def build(source: Source, tree: Any, sink: Sink) -> Any:
     """The value of the start rule: a tuple of statements, a Signature, or (path, expression)."""
     context = Context(source, sink)
-    stack: list[tuple[Any, list[Any], int]] = [(tree, [], 0)]
+    stack = [Frame(tree)]
     while True:
-        node, done, at = stack.pop()
-        if at < len(node.children):
-            child = node.children[at]
-            stack.append((node, done, at + 1))
+        frame = stack[-1]
+        if frame.at < len(frame.node.children):
+            child = frame.node.children[frame.at]
+            frame.at += 1
             if hasattr(child, "children"):
-                stack.append((child, [], 0))
+                stack.append(Frame(child))
             else:
-                done.append(leaf(context, child))
+                frame.done.append(leaf(context, child))
             continue
-        value = RULES[node.data](context, done, extent(context, node))
+        rule = stack.pop().node.data
+        value = RULES[rule](context, frame.done, extent(context, frame.node))
+        depth = frame.depth + (rule in NESTING)
+        if depth > MOST_NESTED and rule in REPLACED:
+            value, depth = context.too_deep(value), 0
         if not stack:
             return value
-        stack[-1][1].append(value)
+        stack[-1].done.append(value)
+        stack[-1].depth = max(stack[-1].depth, depth)
+
+
+class Frame:
+    """A node of Lark's tree whose children are being built: the values so far, and how deep they nest."""
+
+    __slots__ = ("at", "depth", "done", "node")
+
+    def __init__(self, node: Any) -> None:
+        self.node = node
+        self.done: list[Any] = []
+        self.at = 0
+        self.depth = 0
+
+
+# Rules that nest; those among them that nest without a bracket are replaced by `_` where they are too deep, so that no tree is.
+NESTING = frozenset({"unary", "not_", "power", "cond", "paren", "list", "call", "item", "body"})
+REPLACED = frozenset({"unary", "not_", "power", "cond", "paren"})
 
 
 def extent(context: Context, node: Any) -> Span:
@@ -127,33 +157,16 @@ def arguments(c: Context, items: Any) -> tuple[ast.Arg, ...]:
     return tuple(found)
 
 
-def nested(c: Context, span: Span, value: Any, kinds: tuple[type, ...], child: str) -> None:
-    """Prefix operators and `^` nest without brackets: 64 deep at most."""
-    depth = 0
-    while isinstance(value, kinds):
-        depth += 1
-        value = getattr(value, child)
-        if depth > MOST_NESTED:
-            c.sink.add(errors.NestedTooDeeply(span=span, limit=MOST_NESTED))
-            return
-
-
 def negation(c: Context, i: Items, s: Span) -> ast.Neg:
-    value = expression(c, i[-1])
-    nested(c, s, value, (ast.Neg,), "value")
-    return ast.Neg(value=value, span=s)
+    return ast.Neg(value=expression(c, i[-1]), span=s)
 
 
 def inversion(c: Context, i: Items, s: Span) -> ast.Not:
-    value = expression(c, i[-1])
-    nested(c, s, value, (ast.Not,), "value")
-    return ast.Not(value=value, span=s)
+    return ast.Not(value=expression(c, i[-1]), span=s)
 
 
 def power(c: Context, i: Items, s: Span) -> ast.Power:
-    exponent = expression(c, i[-1])
-    nested(c, s, exponent, (ast.Power, ast.Neg), "exponent" if isinstance(exponent, ast.Power) else "value")
-    return ast.Power(base=expression(c, i[0]), exponent=exponent, span=s)
+    return ast.Power(base=expression(c, i[0]), exponent=expression(c, i[-1]), span=s)
 
 
 def chain(c: Context, i: Items, s: Span) -> ast.Arith:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dslc.syntax.scan import Token
 
@@ -47,11 +47,14 @@ def words(tokens: Sequence[Token]) -> list[Word]:
     open: list[Bracket] = [Bracket("")]
     imports = bool(tokens) and tokens[0].type == "IMPORT"
     before = Word(Token("", "", 0, 0), False, 0, False)
-    tight_equal = False
+    tight_equal = dropped_first = False
     for at, token in enumerate(tokens):
         following = tokens[at + 1].type if at + 1 < len(tokens) else ""
         if token.type == "COMMA" and following in CLOSING:
+            dropped_first = token.first
             continue
+        if dropped_first:  # the comma's line is now this token's
+            token, dropped_first = replace(token, first=True), False
         if token.type in CLOSING and len(open) > 1:
             open.pop()
         inner, last = open[-1], before.token.type

@@ -1,4 +1,4 @@
-"""Losses and accuracy: means over the predictions that count (R15). `parts` gives total and count, so that means join over batches (R16)."""
+"""Losses and accuracy: means over the predictions that count (R15). `parts` gives total and count, to join batches (R16)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from dslc.ir.types import Dim, DType, TensorType
 from dslc.ops.norm import log_softmax
-from dslc.ops.support import as_float, attr_shape, number, product, reshape, sizes
+from dslc.ops.support import as_float, attr_shape, number, one, product, reshape, sizes, zero
 from dslc.ops.table import Case, Mismatch, op, unsupported
 from dslc.ops.value import F, Val
 
@@ -62,7 +62,7 @@ def coefficient(g: Val, x: Val, shape: tuple[Dim, ...], count: Val | None, each:
     if count is None:
         return g / number(g, product(shape))
     total = F.sum(count)
-    safe = F.where(F.equal(total, 0.0 * total), 0.0 * total + 1.0, total)
+    safe = F.where(F.equal(total, zero(g)), one(g), total)
     return g / safe * count
 
 

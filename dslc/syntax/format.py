@@ -180,13 +180,16 @@ class Writer:
         return lines
 
     def inner_comments(self, before: int, lines: list[str], hang: int) -> None:
+        """Comments between two lines: one may stay behind the first, the others stand alone (a dropped comma's too)."""
+        behind = True
         while self.next_comment < len(self.comments) and self.comments[self.next_comment].span.start < before:
             comment = self.comments[self.next_comment]
             self.next_comment += 1
-            if comment.own_line:
+            if comment.own_line or not behind:
                 lines.append(" " * hang + comment.span.text.rstrip())
             else:
                 lines[-1] += "  " + comment.span.text.rstrip()
+            behind = False
 
 
 def bodies(statement: ast.Statement) -> tuple[ast.Body, ...]:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from math import isfinite
 from typing import Any, NoReturn
 
 from pydantic import ValidationError
@@ -200,6 +201,8 @@ class Line:
         try:
             if kind == "number":
                 number = float(text) if any(c in text for c in ".e") else int(text)
+                if isinstance(number, float) and not isfinite(number):
+                    self.fail("this number is out of range")
                 self.take(kind)
                 return number
             if kind == "dim":
@@ -343,8 +346,10 @@ def read_node(line: Line, op: str, outputs: tuple[int, ...]) -> dict[str, Any]:
         while not attrs or not line.accept("sign", "}"):
             if attrs:
                 line.take("sign", ",")
+            start = line.at
             key = line.name()
             if key in attrs:
+                line.at = start
                 line.fail(f"the attribute {key} stands twice")
             line.take("sign", "=")
             attrs[key] = line.attr()

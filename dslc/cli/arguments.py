@@ -1,0 +1,122 @@
+"""Arguments that several verbs share: the spec, overrides in the order they are written, counts."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from dslc.diagnostics import Diagnostic, SpecError
+from dslc.usage import BadOverride
+
+if TYPE_CHECKING:
+    from dslc.load import Override
+    from dslc.program import Program
+
+OVERRIDES = "overrides"
+
+
+class Append(argparse.Action):
+    """Collects `(path, value, origin)` in the order of the command line: a later one wins."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, flag: str | None = None) -> None:
+        found = [*(getattr(namespace, OVERRIDES, None) or ()), (str(self.const or ""), values, flag or "")]
+        setattr(namespace, OVERRIDES, found)
+
+
+def spec_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="a spec: a path, or the bare name of a shipped one (lenet)")
+
+
+def set_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--set",
+        action=Append,
+        dest=OVERRIDES,
+        metavar="NAME=VALUE",
+        help="give a param (lr=0.02) or a setting of train (train.epochs=5) a value; repeatable",
+    )
+    parser.set_defaults(**{OVERRIDES: []})
+
+
+def shorthand(parser: argparse.ArgumentParser, flag: str, path: str, help: str) -> None:
+    """A flag that is a shorthand of `--set path=…`."""
+    parser.add_argument(flag, action=Append, dest=OVERRIDES, const=path, type=count, metavar="N", help=help)
+
+
+def precision_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--precision", choices=("f32", "f64"), default="f32", help="the model's float (default: f32)")
+
+
+def part_arguments(parser: argparse.ArgumentParser, *kinds: str) -> None:
+    """`--train NAME`, `--network NAME` (R21)."""
+    for kind in kinds:
+        parser.add_argument(f"--{kind}", metavar="NAME", help=f"which `{kind}`, where the spec has several")
+
+
+def count(text: str) -> int:
+    """A whole number from 1 on."""
+    value = whole(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("a whole number from 1 on is needed, not 0")
+    return value
+
+
+def whole(text: str) -> int:
+    """A whole number from 0 on."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 15):
+        raise argparse.ArgumentTypeError(f"a whole number is needed, not {text!r}")
+    return int(text)
+
+
+# ---- overrides ------------------------------------------------------------------------------------------------------------
+
+
+def overrides(args: argparse.Namespace) -> tuple[Override, ...]:
+    """The environment's overrides, then those of the command line in their order."""
+    from dslc.load import Override
+
+    found = [split(text, "environment", "DSLC_SET") for text in pieces(os.environ.get("DSLC_SET", ""))]
+    for path, value, flag in getattr(args, OVERRIDES, ()):
+        found.append(Override(path, value, flag) if path else split(value, "--set", "--set"))
+    return tuple(found)
+
+
+def split(text: str, origin: str, shown: str) -> Override:
+    """`lr=0.02` in its two parts; the value is text of the language, checked with the spec."""
+    from dslc.load import Override
+
+    path, equals, value = text.partition("=")
+    if not equals or not path.strip() or not value.strip():
+        raise SpecError(BadOverride(found=text, origin=shown))
+    return Override(path.strip(), value.strip(), origin)
+
+
+def pieces(text: str) -> list[str]:
+    """The assignments of DSLC_SET, separated by `;` outside of strings."""
+    found = [""]
+    quoted = False
+    for at, char in enumerate(text):
+        quoted ^= char == '"' and text[at - 1 : at] != "\\"
+        if char == ";" and not quoted:
+            found.append("")
+        else:
+            found[-1] += char
+    return [piece.strip() for piece in found if piece.strip()]
+
+
+def load(args: argparse.Namespace, *, strict: bool = False) -> tuple[Program, tuple[Diagnostic, ...]]:
+    """The checked program of `args.file` with all overrides, and its warnings (not printed). Raises SpecError."""
+    from dslc.ir.types import DType
+    from dslc.load import load_program
+
+    precision = DType(getattr(args, "precision", "f32"))
+    train = getattr(args, "train", None)
+    return load_program(args.file, overrides=overrides(args), precision=precision, strict=strict, train=train)
+
+
+def rows(table: Sequence[Sequence[str]], indent: str = "") -> list[str]:
+    """Lines with aligned columns, two spaces between them, the last column ragged."""
+    widths = [max((len(row[at]) for row in table if at < len(row)), default=0) for at in range(max((len(row) for row in table), default=0))]
+    return [indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in table]

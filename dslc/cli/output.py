@@ -1,0 +1,127 @@
+"""Everything a verb writes: standard output that may be closed, messages with or without colour, files written as a whole."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from dslc.diagnostics import DataError, Diagnostic, SpecError
+from dslc.usage import CannotWriteFile, WouldOverwriteSpec
+
+if TYPE_CHECKING:
+    from dslc.diagnostics import DslcError
+
+
+def say(text: str = "") -> None:
+    """One or more lines to standard output. A reader that hung up (`dslc ops | head`) is no error: the verb goes on silently."""
+    try:
+        print(text)
+    except BrokenPipeError:
+        hang_up()
+
+
+def complain(diagnostics: Iterable[Diagnostic], *, dropped: int = 0) -> None:
+    """Diagnostics to standard error, in colour on a terminal."""
+    from dslc.render import render_text
+
+    text = render_text(diagnostics, color=colour(sys.stderr), dropped=dropped)
+    if text:
+        note(text.rstrip("\n"))
+
+
+def note(text: str) -> None:
+    """A line to standard error; where nobody reads it, it is lost."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        sys.stderr = None  # type: ignore[assignment]
+
+
+def report(error: DslcError) -> int:
+    """Print what an exception carries; returns its exit code."""
+    complain(error.diagnostics, dropped=error.dropped)
+    return error.exit_code
+
+
+def colour(stream: TextIO | None) -> bool:
+    """Colour only on a terminal, and not where NO_COLOR is set (no-color.org) or the terminal is dumb."""
+    return stream is not None and stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def prepare() -> None:
+    """A character that the terminal cannot show becomes `?` instead of an exception."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+def finish(code: int) -> int:
+    """Flush standard output; a full disk behind it is an error."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        hang_up()
+    except OSError as error:
+        hang_up()
+        return report(DataError(CannotWriteFile(path="standard output", reason=reason(error))))
+    return code
+
+
+def hang_up() -> None:
+    """Nobody reads standard output any more: what follows goes nowhere, also what the interpreter flushes at exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, sys.stdout.fileno())
+    except (OSError, ValueError):  # a stream without a descriptor (tests, notebooks)
+        os.close(nowhere)
+
+
+def output_path(text: str) -> Path:
+    """An argument that names a file to write: never a spec, never a folder."""
+    path = Path(text)
+    if path.suffix == ".nn":
+        raise SpecError(WouldOverwriteSpec(path=text))
+    if path.is_dir():
+        raise DataError(CannotWriteFile(path=text, reason="it is a folder"))
+    if not path.parent.is_dir():
+        raise DataError(CannotWriteFile(path=text, reason=f"there is no folder {path.parent}"))
+    return path
+
+
+def write_file(path: Path, data: bytes | str) -> None:
+    """Write the whole file or nothing: a temporary file beside it, flushed to the disk, then renamed. Keeps an old file's mode."""
+    import tempfile
+
+    raw = data.encode() if isinstance(data, str) else data
+    target = path.resolve()
+    temporary = ""
+    try:
+        mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~umask()
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name[:100]}.", dir=target.parent)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(raw)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(mode)
+        Path(temporary).replace(target)
+    except OSError as error:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        raise DataError(CannotWriteFile(path=str(path), reason=reason(error))) from error
+
+
+def umask() -> int:
+    """The process's file mode mask (it can only be read by setting it)."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+def reason(error: OSError) -> str:
+    """`permission denied` from an OSError, without the errno and the path."""
+    text = error.strerror or str(error)
+    return text[:1].lower() + text[1:]

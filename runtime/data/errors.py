@@ -164,18 +164,6 @@ class OtherContents(DataFault):
     hint = "fetch the file again, or take the folder out of `--data-dir`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class NotReadable(Diagnostic):
-    """Raised in a `SpecError`: such data can be checked, not read."""
-
-    kind: str
-    readable: str
-    place: str = ""
-    code = "data-kind"
-    words = "{place}: data from `{kind}` can be checked but not read yet"
-    hint = "data that can be read: {readable}"
-
-
 def fail(fault: Diagnostic) -> DataError:
     """`raise fail(BadFormat(...))`."""
     return DataError(fault)

@@ -14,13 +14,14 @@ import numpy as np
 from dslc.diagnostics import SpecError
 from dslc.program import DataSource
 from runtime.data.csvfile import read_csv
-from runtime.data.errors import BadFormat, MissingField, NotReadable, fail
+from runtime.data.errors import BadFormat, MissingField, fail
 from runtime.data.fit import fit
 from runtime.data.idx import read_idx
 from runtime.data.npz import read_npz
 from runtime.data.opened import find_file
 from runtime.data.registry import REGISTRY, open_registered
 from runtime.data.splits import DEFAULT, by_fractions, with_validation
+from runtime.errors import CannotRun
 
 Arrays = dict[str, np.ndarray]
 
@@ -58,8 +59,7 @@ def load_data(
     reader = READERS.get(source.kind)
     if reader is None or (source.kind == "dataset" and _name(source) not in REGISTRY):
         kind = source.kind if reader is None else f'dataset("{_name(source)}")'
-        readable = ", ".join([*(f'dataset("{name}")' for name in REGISTRY), *(k for k in READERS if k != "dataset")])
-        raise SpecError(NotReadable(kind=kind, readable=readable, place=source.place))
+        raise SpecError(CannotRun(what=f"data from `{kind}`", where=source.place))
     bounds = dict(classes or {})
     if source.classes and "label" in source.fields:
         bounds["label"] = min(len(source.classes), bounds.get("label", len(source.classes)))
@@ -103,14 +103,14 @@ def _as_samples(array: np.ndarray, source: DataSource, name: str) -> np.ndarray:
 
 
 def _csv(source: DataSource, place: Place, seed: int, classes: Mapping[str, int]) -> tuple[dict[str, Arrays], tuple[str, ...]]:
-    path, inputs, target = str(source.args["path"]), _names(source, "inputs"), source.args.get("target")
-    columns = read_csv(place.find(path), path, [*inputs, *([str(target)] if target is not None else [])] if inputs else None)
-    if target is not None and str(target) not in columns:
-        raise fail(MissingField(file=path, what="column", name=str(target), present=", ".join(f"`{name}`" for name in columns)))
-    inputs = inputs or [name for name in columns if name != target]
-    arrays = {"input": np.stack([columns[name] for name in inputs], axis=1)}
-    if target is not None:
-        arrays["target"] = columns[str(target)]
+    """Fields `input` (columns side by side), `target` (a column, or several side by side) and `label` (a column)."""
+    path, target = str(source.args["path"]), source.args.get("target")
+    wanted = {"input": _names(source, "inputs"), "target": _names(source, "target"), "label": _names(source, "label")}
+    columns = read_csv(place.find(path), path, list(dict.fromkeys(name for names in wanted.values() for name in names)))
+    arrays = {field: np.stack([columns[name] for name in names], axis=1) for field, names in wanted.items() if names}
+    for field in ("label", *(["target"] if isinstance(target, str) else [])):
+        if field in arrays:
+            arrays[field] = arrays[field][:, 0]
     return _table(arrays, source, seed, classes)
 
 
@@ -120,12 +120,19 @@ def _npz(source: DataSource, place: Place, seed: int, classes: Mapping[str, int]
 
 
 def _idx(source: DataSource, place: Place, seed: int, classes: Mapping[str, int]) -> tuple[dict[str, Arrays], tuple[str, ...]]:
-    images, labels = str(source.args["images"]), source.args.get("labels")
-    image = read_idx(place.find(images), images)
-    arrays = {"image": _as_samples(image, source, "image") if "image" in source.fields else image}
-    if labels is not None:
-        arrays["label"] = read_idx(place.find(str(labels)), str(labels))
-    return _table(arrays, source, seed, classes)
+    """Fields `image` and `label`; with files of a test split, a tenth of the others is the validation split."""
+    train = _pair(source, place, "images", "labels")
+    if source.args.get("test_images") is None:
+        return _table(train, source, seed, classes)
+    splits = {"train": train, "test": _pair(source, place, "test_images", "test_labels")}
+    fitted = {split: fit(arrays, source.fields, source.whole, classes, f"{file_of(source)} ({split})") for split, arrays in splits.items()}
+    return with_validation(fitted, source.whole, seed), ()
+
+
+def _pair(source: DataSource, place: Place, images: str, labels: str) -> Arrays:
+    files = {"image": str(source.args[images]), "label": str(source.args[labels])}
+    arrays = {field: read_idx(place.find(file), file) for field, file in files.items()}
+    return {field: _as_samples(array, source, field) if field in source.fields else array for field, array in arrays.items()}
 
 
 def _table(arrays: Arrays, source: DataSource, seed: int, classes: Mapping[str, int]) -> tuple[dict[str, Arrays], tuple[str, ...]]:

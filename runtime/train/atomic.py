@@ -1,0 +1,73 @@
+"""Files that are there whole or not at all.
+
+`write_atomic`: temporary file in the same folder (never through a link), write, fsync, read back and compare, rename, fsync the
+folder. Where any of these fails, the file of that name is what it was before (only a failure of the last fsync may leave the new
+one, which is whole).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from pathlib import Path
+
+from dslc.diagnostics import DataError
+from runtime.train.errors import SaveFailed
+
+CHUNK = 2**22
+NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+PREFIX, SUFFIX = ".", ".tmp"
+
+
+def write_atomic(folder: Path, name: str, data: bytes) -> None:
+    """Put `data` under `folder / name`. Raises DataError (save-failed); the earlier file then stands."""
+    draft = folder / f"{PREFIX}{name}{SUFFIX}"
+    try:
+        _draft(draft, data)
+        os.replace(draft, folder / name)  # noqa: PTH105 -- one system call that a test can make fail
+        _sync_folder(folder)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.unlink(draft)  # noqa: PTH108
+        raise DataError(SaveFailed(file=name, problem=error.strerror or str(error))) from None
+
+
+def _draft(path: Path, data: bytes) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)  # noqa: PTH108
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | NO_LINK, 0o644)
+    try:
+        view = memoryview(data)
+        while view:
+            written = os.write(descriptor, view[:CHUNK])
+            if written == 0:
+                raise OSError("nothing more could be written")
+            view = view[written:]
+        os.fsync(descriptor)
+        if _digest(descriptor) != hashlib.sha256(data).digest():
+            raise OSError("what was read back is not what was written")
+    finally:
+        os.close(descriptor)
+
+
+def _digest(descriptor: int) -> bytes:
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    digest = hashlib.sha256()
+    while piece := os.read(descriptor, CHUNK):
+        digest.update(piece)
+    return digest.digest()
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_drafts(folder: Path) -> None:
+    """Remove what a killed writer left behind (call it under the lock of the folder)."""
+    for path in folder.glob(f"{PREFIX}*{SUFFIX}"):
+        path.unlink(missing_ok=True)

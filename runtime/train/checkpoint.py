@@ -1,0 +1,120 @@
+"""Checkpoints: safetensors files that know what they hold.
+
+Tensors: weights and states by address, the optimizer's slots as `optimizer/NAME`. The file's metadata has one key, `dslc`, a JSON
+object of `format`, `meta` (counters, best metric, hashes of spec and data, environment), `tensors` (SHA-256 of each tensor with its
+name, type and shape) and `digest`, the SHA-256 over all of that. So every bit of the file is covered by a hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+from safetensors import SafetensorError
+
+from dslc.diagnostics import DataError
+from runtime.train.atomic import NO_LINK, write_atomic
+from runtime.train.errors import CheckpointBroken
+
+FORMAT = 1
+SLOT = "optimizer/"
+MAX_HEADER = 16 * 2**20
+KINDS = "biuf"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """parameters: weights and states by address; slots: the optimizer's state by name; meta: JSON values."""
+
+    parameters: dict[str, np.ndarray]
+    slots: dict[str, np.ndarray]
+    meta: dict[str, Any]
+
+
+def save_checkpoint(folder: Path, name: str, checkpoint: Checkpoint) -> None:
+    """Write `folder/name.safetensors` atomically. Raises DataError; the earlier file then stands."""
+    write_atomic(folder, f"{name}.safetensors", encode(checkpoint))
+
+
+def load_checkpoint(path: Path, file: str) -> Checkpoint:
+    """Read and verify a checkpoint; `file` is the name that messages use. Raises DataError."""
+    return decode(_read(path, file), file)
+
+
+def encode(checkpoint: Checkpoint) -> bytes:
+    """The bytes of a checkpoint: the same for the same contents."""
+    slots = {SLOT + name: array for name, array in checkpoint.slots.items()}
+    tensors = {name: np.array(array, order="C", copy=None) for name, array in {**checkpoint.parameters, **slots}.items()}
+    content = _content(tensors, checkpoint.meta)
+    return safetensors.numpy.save(tensors, {"dslc": json.dumps({**content, "digest": _digest(content)}, sort_keys=True)})
+
+
+def _content(tensors: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> dict[str, Any]:
+    return {"format": FORMAT, "meta": dict(meta), "tensors": {name: tensor_hash(name, tensors[name]) for name in sorted(tensors)}}
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def tensor_hash(name: str, array: np.ndarray) -> str:
+    """SHA-256 over name, type, shape and bytes."""
+    digest = hashlib.sha256(json.dumps([name, str(array.dtype), list(array.shape)]).encode())
+    digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def decode(data: bytes, file: str) -> Checkpoint:
+    """The checkpoint in `data`, every hash verified. Raises DataError (checkpoint-broken)."""
+    stored = _metadata(data, file)
+    if stored.get("format") != FORMAT:
+        raise _broken(file, f"is of format {str(stored.get('format'))[:20]}, this version reads format {FORMAT}")
+    try:
+        tensors = safetensors.numpy.load(data)
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise _broken(file, f"is not a sound safetensors file: {str(error)[:80]}") from None
+    try:
+        digest = stored.pop("digest")
+        sound = digest == _digest(_content(tensors, stored["meta"])) == _digest(stored)
+    except (KeyError, TypeError, ValueError):
+        sound = False
+    if not sound:
+        raise _broken(file, "its contents do not have the hashes that it was written with: it is damaged")
+    parameters = {name: array for name, array in tensors.items() if not name.startswith(SLOT)}
+    slots = {name.removeprefix(SLOT): array for name, array in tensors.items() if name.startswith(SLOT)}
+    return Checkpoint(parameters, slots, stored["meta"])
+
+
+def _metadata(data: bytes, file: str) -> dict[str, Any]:
+    """The JSON object under `dslc` in the header: 8 bytes of length, then JSON."""
+    length = int.from_bytes(data[:8], "little")
+    if len(data) < 8 or not 2 <= length <= min(MAX_HEADER, len(data) - 8):
+        raise _broken(file, "is not a safetensors file, or is truncated")
+    try:
+        header = json.loads(data[8 : 8 + length])
+        stored = json.loads(header["__metadata__"]["dslc"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise _broken(file, "has no header of a dslc checkpoint") from None
+    if not isinstance(stored, dict) or not isinstance(stored.get("meta"), dict):
+        raise _broken(file, "has no header of a dslc checkpoint")
+    return stored
+
+
+def _read(path: Path, file: str) -> bytes:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | NO_LINK)
+        with os.fdopen(descriptor, "rb") as stream:
+            return stream.read()
+    except OSError as error:
+        raise _broken(file, f"cannot be read: {error.strerror or error}") from None
+
+
+def _broken(file: str, problem: str) -> DataError:
+    return DataError(CheckpointBroken(file=file, problem=problem))

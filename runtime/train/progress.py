@@ -1,0 +1,193 @@
+"""What one sees while training: a live line on a terminal, plain lines elsewhere, JSON lines, or nothing.
+
+The loop tells a `Progress` what happens; notes go the same way. Only this file knows rich.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TextIO
+
+INTERVAL = 5.0  # seconds between plain lines
+LIVE_INTERVAL = 0.1  # seconds between redrawings of the live line
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where the training stands: `step` and `epoch` count what is done, `sample` what this process has seen."""
+
+    step: int
+    steps: int
+    epoch: int
+    epochs: int
+    loss: float
+    rate: float
+    samples: int
+    metrics: Mapping[str, float]
+
+
+@dataclass
+class Progress:
+    """Says nothing (`--quiet`); the base of the others."""
+
+    clock: Callable[[], float] = time.monotonic
+    started: float = field(default=0.0, init=False)
+    first_step: int = field(default=0, init=False)
+    last: float = field(default=0.0, init=False)
+
+    def start(self, title: str, step: int, steps: int) -> None:
+        """Training of `title` begins at `step` of `steps`."""
+        self.started = self.last = self.clock()
+        self.first_step = step
+
+    def step(self, moment: Moment) -> None:
+        """A step is done."""
+
+    def epoch(self, moment: Moment) -> None:
+        """An epoch is done and evaluated: `moment.metrics` are the new ones."""
+
+    def note(self, text: str) -> None:
+        """Something that is said aloud."""
+
+    def finish(self, event: Mapping[str, Any]) -> None:
+        """Training ended; `event` says how: `folder`, `status`, `metrics`."""
+
+    def due(self, interval: float) -> bool:
+        """Whether `interval` seconds have gone since it was last true."""
+        now = self.clock()
+        if now - self.last < interval:
+            return False
+        self.last = now
+        return True
+
+    def speed(self, moment: Moment) -> float:
+        """Samples a second since the start of this process."""
+        return moment.samples / max(1e-9, self.clock() - self.started)
+
+    def left(self, moment: Moment) -> float:
+        """Seconds left at the present pace."""
+        done = max(1, moment.step - self.first_step)
+        return (self.clock() - self.started) / done * (moment.steps - moment.step)
+
+
+@dataclass
+class PlainProgress(Progress):
+    """A line each few seconds and one for each epoch, for logs and pipes."""
+
+    stream: TextIO = field(default_factory=lambda: sys.stderr)
+
+    def start(self, title: str, step: int, steps: int) -> None:
+        super().start(title, step, steps)
+        self._say(f"training {title}: {steps:,} steps" + (f", from step {step:,}" if step else ""))
+
+    def step(self, moment: Moment) -> None:
+        if self.due(INTERVAL):
+            self._say(self.line(moment))
+
+    def epoch(self, moment: Moment) -> None:
+        numbers = "  ".join(f"{name} {value:.4f}" for name, value in moment.metrics.items())
+        self._say(f"epoch {moment.epoch}/{moment.epochs}  train loss {moment.loss:.4f}  {numbers}")
+
+    def note(self, text: str) -> None:
+        self._say(f"note: {text}")
+
+    def finish(self, event: Mapping[str, Any]) -> None:
+        numbers = "  ".join(f"{name} {value:.4f}" for name, value in event["metrics"].items())
+        self._say(f"{event['status']}: {event['folder']}" + (f"  {numbers}" if numbers else ""))
+
+    def line(self, moment: Moment) -> str:
+        """`step 120/507  epoch 1/3  loss 0.6931  2,310 samples/s  0:42 left`."""
+        seconds = int(self.left(moment))
+        return (
+            f"step {moment.step}/{moment.steps}  epoch {min(moment.epoch + 1, moment.epochs)}/{moment.epochs}  loss {moment.loss:.4f}  "
+            f"{self.speed(moment):,.0f} samples/s  {seconds // 60}:{seconds % 60:02} left"
+        )
+
+    def _say(self, text: str) -> None:
+        print(text, file=self.stream, flush=True)
+
+
+@dataclass
+class JsonProgress(Progress):
+    """One JSON object on each line: `event` is start, step, epoch, note or finish."""
+
+    stream: TextIO = field(default_factory=lambda: sys.stdout)
+
+    def start(self, title: str, step: int, steps: int) -> None:
+        super().start(title, step, steps)
+        self._say("start", spec=title, step=step, steps=steps)
+
+    def step(self, moment: Moment) -> None:
+        if self.due(INTERVAL):
+            self._say("step", **self._numbers(moment))
+
+    def epoch(self, moment: Moment) -> None:
+        self._say("epoch", **self._numbers(moment), metrics=dict(moment.metrics))
+
+    def note(self, text: str) -> None:
+        self._say("note", text=text)
+
+    def finish(self, event: Mapping[str, Any]) -> None:
+        self._say("finish", **event)
+
+    def _numbers(self, moment: Moment) -> dict[str, Any]:
+        speed, left = round(self.speed(moment), 1), round(self.left(moment), 1)
+        counted = {"step": moment.step, "steps": moment.steps, "epoch": moment.epoch, "epochs": moment.epochs}
+        return {**counted, "loss": moment.loss, "rate": moment.rate, "samples_per_second": speed, "seconds_left": left}
+
+    def _say(self, event: str, **facts: Any) -> None:
+        print(json.dumps({"event": event, **facts}), file=self.stream, flush=True)
+
+
+@dataclass
+class LiveProgress(PlainProgress):
+    """A line that redraws itself (rich), and the plain lines of epochs and notes above it."""
+
+    def start(self, title: str, step: int, steps: int) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        self.console = Console(file=self.stream, highlight=False, no_color=bool(os.environ.get("NO_COLOR")) or None)
+        self.live = Live(console=self.console, auto_refresh=False, transient=True)
+        super().start(title, step, steps)
+        self.live.start()
+
+    def step(self, moment: Moment) -> None:
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+
+        if not self.due(LIVE_INTERVAL):
+            return
+        row = Table.grid(padding=(0, 1))
+        metric = "  ".join(f"{name} {value:.4f}" for name, value in moment.metrics.items())
+        row.add_row(ProgressBar(total=moment.steps, completed=moment.step, width=20), self.line(moment), metric)
+        self.live.update(row, refresh=True)
+
+    def finish(self, event: Mapping[str, Any]) -> None:
+        self.close()
+        super().finish(event)
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        self.live.stop()
+
+    def _say(self, text: str) -> None:
+        if hasattr(self, "console"):
+            self.console.print(text, markup=False, soft_wrap=True)
+        else:
+            super()._say(text)
+
+
+def make_progress(*, quiet: bool = False, as_json: bool = False, stream: TextIO | None = None) -> Progress:
+    """JSON lines go to the standard output, everything else to the standard error; live only on a terminal."""
+    if as_json:
+        return JsonProgress(stream=stream or sys.stdout)
+    if quiet:
+        return Progress()
+    stream = stream or sys.stderr
+    return LiveProgress(stream=stream) if stream.isatty() and os.environ.get("TERM") != "dumb" else PlainProgress(stream=stream)

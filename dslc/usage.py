@@ -165,7 +165,7 @@ class BadField(Diagnostic):
 
     detail: str
     advice: str
-    code = "bad-field"
+    code = "bad-input"
     words = "{detail}"
     hint = "{advice}"
 

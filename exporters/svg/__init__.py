@@ -15,4 +15,4 @@ def graph_svg(network: Network) -> str:
     from exporters.svg.draw import draw
 
     count = sum(weight.type.elements.constant for weight in network.weights)
-    return draw(make_diagram(network), f"{count:,} parameters; shapes are for one sample; figures in boxes are parameters")
+    return draw(make_diagram(network), f"{count:,} parameters. Shapes are for one sample.")

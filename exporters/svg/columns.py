@@ -41,7 +41,7 @@ def fold(level: Level) -> tuple[list[Column], float, float]:
     for count in range(2, MOST + 1):
         columns = split(level, cuts, count, last)
         wide, high = place(level, columns)
-        if len(columns) == count and off(wide, high) < off(width, height):
+        if off(wide, high) < off(width, height):
             best, width, height = columns, wide, high
     return best, width, height
 
@@ -69,25 +69,34 @@ def bounds(level: Level, first: int, last: int) -> tuple[float, float, float, fl
 
 
 def split(level: Level, cuts: list[int], count: int, last: int) -> list[Column]:
-    """The cuts nearest to equal heights."""
-    ends = {layer: bounds(level, 0, layer)[3] for layer in cuts}
-    chosen: list[int] = []
-    for at in range(1, count):
-        left = [layer for layer in cuts if layer not in chosen and (not chosen or layer > chosen[-1])]
-        if left:
-            chosen.append(min(left, key=lambda layer: abs(ends[layer] - level.height * at / count)))
-    return [Column(first + 1, stop) for first, stop in pairwise([-1, *chosen, last])]
+    """At most `count` columns, the highest of them as low as can be: each is filled from the top while it fits."""
+    ends = [(layer, bounds(level, 0, layer)[3]) for layer in cuts]
+    for height in sorted({low - high for _, low in [*ends, (last, level.height)] for _, high in [(-1, 0.0), *ends] if low > high}):
+        chosen, top = [-1], 0.0
+        for (layer, low), (_, following) in pairwise([*ends, (last, level.height)]):
+            if following - top > height:
+                chosen.append(layer)
+                top = low
+        if len(chosen) <= count and fits(chosen, ends, level.height, height):
+            return [Column(first + 1, stop) for first, stop in pairwise([*chosen, last])]
+    return [Column(0, last)]
+
+
+def fits(chosen: list[int], ends: list[tuple[int, float]], whole: float, height: float) -> bool:
+    """No column is higher than `height`."""
+    lows = [0.0, *(low for layer, low in ends if layer in chosen), whole]
+    return all(low - high <= height for high, low in pairwise(lows))
 
 
 def place(level: Level, columns: list[Column]) -> tuple[float, float]:
     """Side by side; returns width and height."""
-    at, height = 0.0, 0.0
+    at, height, head = 0.0, 0.0, 36.0 if len(columns) > 1 else 0.0
     for column in columns:
         left, right, top, bottom = bounds(level, column.first, column.last)
         at += GUTTER if column is not columns[0] else 0.0
-        column.dx, column.dy, column.top, column.lane = at - left, -top, top, at - GUTTER / 2 + 14
+        column.dx, column.dy, column.top, column.lane = at - left, head - top, top, at - GUTTER / 2 + 14
         at += right - left
-        height = max(height, bottom - top)
+        height = max(height, head + bottom - top)
     foot = height + 34.0
     for column, following in pairwise(columns):
         edge = next(e for e in level.edges if level.items[e.source].layer <= column.last < level.items[e.target].layer)

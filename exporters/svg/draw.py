@@ -42,7 +42,8 @@ def draw(diagram: Diagram, about: str) -> str:
     for at, column in enumerate(columns):
         out += boxes_of(layout.root, column, diagram)
         out += connection(column, columns[at + 1]) if at + 1 < len(columns) else []
-    wide, high = f"{max(width, 6.2 * len(about)) + 2 * MARGIN:.0f}", f"{height + HEAD + 2 * MARGIN:.0f}"
+    full = max(width, 6.6 * len(about))
+    wide, high = f"{full + 2 * MARGIN:.0f}", f"{height + HEAD + 2 * MARGIN:.0f}"
     title = escape(diagram.titles[ROOT])
     return "\n".join(
         [
@@ -54,7 +55,7 @@ def draw(diagram: Diagram, about: str) -> str:
             '<rect width="100%" height="100%" fill="#fff"/>',
             text(MARGIN, MARGIN + 18, diagram.titles[ROOT], "title"),
             text(MARGIN, MARGIN + 38, about, "about"),
-            f'<g transform="translate({MARGIN:.0f} {MARGIN + HEAD:.0f})">',
+            f'<g transform="translate({MARGIN + (full - width) / 2:.0f} {MARGIN + HEAD:.0f})">',
             *out,
             "</g>",
             "</svg>",
@@ -94,9 +95,8 @@ def borders(level: Level, column: Column) -> list[str]:
 
 
 def edges_of(level: Level, column: Column, diagram: Diagram) -> list[str]:
-    """Edges with both ends in the column; the shape stands once for each value, where it leaves its maker."""
+    """Edges with both ends in the column, then the shapes beside them."""
     out: list[str] = []
-    named: set[int] = set()
     for edge in level.edges:
         if not column.first <= level.items[edge.source].layer <= column.last:
             continue
@@ -104,19 +104,35 @@ def edges_of(level: Level, column: Column, diagram: Diagram) -> list[str]:
             ends_in_part = edge.target < len(level.members) and not isinstance(level.members[edge.target], tuple)
             head = ' marker-end="url(#head)"' if ends_in_part else ""
             out.append(f'<path class="edge" d="{curve(edge, column)}"{head}/>')
-        maker = level.members[edge.source] if edge.source < len(level.members) else ROOT
-        if isinstance(maker, Part) and edge.value not in named:
-            named.add(edge.value)
-            x, y = edge.points[0]
-            out.append(text(x + column.dx + 7, y + column.dy + 16, shape(diagram, edge.value), "shape"))
+    return out + shapes_of(level, column, diagram)
+
+
+def shapes_of(level: Level, column: Column, diagram: Diagram) -> list[str]:
+    """The shape of each value where it leaves its maker: on the side to which no edge bends."""
+    edges: dict[tuple[int, int], list[Edge]] = {}
+    for edge in level.edges:
+        member = level.members[edge.source] if edge.source < len(level.members) else ROOT
+        if isinstance(member, Part) and column.first <= level.items[edge.source].layer <= column.last:
+            edges.setdefault((edge.source, edge.value), []).append(edge)
+    out = []
+    for (_, value), fan in edges.items():
+        x, y = fan[0].points[0]
+        turns = {(ahead > x + 1) - (ahead < x - 1) for edge in fan for ahead, _ in edge.points[1:2]}
+        dx, anchor = (-7, "end") if turns == {1} or turns == {0, 1} else (0, "middle") if turns == {-1, 1} else (7, "start")
+        words = shape(diagram, value)
+        dy = 30 if anchor == "middle" else 16
+        out.append(text(x + column.dx + dx, y + column.dy + dy, words, "shape", f' text-anchor="{anchor}"'))
     return out
 
 
 def curve(edge: Edge, column: Column) -> str:
-    """Vertical at both ends of every piece; straight where it goes straight down."""
+    """Vertical at both ends of every piece, straight where it goes straight down; into a circle's side on a level line."""
     points = [(x + column.dx, y + column.dy) for x, y in edge.points]
     path = [f"M{points[0][0]:.1f} {points[0][1]:.1f}"]
-    for (x0, y0), (x1, y1) in pairwise(points):
+    for at, ((x0, y0), (x1, y1)) in enumerate(pairwise(points), 2):
+        if edge.sideways and at == len(points):
+            path.append(f"V{y1 - 12:.1f} Q{x0:.1f} {y1:.1f} {x0 + (12 if x1 > x0 else -12):.1f} {y1:.1f} H{x1:.1f}")
+            continue
         middle = (y0 + y1) / 2
         path.append(f"V{y1:.1f}" if abs(x0 - x1) < 0.1 else f"C{x0:.1f} {middle:.1f} {x1:.1f} {middle:.1f} {x1:.1f} {y1:.1f}")
     return " ".join(path)
@@ -171,9 +187,9 @@ def rect(x: float, y: float, width: float, height: float, name: str, radius: flo
     return f'<rect{kind} x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" rx="{radius:.0f}"{paint}/>'
 
 
-def text(x: float, y: float, words: str, name: str) -> str:
+def text(x: float, y: float, words: str, name: str, more: str = "") -> str:
     kind = f' class="{name}"' if name else ""
-    return f'<text{kind} x="{x:.1f}" y="{y:.1f}">{escape(words)}</text>'
+    return f'<text{kind} x="{x:.1f}" y="{y:.1f}"{more}>{escape(words)}</text>'
 
 
 def shape(diagram: Diagram, value: int) -> str:
@@ -181,5 +197,7 @@ def shape(diagram: Diagram, value: int) -> str:
     type = diagram.types[value]
     sizes = [str(size) for size in type.shape]
     sizes = sizes[1:] if sizes[:1] == ["batch"] else sizes
-    words = " × ".join(f"({size})" if " " in size else size for size in sizes) or "1"
+    words = " × ".join(f"({size})" if " " in size else size for size in sizes)
+    if not words:
+        return "scalar" if type.dtype.is_float else str(type.dtype)
     return words if type.dtype.is_float else f"{type.dtype} {words}"

@@ -11,20 +11,23 @@ from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import copysign
 
 APART = 28.0  # between neighbours of a layer
 GAP = 38.0  # between layers: room for an arrow and the shape beside it
-SIDE = 0.02  # pull of an edge that skips layers, beside 1.0 of a direct one
+TAIL = 24.0  # above the last layer where values leave by ports
+SIDE = 0.002  # pull of an edge that skips layers, beside 1.0 of a direct one
 SWEEPS = 8
 
 
 @dataclass
 class Item:
-    """Something with a size. `pin`: "first" or "last" layer. Filled in: `layer`, and the middle `x`, top `y`."""
+    """Something with a size. `pin`: "first" or "last" layer; `round`: a circle. Filled in: `layer`, and the middle `x`, top `y`."""
 
     width: float
     height: float
     pin: str = ""
+    round: bool = False
     layer: int = 0
     x: float = 0.0
     y: float = 0.0
@@ -34,7 +37,8 @@ class Item:
 class Edge:
     """From item `source` to item `target`; `out`, `into`: where it is attached, from the middle (`into` None: free to choose).
 
-    Edges of one `value` share their waypoints. Filled in: `points`, from the source's bottom to the target's top.
+    Edges of one `value` share their waypoints. Filled in: `points`, from the source's bottom to the target's top, or to the side of a
+    circle if `sideways`.
     """
 
     source: int
@@ -43,6 +47,7 @@ class Edge:
     out: float = 0.0
     into: float | None = None
     points: list[tuple[float, float]] = field(default_factory=list)
+    sideways: bool = False
 
 
 @dataclass
@@ -178,6 +183,7 @@ def attach(items: Sequence[Item], edges: Sequence[Edge], chains: Sequence[list[i
             spread = [(order - direct[0]) * item.width * 0.3 for order in range(len(free))]
         for (_, edge, _), into in zip(free, spread, strict=True):
             edge.into = into
+            edge.sideways = item.round and bool(into) and len(direct) == 1
 
 
 def evenly(count: int, width: float) -> list[float]:
@@ -250,7 +256,7 @@ def stack(nodes: Sequence[Item], layers: Sequence[Sequence[int]]) -> list[float]
             if not nodes[node].height:  # a waypoint runs through the whole layer
                 nodes[node].y = top
         bottoms.append(top + height)
-        top += height + GAP
+        top += height + (TAIL if len(bottoms) == len(layers) - 1 and nodes[layers[-1][0]].pin == "last" else GAP)
     return bottoms
 
 
@@ -260,4 +266,7 @@ def trace(nodes: Sequence[Item], edge: Edge, chain: Sequence[int], bottoms: Sequ
     points = [(source.x + edge.out, source.y + source.height)]
     for node in chain[1:-1]:
         points += [(nodes[node].x, nodes[node].y), (nodes[node].x, bottoms[nodes[node].layer])]
-    return [*points, (target.x + (edge.into or 0.0), target.y)]
+    into = edge.into or 0.0
+    if edge.sideways:
+        return [*points, (target.x + copysign(target.width / 2, into), target.y + target.height / 2)]
+    return [*points, (target.x + into, target.y)]

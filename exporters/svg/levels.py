@@ -98,7 +98,7 @@ class Layout:
             title = text_width(self.diagram.titles[member], 12.0)
             return Item(max(level.width, title) + 2 * PAD, level.height + TITLE + PAD)
         if member.sign:
-            return Item(CIRCLE, CIRCLE)
+            return Item(CIRCLE, CIRCLE, round=True)
         width = max(text_width(words, 13.0) + (text_width(figure, 11.0) + 18.0 if figure else 0.0) for words, figure in member.rows)
         return Item(max(96.0, width + 28.0), ROW * len(member.rows) + 6.0)
 

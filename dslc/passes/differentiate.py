@@ -15,7 +15,7 @@ after:
       %0: f32[n] = weight w
       %1: f32[n] = exp(%0) "exp0"
       %2: f32[] = sum(%1) {axis=none, keep=false} "sum0"
-      %3: f32[] = constant() {dtype=f32, value=1.0} "loss.grad/constant0"
+      %3: f32[] = constant() {value=1.0, dtype=f32} "loss.grad/constant0"
       %4: f32[1] = reshape(%3) {shape=(1)} "sum0.grad/reshape0"
       %5: f32[n] = broadcast(%4) {shape=(n)} "sum0.grad/broadcast0"
       %6: f32[n] = multiply(%5, %1) "exp0.grad/multiply0"

@@ -6,8 +6,8 @@ as they are.
 before:
     graph G {
       %0: f32[n] = input x
-      %1: f32[] = constant() {dtype=f32, value=2.0} "constant0"
-      %2: f32[] = constant() {dtype=f32, value=0.25} "constant1"
+      %1: f32[] = constant() {value=2.0, dtype=f32} "constant0"
+      %2: f32[] = constant() {value=0.25, dtype=f32} "constant1"
       %3: f32[] = add(%1, %2) "add0"
       %4: f32[n] = multiply(%0, %3) "multiply0"
       output y = %4
@@ -15,9 +15,9 @@ before:
 after:
     graph G {
       %0: f32[n] = input x
-      %1: f32[] = constant() {dtype=f32, value=2.0} "constant0"
-      %2: f32[] = constant() {dtype=f32, value=0.25} "constant1"
-      %3: f32[] = constant() {dtype=f32, value=2.25} "add0"
+      %1: f32[] = constant() {value=2.0, dtype=f32} "constant0"
+      %2: f32[] = constant() {value=0.25, dtype=f32} "constant1"
+      %3: f32[] = constant() {value=2.25, dtype=f32} "add0"
       %4: f32[n] = multiply(%0, %3) "multiply0"
       output y = %4
     }

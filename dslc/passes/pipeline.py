@@ -20,6 +20,7 @@ PASSES: tuple[Pass, ...] = (
     share,  # equal constants become one value
     simplify,
     fold,
+    simplify,  # what the first walk has written
     share,
     drop_dead,
 )

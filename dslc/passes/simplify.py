@@ -7,7 +7,7 @@ All rules keep every bit of the result, with these documented exceptions, which 
 before:
     graph G {
       %0: f32[n, 3] = input x
-      %1: f32[] = constant() {dtype=f32, value=2.0} "constant0"
+      %1: f32[] = constant() {value=2.0, dtype=f32} "constant0"
       %2: f32[n, 3] = pow(%0, %1) "pow0"
       %3: f32[3, n] = transpose(%2) {axes=(1, 0)} "transpose0"
       %4: f32[n, 3] = transpose(%3) {axes=(1, 0)} "transpose1"
@@ -16,7 +16,7 @@ before:
 after:
     graph G {
       %0: f32[n, 3] = input x
-      %1: f32[] = constant() {dtype=f32, value=2.0} "constant0"
+      %1: f32[] = constant() {value=2.0, dtype=f32} "constant0"
       %2: f32[n, 3] = multiply(%0, %0) "pow0"
       %3: f32[3, n] = transpose(%2) {axes=(1, 0)} "transpose0"
       output y = %2

@@ -129,7 +129,7 @@ def test_blank_lines_and_comments_say_nothing() -> None:
         ("graph G {\n  %0: f32[] = exp(%1) {a=(1, (2)}\n}", 2, 33, "here stands ), not }"),
         ("graph G {\n  %0: f32[] = exp(%1) {a=1e999}\n}", 2, 26, "out of range"),
         ("graph G {\n  %0: f32[] = exp(%1) {a=?}\n}", 2, 26, "this is not understood"),
-        ("graph G {\n  %0: f32[] = exp(%1) {a=\"\\q\"}\n}", 2, 26, "this string is not valid"),
+        ('graph G {\n  %0: f32[] = exp(%1) {a="\\q"}\n}', 2, 26, "this string is not valid"),
         ("graph G {\n  %0: f32[] = exp(%1) {a=" + "1" * 5000 + "}\n}", 2, 26, "integer string conversion"),
         ("graph G {\n  %0: f32[], %1: f32[] = input x\n}", 2, 32, "an input is one value"),
         ("graph G {\n  output x %0\n}", 2, 12, "here stands =, not %0"),

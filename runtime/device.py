@@ -1,0 +1,131 @@
+"""Devices: where arrays live and which namespace computes on them. CuPy is imported here and nowhere else, and only when asked for."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from typing import Any, Protocol
+
+from dslc.diagnostics import SpecError
+from runtime.errors import MissingDevice, UnknownDevice
+
+Array = Any
+ALIGNMENT = 64  # bytes: one cache line, one AVX-512 register
+
+
+class Device(Protocol):
+    """What an executor needs of a device.
+
+    name: "numpy" or "cuda"; xp: its array namespace; kernels: the key of its table of tuned kernels;
+    threaded: whether steps may be cut into parts that run on several threads of this process.
+    """
+
+    name: str
+    xp: Any
+    threaded: bool
+
+    def empty(self, count: int) -> Array:
+        """`count` bytes (u8), 64-byte aligned, not initialised."""
+        ...
+
+    def to_device(self, target: Array, source: Any) -> None:
+        """Copy a NumPy array into `target` on the device."""
+        ...
+
+    def to_host(self, source: Array) -> Any:
+        """A NumPy copy of a device array."""
+        ...
+
+    def synchronize(self) -> None:
+        """Wait until everything that was asked for is done."""
+        ...
+
+
+class NumpyDevice:
+    """The reference device: always there."""
+
+    name = "numpy"
+    threaded = True
+
+    def __init__(self) -> None:
+        import numpy
+
+        self.xp: Any = numpy
+
+    def empty(self, count: int) -> Array:
+        raw = self.xp.empty(count + ALIGNMENT, self.xp.uint8)
+        start = -raw.ctypes.data % ALIGNMENT
+        return raw[start : start + count]
+
+    def to_device(self, target: Array, source: Any) -> None:
+        self.xp.copyto(target, source, casting="no")
+
+    def to_host(self, source: Array) -> Any:
+        return self.xp.array(source)
+
+    def synchronize(self) -> None:
+        return None
+
+
+class CudaDevice:
+    """The same rows with CuPy as their namespace. CuPy's allocations are 512-byte aligned."""
+
+    name = "cuda"
+    threaded = False
+
+    def __init__(self, cupy: Any) -> None:
+        self.xp: Any = cupy
+
+    def empty(self, count: int) -> Array:
+        return self.xp.empty(count, self.xp.uint8)
+
+    def to_device(self, target: Array, source: Any) -> None:
+        target[...] = self.xp.asarray(source)
+
+    def to_host(self, source: Array) -> Any:
+        return self.xp.asnumpy(source)
+
+    def synchronize(self) -> None:
+        self.xp.cuda.get_current_stream().synchronize()
+
+
+def load_cupy() -> Any:
+    """CuPy, if it is installed and sees a GPU; SpecError with what to install otherwise."""
+    if importlib.util.find_spec("cupy") is None:
+        raise SpecError(MissingDevice(device="cuda", reason="CuPy is not installed", action='`pip install "dslc[cuda12]"`'))
+    cupy = importlib.import_module("cupy")
+    try:
+        count = int(cupy.cuda.runtime.getDeviceCount())
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        raise SpecError(MissingDevice(device="cuda", reason=f"CUDA says: {error}", action="look at the driver with `nvidia-smi`")) from None
+    if count < 1:
+        raise SpecError(MissingDevice(device="cuda", reason="no GPU is visible", action="look at CUDA_VISIBLE_DEVICES and `nvidia-smi`"))
+    return cupy
+
+
+def has_cuda() -> bool:
+    try:
+        load_cupy()
+    except SpecError:
+        return False
+    return True
+
+
+def available_devices() -> tuple[str, ...]:
+    """The devices of this machine, the reference first."""
+    return ("numpy", "cuda") if has_cuda() else ("numpy",)
+
+
+DEVICES = {"numpy": NumpyDevice, "cuda": lambda: CudaDevice(load_cupy())}
+
+
+def get_device(name: str) -> Device:
+    """The device called `name`; "auto" is "cuda" where it is available, else "numpy". SpecError if it cannot be had."""
+    if name == "auto":
+        name = available_devices()[-1]
+    if name == "cpu":
+        name = "numpy"
+    if name not in DEVICES:
+        raise SpecError(UnknownDevice(device=name))
+    device: Device = DEVICES[name]()
+    return device

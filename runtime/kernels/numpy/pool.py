@@ -1,0 +1,142 @@
+"""Pooling without padded copies: every place of the kernel is a view of x for the windows in which it lies inside, and what it reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from dslc.ops.pool import counted
+from dslc.ops.window import pads_of
+from runtime.kernels.numpy.correlate import Axis
+from runtime.kernels.numpy.generated import split_rows
+from runtime.kernels.numpy.lower import MASKS
+from runtime.kernels.registry import Call, Registry, Step
+
+Array = Any
+Place = tuple[tuple[slice, ...], tuple[slice, ...]]  # (windows, what they read), over all axes
+
+
+def axes_of(sizes: Sequence[int], counts: Sequence[int], attrs: Any) -> list[Axis]:
+    """How windows read x along each spatial axis."""
+    ones = (1,) * len(sizes)
+    pads = pads_of(attrs["pad"], sizes, attrs["kernel"], attrs["stride"], ones)
+    return [
+        Axis(stride, tuple(k - before for k in range(kernel)), count, size)
+        for size, count, kernel, stride, (before, _) in zip(sizes, counts, attrs["kernel"], attrs["stride"], pads, strict=True)
+    ]
+
+
+def places(axes: Sequence[Axis]) -> Iterator[Place]:
+    """For each place of the kernel, in order: the windows for which it lies inside x, and what they read there."""
+    lead = (slice(None), slice(None))
+    for offsets in product(*(axis.offsets for axis in axes)):
+        found = [axis.window(axis.step, offset, axis.count) for axis, offset in zip(axes, offsets, strict=True)]
+        yield (*lead, *(inside for inside, _ in found)), (*lead, *(read for _, read in found))
+
+
+def everywhere(axes: Sequence[Axis]) -> bool:
+    """Whether every window lies inside x altogether."""
+    return all(axis.offsets[0] >= 0 and (axis.count - 1) * axis.step + axis.offsets[-1] < axis.size for axis in axes)
+
+
+def max_pool(call: Call) -> list[Step]:
+    (x,), (y,) = call.inputs, call.outputs
+    axes = axes_of(x.shape[2:], y.shape[2:], call.attrs)
+    if everywhere(axes):
+        return max_by_axis(x, y, axes, call.scratch)
+    steps: list[Step] = [partial(y.fill, -np.inf)]
+    for windows, read in places(axes):
+        if y[windows].size:
+            steps.append(partial(np.maximum, y[windows], x[read], out=y[windows]))
+    return steps
+
+
+def max_by_axis(x: Array, y: Array, axes: Sequence[Axis], scratch: Any) -> list[Step]:
+    """One axis after the other, the outermost first: k + k comparisons a window instead of k·k, and long inner loops at first."""
+    steps: list[Step] = []
+    for number, axis in enumerate(axes):
+        if axis.count == axis.size and len(axis.offsets) == 1 and number < len(axes) - 1:
+            continue
+        shape = (*x.shape[: 2 + number], axis.count, *x.shape[3 + number :])
+        target = y if number == len(axes) - 1 else scratch(shape, x.dtype.name)
+        lead = (slice(None),) * (2 + number)
+        taps = [x[(*lead, axis.window(axis.step, offset, axis.count)[1])] for offset in axis.offsets]
+        steps += combine(taps, target, np.maximum)
+        x = target
+    return steps
+
+
+def combine(taps: Sequence[Array], target: Array, function: Any) -> list[Step]:
+    if len(taps) == 1:
+        return [partial(np.copyto, target, taps[0])]
+    return [partial(function, taps[0], taps[1], out=target), *(partial(function, target, tap, out=target) for tap in taps[2:])]
+
+
+def max_pool_grad(call: Call) -> list[Step]:
+    """dx = g at the first place of each window that holds its maximum, selected by masks on the bits (see `lower.select`)."""
+    (x, y, g), (dx,) = call.inputs, call.outputs
+    axes = axes_of(x.shape[2:], y.shape[2:], call.attrs)
+    apart = all(axis.step >= len(axis.offsets) for axis in axes)
+    word = MASKS[g.dtype.itemsize]
+    hit, free = call.scratch(y.shape, "bool"), call.scratch(y.shape, "bool")
+    mask, chosen = call.scratch(y.shape, np.dtype(word).name), call.scratch(y.shape, g.dtype.name)
+    bits = g.view(word)
+    steps: list[Step] = [] if tiled(axes) else [partial(dx.fill, 0)]
+    for number, (windows, read) in enumerate(places(axes)):
+        if not hit[windows].size:
+            continue
+        now, flags, wide = hit[windows], free[windows], mask[windows]
+        steps.append(partial(np.equal, x[read], y[windows], out=now))
+        if number == 0:
+            steps += [partial(free.fill, True), partial(np.not_equal, x[read], y[windows], out=flags)]
+        else:
+            steps += [partial(np.logical_and, now, flags, out=now), partial(np.greater, flags, now, out=flags)]
+        steps += [partial(np.negative, now.view(np.int8), out=now.view(np.int8)), partial(np.copyto, wide, now.view(np.int8))]
+        if apart:
+            steps.append(partial(np.bitwise_and, bits[windows], wide, out=dx[read].view(word)))
+        else:
+            steps.append(partial(np.bitwise_and, bits[windows], wide, out=chosen[windows].view(word)))
+            steps.append(partial(np.add, dx[read], chosen[windows], out=dx[read]))
+    return steps
+
+
+def tiled(axes: Sequence[Axis]) -> bool:
+    """Whether windows lie side by side and reach every place of x once."""
+    return everywhere(axes) and all(axis.step == len(axis.offsets) and axis.count * axis.step == axis.size for axis in axes)
+
+
+def avg_pool(call: Call) -> list[Step]:
+    (x,), (y,) = call.inputs, call.outputs
+    axes = axes_of(x.shape[2:], y.shape[2:], call.attrs)
+    found = [(y[windows], x[read]) for windows, read in places(axes)]
+    if everywhere(axes):
+        steps = combine([tap for _, tap in found], y, np.add)
+    else:
+        steps = [partial(y.fill, 0), *(partial(np.add, total, tap, out=total) for total, tap in found if total.size)]
+    return [*steps, partial(np.divide, y, counts(x.shape[2:], y, call.attrs), out=y)]
+
+
+def avg_pool_grad(call: Call) -> list[Step]:
+    (g,), (dx,) = call.inputs, call.outputs
+    axes = axes_of(dx.shape[2:], g.shape[2:], call.attrs)
+    share = call.scratch(g.shape, g.dtype.name)
+    steps: list[Step] = [partial(np.divide, g, counts(dx.shape[2:], g, call.attrs), out=share)]
+    found = [(share[windows], dx[read]) for windows, read in places(axes)]
+    if tiled(axes):
+        return [*steps, *(partial(np.copyto, into, part) for part, into in found)]
+    return [*steps, partial(dx.fill, 0), *(partial(np.add, into, part, out=into) for part, into in found if part.size)]
+
+
+def counts(sizes: Sequence[int], y: Array, attrs: Any) -> Array:
+    """How many places each mean is over: a constant of the step."""
+    pads = pads_of(attrs["pad"], sizes, attrs["kernel"], attrs["stride"], (1,) * len(sizes))
+    return counted(np, sizes, attrs["kernel"], attrs["stride"], pads, y.shape[2:], attrs["count_pad"], y.dtype)
+
+
+def register(registry: Registry) -> None:
+    for name, bind in (("max_pool", max_pool), ("max_pool_grad", max_pool_grad), ("avg_pool", avg_pool), ("avg_pool_grad", avg_pool_grad)):
+        registry.tune(name, split=split_rows)(bind)

@@ -1,0 +1,15 @@
+"""The kernels of the NumPy device: tuned families first, then what can be generated."""
+
+from __future__ import annotations
+
+from runtime.kernels.numpy import conv, loss, norm, pool, reduce
+from runtime.kernels.numpy.generated import GENERATED
+from runtime.kernels.registry import Registry
+
+
+def registry() -> Registry:
+    found = Registry()
+    for family in (conv, pool, reduce, norm, loss):
+        family.register(found)
+    found.generated.append(GENERATED)
+    return found

@@ -85,6 +85,14 @@ class UnknownPass(Diagnostic):
 
 
 @dataclass(frozen=True, kw_only=True)
+class OpenSizes(Diagnostic):
+    names: str
+    code = "open-sizes"
+    words = "a plan needs fixed sizes, and these are open: {names}"
+    hint = "give the input or the data numbers instead of names"
+
+
+@dataclass(frozen=True, kw_only=True)
 class ChooseOne(Diagnostic):
     """R21: a file with several networks or trainings, and none was named."""
 

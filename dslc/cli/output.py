@@ -37,7 +37,7 @@ def note(text: str) -> None:
     try:
         print(text, file=sys.stderr, flush=True)
     except OSError:
-        sys.stderr = None  # type: ignore[assignment]
+        sys.stderr = None
 
 
 def report(error: DslcError) -> int:

@@ -7,13 +7,18 @@ Sizes and multiply-adds are for one sample; sizes that are not fixed stay symbol
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING
 
+from dslc import usage
 from dslc.cli import arguments
-from dslc.cli.output import output_path
+from dslc.cli.output import complain, output_path, say, write_file
+from dslc.diagnostics import SpecError
 
 if TYPE_CHECKING:
-    pass
+    from dslc.ir.graph import Graph
+    from dslc.program import Network, Program, Training
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,3 +32,112 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     arguments.part_arguments(parser, "network", "train")
     arguments.precision_argument(parser)
     arguments.set_argument(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from dslc.parts import choose
+
+    program, warnings = arguments.load(args)
+    complain(warnings)
+    networks = [choose(program, "network", args.network)] if args.network or len(program.networks) == 1 else list(program.networks.values())
+    if args.graph is not None:
+        draw(choose(program, "network", args.network), args.graph)
+    if args.ir:
+        print_ir(networks)
+    if args.plan or args.print_after or args.time_passes:
+        compile_step(program, networks[0], args)
+    if not (args.graph or args.ir or args.plan or args.print_after or args.time_passes):
+        tables(program, networks, args)
+    return 0
+
+
+def draw(network: Network, path: Path) -> None:
+    from exporters.svg import graph_svg
+
+    write_file(path, graph_svg(network))
+    say(f"{path}: {network.name} drawn")
+
+
+def tables(program: Program, networks: list[Network], args: argparse.Namespace) -> None:
+    """The layer table of each network, then what a training step needs."""
+    from dslc.ir.types import Dim
+    from dslc.plan import Plan
+    from dslc.show import bytes_text, make_summary, step_graph, step_plan
+
+    say("\n\n".join(str(make_summary(network)) for network in networks))
+    training = chosen_training(program, args)
+    if training is None or program.uses_signature_only:
+        return
+    batch = args.batch_size or training.batch_size
+    plan = step_plan(step_graph(training), training.steps[0].trains, batch)
+    if isinstance(plan, Plan):
+        say(
+            f"A training step at batch size {batch}: {bytes_text(Dim.of(plan.arena_bytes))} for values and gradients in one arena "
+            f"({bytes_text(Dim.of(plan.peak.bytes))} in use at its peak)."
+        )
+    else:
+        say(f"The memory of a training step depends on sizes that are not fixed: {', '.join(plan)}.")
+
+
+def print_ir(networks: list[Network]) -> None:
+    from dslc.ir.text import to_text
+    from dslc.passes.pipeline import optimize
+
+    say("\n".join(to_text(optimize(network.evaluate)) for network in networks).rstrip("\n"))
+
+
+def compile_step(program: Program, network: Network, args: argparse.Namespace) -> None:
+    """The training step, or the evaluation of a network that has no training, through the passes and into its plan."""
+    from dslc.passes.pipeline import optimize
+    from dslc.plan import Plan
+    from dslc.show import step_graph, step_plan
+
+    training = chosen_training(program, args)
+    watch = Watch(args.print_after)
+    if training is not None:
+        graph, trains, batch = step_graph(training, watch), training.steps[0].trains, training.batch_size
+    else:
+        graph, trains, batch = optimize(network.evaluate, watch), (), 32
+    watch.finish(args.time_passes)
+    if args.plan:
+        plan = step_plan(graph, trains, args.batch_size or batch)
+        if not isinstance(plan, Plan):
+            raise SpecError(usage.OpenSizes(names=", ".join(plan)))
+        say(plan.to_text().rstrip("\n"))
+
+
+def chosen_training(program: Program, args: argparse.Namespace) -> Training | None:
+    from dslc.parts import choose
+
+    return choose(program, "train", args.train) if program.trainings else None
+
+
+class Watch:
+    """Called after each pass: prints the graph after the one that was asked for, and takes the time."""
+
+    def __init__(self, wanted: str | None) -> None:
+        self.wanted = wanted
+        self.names: list[str] = []
+        self.times: list[tuple[str, ...]] = []
+        self.last = perf_counter()
+
+    def __call__(self, name: str, graph: Graph) -> None:
+        from dslc.ir.text import to_text
+
+        self.names.append(name)
+        self.times.append((name, f"{(perf_counter() - self.last) * 1e3:.1f} ms", f"{len(graph.nodes):,} nodes"))
+        if name == self.wanted:
+            say(to_text(graph).rstrip("\n"))
+        self.last = perf_counter()
+
+    def finish(self, timed: bool) -> None:
+        """Print the times; a pass that never ran is an error."""
+        if self.wanted is not None and self.wanted not in self.names:
+            known = list(dict.fromkeys(self.names))
+            raise SpecError(
+                usage.UnknownPass(found=self.wanted, advice=usage.advice(self.wanted, known, f"the passes are {', '.join(known)}"))
+            )
+        if timed:
+            from dslc.show import aligned
+
+            say("\n".join(aligned(self.times, right=(1, 2))))

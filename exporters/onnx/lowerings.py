@@ -11,6 +11,7 @@ from typing import Any
 
 from dslc.ir.graph import Node
 from dslc.ir.types import Dim, DType, TensorType, tensor
+from dslc.ops.window import pads_of
 from exporters.onnx.model import ELEMENT, Writer
 
 Lowering = Callable[[Writer, Node, Sequence[str], Sequence[str]], None]
@@ -252,36 +253,39 @@ def gather(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str])
 # ---- windows --------------------------------------------------------------------------------------------------------------
 
 
-def window(node: Node, spatial: int) -> dict[str, Any]:
-    """Strides, pads and dilations as ONNX attributes."""
-    attributes: dict[str, Any] = {}
-    for ours, theirs in (("stride", "strides"), ("dilation", "dilations")):
-        value = node.attrs.get(ours)
-        if value is not None:
-            attributes[theirs] = list(value) if isinstance(value, tuple) else [value] * spatial
-    pad: Any = node.attrs["pad"]
-    if pad == "same":
-        attributes["auto_pad"] = "SAME_UPPER"
-    else:
-        attributes["pads"] = [before for before, _ in pad] + [after for _, after in pad]
-    return attributes
+def window(node: Node, source: TensorType, kernel: Sequence[int]) -> dict[str, Any]:
+    """Kernel, strides, dilations and pads as ONNX attributes."""
+    a: dict[str, Any] = dict(node.attrs)
+    attributes: dict[str, Any] = {"kernel_shape": list(kernel), "strides": list(a["stride"])}
+    if "dilation" in a:
+        attributes["dilations"] = list(a["dilation"])
+    pads = fixed_pads(source, kernel, a["stride"], a.get("dilation", (1,) * len(kernel)), a["pad"])
+    if pads is None:
+        return attributes | {"auto_pad": "SAME_UPPER"}
+    return attributes | {"pads": [before for before, _ in pads] + [after for _, after in pads]}
+
+
+def fixed_pads(source: TensorType, kernel: Sequence[int], stride: Any, dilation: Any, pad: Any) -> Any:
+    """(before, after) for each spatial axis; None where `same` depends on a symbolic size."""
+    if any(not size.is_constant and step > 1 for size, step in zip(source.shape[2:], stride, strict=True)) and pad == "same":
+        return None
+    sizes = [size.constant if size.is_constant else 1 for size in source.shape[2:]]  # with stride 1 the size does not matter
+    return pads_of(pad, sizes, kernel, stride, dilation)
 
 
 @lowering("conv")
 def conv(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
-    kernel = [size.constant for size in w.type(inputs[1]).shape[2:]]
-    attributes = window(node, len(kernel))
-    w.emit("Conv", inputs, result(w, node), outputs[0], kernel_shape=kernel, group=node.attrs["groups"], **attributes)
+    w.emit("Conv", inputs, result(w, node), outputs[0], **conv_attributes(node, w.type(inputs[0]), w.type(inputs[1])))
+
+
+def conv_attributes(node: Node, x: TensorType, weight: TensorType) -> dict[str, Any]:
+    return window(node, x, [size.constant for size in weight.shape[2:]]) | {"group": node.attrs["groups"]}
 
 
 @lowering("max_pool", "avg_pool")
 def pool(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
-    spatial = w.type(inputs[0]).rank - 2
     kernel: Any = node.attrs["kernel"]
-    attributes = window(node, spatial) | {
-        "kernel_shape": list(kernel) if isinstance(kernel, tuple) else [kernel] * spatial,
-        "ceil_mode": int(bool(node.attrs["ceil"])),
-    }
+    attributes = window(node, w.type(inputs[0]), kernel) | {"ceil_mode": int(bool(node.attrs["ceil"]))}
     if node.op == "avg_pool":
         attributes["count_include_pad"] = int(bool(node.attrs["count_pad"]))
     w.emit("MaxPool" if node.op == "max_pool" else "AveragePool", inputs, result(w, node), outputs[0], **attributes)
@@ -330,3 +334,16 @@ def softmax(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]
     hidden = w.emit("Where", [mask, inputs[0], lowest], type)
     soft = w.emit(op, [hidden], type, axis=axis)
     w.emit("Where", [mask, soft, w.constant(0, type.dtype)], type, outputs[0])
+
+
+@lowering("normalize")
+def normalize(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    """(x - mean) / √(mean((x - mean)²) + ε), which all axes have; LayerNormalization only knows the last ones."""
+    type = result(w, node)
+    over = axes_of(node, type.rank)
+    axes = w.ints(over)
+    kept = TensorType(dtype=type.dtype, shape=tuple(Dim.of(1) if i in over else s for i, s in enumerate(type.shape)))
+    centred = w.emit("Sub", [inputs[0], w.emit("ReduceMean", [inputs[0], axes], kept, keepdims=1)], type)
+    variance = w.emit("ReduceMean", [w.emit("Mul", [centred, centred], type), axes], kept, keepdims=1)
+    shifted = w.emit("Add", [variance, w.constant(node.attrs["eps"], type.dtype)], kept)
+    w.emit("Div", [centred, w.emit("Sqrt", [shifted], kept)], type, outputs[0])

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from dslc.ir.graph import Graph, Node
-from exporters.onnx.lowerings import window
+from dslc.ir.types import Dim
+from exporters.onnx.lowerings import conv_attributes
 from exporters.onnx.model import Writer
 
 
@@ -69,19 +70,16 @@ def conv_bias(uses: Uses, node: Node) -> Match | None:
         return None
     types = uses.graph.types
     bias, result, spread = types[shift.inputs[0]], types[node.outputs[0]], types[shift.outputs[0]]
-    channels = [i for i, size in enumerate(reversed(spread.shape)) if not (size.is_constant and size.constant == 1)]
-    fits = bias.rank == 1 and bias.shape[0] == result.shape[1] and channels in ([result.rank - 2], []) and spread.rank <= result.rank
-    if not fits or (not channels and not (bias.shape[0].is_constant and bias.shape[0].constant == 1)):
+    unit = Dim.of(1)
+    wanted = (result.shape[1], *(unit for _ in result.shape[2:]))
+    if bias.shape != wanted[:1] or spread.shape not in (wanted, (unit, *wanted)):
         return None
 
     def write(w: Writer) -> None:
         w.current = node.model_copy(update={"address": conv.address, "place": conv.place})
-        kernel = [size.constant for size in types[conv.inputs[1]].shape[2:]]
         inputs = [w.names[id] for id in (*conv.inputs, shift.inputs[0])]
-        w.names[node.outputs[0]] = w.names.get(node.outputs[0], node.address)
-        w.emit(
-            "Conv", inputs, result, w.names[node.outputs[0]], kernel_shape=kernel, group=conv.attrs["groups"], **window(conv, len(kernel))
-        )
+        attributes = conv_attributes(conv, types[conv.inputs[0]], types[conv.inputs[1]])
+        w.emit("Conv", inputs, result, w.names[node.outputs[0]], **attributes)
 
     covered = {conv.outputs[0]}
     if len(uses.readers[shift.outputs[0]]) == 1 and shift.outputs[0] not in uses.published:

@@ -44,7 +44,7 @@ def fold(graph: Graph) -> Graph:
     known: dict[int, Any] = {}  # arrays, by value id of the new graph
     for node in graph.nodes:
         result = constant_array(node) if node.op == "constant" else folded(graph, rewriter, node, known)
-        if result is None or node.op == "constant":
+        if result is None or node.op == "constant" or (node.op == "reshape" and result.ndim > 2):
             (value, *_) = rewriter.keep(node)
         else:
             value = rewriter.constant(node, graph.types[node.outputs[0]].dtype, result)

@@ -18,7 +18,19 @@ def resume(graph: Graph) -> Builder:
     builder.nodes = list(graph.nodes)
     builder.outputs = list(graph.outputs)
     builder.updates = list(graph.updates)
+    builder._counts = address_counts(graph)
     return builder
+
+
+def address_counts(graph: Graph) -> dict[tuple[str, str], int]:
+    """The next free number of every (scope, operator), so that new addresses do not meet those of the graph."""
+    counts: dict[tuple[str, str], int] = {}
+    for node in graph.nodes:
+        scope, _, last = node.address.rpartition("/")
+        number = last[len(node.op) :]
+        if last.startswith(node.op) and number.isdecimal() and len(number) < 10:
+            counts[scope, node.op] = max(counts.get((scope, node.op), 0), int(number) + 1)
+    return counts
 
 
 def renamed(node: Node, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> Node:
@@ -75,11 +87,16 @@ class Rewriter:
         return value
 
     def constant(self, node: Node, dtype: DType, array: Any) -> Val:
-        """Put a constant in the place of `node`."""
+        """Put a constant in the place of `node`; attributes nest twice at most, so above rank 2 it is a flat one that is reshaped."""
         self.builder.place = node.place
-        attrs: dict[str, Attr] = {"value": nested(array.tolist()), "dtype": dtype}
-        (value,) = self.builder.emit("constant", (), attrs, address=node.address)
-        self.enter(len(self.builder.nodes) - 1, node.address)
+        start = len(self.builder.nodes)
+        flat = array.ndim > 2
+        attrs: dict[str, Attr] = {"value": nested((array.reshape(-1) if flat else array).tolist()), "dtype": dtype}
+        (value,) = self.builder.emit("constant", (), attrs, address=self.free(f"{node.address}.flat") if flat else node.address)
+        if flat:
+            (value,) = self.builder.emit("reshape", (value,), {"shape": array.shape}, address=node.address)
+        for at in range(start, len(self.builder.nodes)):
+            self.enter(at, self.builder.nodes[at].address)
         self.replace(node, (value,))
         return value
 

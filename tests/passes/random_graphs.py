@@ -20,7 +20,8 @@ from dslc.ops.support import attr_shape
 from dslc.ops.table import Case, Mismatch, Op, rows
 from dslc.ops.value import Builder, F, Val
 
-SYMBOLS = {2: "n", 5: "k"}  # sizes that become symbolic where the row allows it
+SYMBOLS = {2: "n", 5: "k"}  # sizes that become symbolic
+EVERYWHERE = ("elementwise", "reduce", "movement")  # kinds that take symbolic sizes on every axis; others take a symbolic batch
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,10 @@ class Growth:
     pool: list[Val] = field(default_factory=list)
     dims: dict[str, int] = field(default_factory=dict)
 
-    def input(self, kind: Any, array: np.ndarray, symbolic: bool) -> Val:
-        shape = [Dim.of(SYMBOLS[n]) if symbolic and n in SYMBOLS else Dim.of(n) for n in array.shape]
-        self.dims |= {SYMBOLS[n]: n for n in array.shape if symbolic and n in SYMBOLS}
+    def input(self, kind: Any, array: np.ndarray, symbolic: int) -> Val:
+        """A new input of the graph; the first `symbolic` axes have symbolic sizes."""
+        shape = [Dim.of(SYMBOLS[n] if axis < symbolic and n in SYMBOLS else n) for axis, n in enumerate(array.shape)]
+        self.dims |= {SYMBOLS[n]: n for n in array.shape[:symbolic] if n in SYMBOLS}
         name = f"{kind}{len(self.arrays)}"
         dtype = next(d for d in DType if d.numpy == str(array.dtype))
         self.arrays[name] = array
@@ -56,7 +58,7 @@ class Growth:
         """One of the latest values: graphs grow deep."""
         return self.pool[-1 - min(self.draw(st.integers(0, 5)), len(self.pool) - 1)]
 
-    def argument(self, array: Any, symbolic: bool) -> Val:
+    def argument(self, array: Any, symbolic: int) -> Val:
         """An input of a new node that has the sample's shape and nearly its values."""
         array = np.asarray(array)
         if array.dtype.kind != "f":
@@ -80,19 +82,20 @@ class Growth:
 
     def grow(self, row: Op, case: Case) -> None:
         """One more node of this row."""
-        symbolic = self.draw(st.booleans())
+        axes = 8 if row.kind in EVERYWHERE else 1
+        symbolic = axes if self.draw(st.booleans()) else 0
         try:
             results = self.apply(row, case, symbolic)
         except Mismatch:
             if not symbolic:
                 raise
-            results = self.apply(row, case, False)  # the row or its attributes need fixed sizes
+            results = self.apply(row, case, 0)  # the row or its attributes need fixed sizes
         self.pool += [value for value in results if value.type.dtype is DType.f64]
         for value in results:
             self.builder.output(f"value{value.id}", value)
 
-    def apply(self, row: Op, case: Case, symbolic: bool) -> tuple[Val, ...]:
-        inputs = [self.argument(array, symbolic) for array in case.inputs]
+    def apply(self, row: Op, case: Case, symbolic: int) -> tuple[Val, ...]:
+        inputs = [self.argument(array, symbolic if at == 0 or symbolic > 1 else 0) for at, array in enumerate(case.inputs)]
         attrs = dict(case.attrs)
         if row.random:
             inputs.append(self.builder.key())
@@ -148,8 +151,8 @@ DETOURS = (
 
 
 def usable() -> list[Op]:
-    """Rows that run and say where."""
-    return [row for row in rows() if row.eval is not None and row.sample is not None]
+    """Rows that run and say where. Internal ones come in as gradients; by themselves their inputs would contradict each other."""
+    return [row for row in rows() if row.eval is not None and row.sample is not None and not row.internal]
 
 
 @st.composite

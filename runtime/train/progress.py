@@ -57,6 +57,9 @@ class Progress:
     def finish(self, event: Mapping[str, Any]) -> None:
         """Training ended; `event` says how: `folder`, `status`, `metrics`."""
 
+    def close(self) -> None:
+        """Called at the end in every case, also after an error."""
+
     def due(self, interval: float) -> bool:
         """Whether `interval` seconds have gone since it was last true."""
         now = self.clock()
@@ -174,7 +177,8 @@ class LiveProgress(PlainProgress):
 
     def close(self) -> None:
         """Leave the terminal as it was."""
-        self.live.stop()
+        if hasattr(self, "live"):
+            self.live.stop()
 
     def _say(self, text: str) -> None:
         if hasattr(self, "console"):

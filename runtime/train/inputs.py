@@ -1,0 +1,126 @@
+"""The data of one training: all sources loaded and checked against what the graphs do with them, and cut into batches."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dslc.diagnostics import DataError
+from dslc.ir.graph import Graph
+from dslc.program import Training
+from runtime.data.errors import UnequalRows
+from runtime.data.load import load_data
+from runtime.data.order import permutation
+from runtime.train.errors import NoData
+
+Fields = dict[str, np.ndarray]
+INDEX = 1  # the place of the labels among the inputs of cross_entropy
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """splits: split -> graph input (`data.image`) -> array; whole: inputs without a batch axis; hash: SHA-256 of all sources."""
+
+    splits: dict[str, Fields]
+    whole: frozenset[str]
+    notes: tuple[str, ...]
+    hash: str
+
+    def count(self, split: str) -> int:
+        """The number of samples of a split."""
+        return len(next(array for name, array in self.splits[split].items() if name not in self.whole))
+
+    def take(self, split: str, rows: np.ndarray | slice) -> Fields:
+        """The fields of some samples."""
+        return {name: array if name in self.whole else array[rows] for name, array in self.splits[split].items()}
+
+    def ordered(self, split: str, size: int) -> Iterator[Fields]:
+        """A split in its own order, in batches; the last may be smaller."""
+        for start in range(0, self.count(split), size):
+            yield self.take(split, slice(start, start + size))
+
+    def evaluated(self) -> str:
+        """The split that is evaluated after each epoch: validation, else test, else train."""
+        return next(name for name in ("validation", "test", "train") if name in self.splits)
+
+    def require(self, split: str) -> None:
+        """Raise DataError if there is no such split."""
+        if split not in self.splits:
+            raise DataError(NoData(split=split, present=", ".join(self.splits)))
+
+
+class Order:
+    """The samples of each step of training: pure in (seed, step); the permutation of the present epoch is kept."""
+
+    def __init__(self, count: int, size: int, seed: int) -> None:
+        self.count, self.size, self.seed = count, size, seed
+        self.steps = -(-count // size)  # in an epoch
+        self.epoch, self.rows = -1, np.empty(0, np.int64)
+
+    def batch(self, step: int) -> np.ndarray:
+        """Sample numbers of the batch of `step` (from 0, through all epochs)."""
+        epoch, index = divmod(step, self.steps)
+        if epoch != self.epoch:
+            self.epoch, self.rows = epoch, permutation(self.count, self.seed, epoch)
+        return self.rows[index * self.size : (index + 1) * self.size]
+
+
+def load_inputs(training: Training, folder: Path, data_dir: Path | None, seed: int) -> Inputs:
+    """All sources of a training. Raises DataError where one is missing, malformed or does not fit."""
+    bounds = label_bounds(training.evaluate)
+    splits: dict[str, Fields] = {}
+    notes: list[str] = []
+    hashes: list[object] = []
+    whole: set[str] = set()
+    for source in training.data:
+        prefix = f"{source.variable}."
+        classes = {name.removeprefix(prefix): count for name, count in bounds.items() if name.startswith(prefix)}
+        loaded = load_data(source, folder=folder, data_dir=data_dir, seed=seed, classes=classes)
+        for split, arrays in loaded.splits.items():
+            splits.setdefault(split, {}).update({prefix + name: array for name, array in arrays.items()})
+        notes += loaded.notes
+        hashes.append(loaded.manifest["hash"])
+        whole |= {prefix + name for name in source.whole}
+    joined = _complete(splits, len(training.data), frozenset(whole))
+    return Inputs(joined, frozenset(whole), tuple(notes), hashlib.sha256(json.dumps(hashes).encode()).hexdigest())
+
+
+def _complete(splits: Mapping[str, Fields], sources: int, whole: frozenset[str]) -> dict[str, Fields]:
+    """The splits that every source has; the sources must agree on the number of samples."""
+    variables = {split: {name.split(".")[0] for name in fields} for split, fields in splits.items()}
+    kept = {split: fields for split, fields in splits.items() if len(variables[split]) == sources}
+    for split, fields in kept.items():
+        rows = {name: len(array) for name, array in fields.items() if name not in whole}
+        (first, count), *others = rows.items()
+        for other, found in others:
+            if found != count:
+                raise DataError(UnequalRows(file=split, first=first, first_rows=count, second=other, second_rows=found))
+    return kept
+
+
+def label_bounds(graph: Graph) -> dict[str, int]:
+    """Data inputs that are labels of a cross entropy -> the number of classes, where it is fixed and no label is ignored."""
+    source = {item.id: item.name for item in graph.inputs if item.kind == "data"}
+    bounds: dict[str, int] = {}
+    for node in graph.nodes:
+        if node.op in ("cast", "identity") and node.inputs[0] in source:
+            source[node.outputs[0]] = source[node.inputs[0]]
+        if node.op != "cross_entropy" or node.inputs[INDEX] not in source or node.attrs.get("ignore") is not None:
+            continue
+        axis = node.attrs.get("axis", -1)
+        size = graph.types[node.inputs[0]].shape[axis if isinstance(axis, int) else -1]
+        if size.is_constant:
+            name = source[node.inputs[INDEX]]
+            bounds[name] = min(size.constant, bounds.get(name, size.constant))
+    return bounds
+
+
+def short_names(fields: Mapping[str, Any], variables: Sequence[str]) -> dict[str, Any]:
+    """`data.image` as `image`, as people name fields; with several sources the long names stay."""
+    return {name.partition(".")[2]: array for name, array in fields.items()} if len(variables) == 1 else dict(fields)

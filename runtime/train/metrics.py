@@ -1,0 +1,90 @@
+"""`metrics.jsonl`, and which value of a metric is the better one."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dslc.diagnostics import DataError
+from runtime.train.atomic import NO_LINK, write_atomic
+from runtime.train.errors import SaveFailed
+
+NAME = "metrics.jsonl"
+SMALLER_WORDS = ("loss", "error", "entropy", "perplexity", "mse", "mae", "rmse", "distance", "bits")
+
+
+def smaller_is_better(name: str) -> bool:
+    """True for the loss and for metrics whose name says error, entropy, perplexity, distance and the like.
+
+    >>> smaller_is_better("accuracy"), smaller_is_better("word_error")
+    (False, True)
+    """
+    return any(word in name.lower() for word in SMALLER_WORDS)
+
+
+def judged(metrics: tuple[str, ...]) -> str:
+    """The key of an evaluation by which `best` is chosen: the first metric, or the loss where there is none."""
+    return metrics[0] if metrics else "loss"
+
+
+def is_better(name: str, value: float, best: float | None) -> bool:
+    """Whether `value` is strictly better than the best so far (None: there is none)."""
+    if best is None:
+        return True
+    return value < best if smaller_is_better(name) else value > best
+
+
+def plain_names(values: Mapping[str, float]) -> dict[str, float]:
+    """Outputs of an evaluation by the names that people read: `metric.accuracy` is `accuracy`."""
+    return {name.removeprefix("metric."): float(value) for name, value in values.items()}
+
+
+class MetricsLog:
+    """Appends JSON lines, each flushed as it is written. On opening, lines after `step` (of a run that went further) are dropped."""
+
+    def __init__(self, folder: Path, step: int) -> None:
+        self.path = folder / NAME
+        self.history = [row for row in read_history(folder) if row["step"] <= step]
+        write_atomic(folder, NAME, "".join(_line(row) for row in self.history).encode())
+        self.descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | NO_LINK)
+
+    def add(self, kind: str, step: int, **facts: Any) -> None:
+        """One line: `kind` is step, epoch or end. Raises DataError where it cannot be written."""
+        row = {"kind": kind, "step": step, **facts}
+        data = _line(row).encode()
+        try:
+            if os.write(self.descriptor, data) != len(data):
+                raise OSError("the line was written in part")
+        except OSError as error:
+            raise DataError(SaveFailed(file=NAME, problem=error.strerror or str(error))) from None
+        self.history.append(row)
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            os.close(self.descriptor)
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    return json.dumps(row) + "\n"
+
+
+def read_history(folder: Path) -> list[dict[str, Any]]:
+    """The whole lines of a run's `metrics.jsonl`; a line that a crash cut short ends the reading."""
+    rows: list[dict[str, Any]] = []
+    try:
+        text = (folder / NAME).read_text(encoding="utf-8")
+    except (FileNotFoundError, UnicodeDecodeError):
+        return rows
+    for line in text.splitlines(keepends=True):
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            break
+        if not line.endswith("\n") or not isinstance(row, dict) or not isinstance(row.get("step"), int):
+            break
+        rows.append(row)
+    return rows

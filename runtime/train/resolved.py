@@ -1,0 +1,118 @@
+"""The spec with all params and settings written out, and the files that it imports: enough to open a run anywhere."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from dslc.diagnostics import DataError, Edit, Sink
+from dslc.ir.types import DType
+from dslc.program import Argument, ParamValue, Program
+from dslc.source import Source, Span
+from dslc.syntax import ast
+from dslc.syntax.parse import parse
+from dslc.syntax.reader import read_source
+from runtime.train.errors import RunFolderFault
+
+NOT_MEANING = {"place", "path", "origin", "origins", "checked"}  # keys of a program that do not change what it computes
+
+
+def program_hash(program: Program, training: str) -> str:
+    """SHA-256 of what one training of a program means: comments, places and origins of values do not count."""
+    chosen = program.trainings[training]
+    networks = {name: program.networks[name].model_dump(mode="json") for name in chosen.networks}
+    whole = {"precision": program.precision, "training": chosen.model_dump(mode="json"), "networks": networks}
+    return hashlib.sha256(json.dumps(_meaning(whole), sort_keys=True).encode()).hexdigest()
+
+
+def _meaning(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _meaning(item) for key, item in value.items() if key not in NOT_MEANING}
+    return [_meaning(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def resolve_text(source: Source, program: Program) -> str:
+    """The text of `source` with the value of every param and every plain setting of its `train` bodies in its place."""
+    file = parse(source, Sink())
+    params = {param.name: param for param in program.params}
+    edits = [_param_edit(item, params[item.name.id]) for item in file.statements if isinstance(item, ast.Param) and item.name.id in params]
+    trains = [item for item in file.statements if isinstance(item, ast.Train)]
+    edits += [edit for train in trains for edit in _setting_edits(source, train, program.settings)]
+    return _apply(source.text, edits)
+
+
+def _param_edit(item: ast.Param, param: ParamValue) -> Edit:
+    if item.default is not None:
+        return Edit(item.default.span, literal(param.value))
+    end = item.type.span.end
+    return Edit(Span(item.span.source, end, end), f" = {literal(param.value)}")
+
+
+def _setting_edits(source: Source, train: ast.Train, settings: Iterable[ParamValue]) -> Iterator[Edit]:
+    """Settings that stand in the body get their value; the others are added as lines before its closing brace."""
+    name = train.name.id if train.name is not None else "train"
+    written = {item.key.id: item for item in train.body.statements if isinstance(item, ast.Setting) and item.name is None}
+    close = Span(source, train.body.span.end - 1, train.body.span.end - 1)
+    for setting in settings:
+        owner, _, key = setting.name.rpartition(".")
+        if owner not in (name, f"train {name}") or not isinstance(setting.value, bool | int | float):
+            continue
+        if key in written:
+            yield Edit(written[key].value.span, literal(setting.value))
+        else:
+            yield Edit(close, f"  {key}: {literal(setting.value)}\n")
+
+
+def _apply(text: str, edits: Iterable[Edit]) -> str:
+    pieces, at = [], 0
+    for edit in sorted(edits, key=lambda edit: edit.span.start):
+        pieces += [text[at : edit.span.start], edit.text]
+        at = edit.span.end
+    return "".join([*pieces, text[at:]])
+
+
+def literal(value: Argument) -> str:
+    """A value as the language writes it: `0.05`, `true`, `"char"`, `[1, 2]`, `f32`."""
+    if isinstance(value, tuple):
+        return "[" + ", ".join(literal(item) for item in value) + "]"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, DType):
+        return str(value)
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
+        return f'"{escaped}"'
+    return repr(value)
+
+
+def imported_files(source: Source, folder: Path) -> dict[str, str]:
+    """Relative name -> text of every file that the spec imports, through all levels; a name is relative to `folder`."""
+    found: dict[str, str] = {}
+    waiting = [(source, PurePosixPath())]
+    while waiting:
+        current, base = waiting.pop()
+        for item in parse(current, Sink()).statements:
+            if not isinstance(item, ast.Import):
+                continue
+            name = base / item.path.value
+            if str(name) not in found:
+                imported = read_source(folder / name, str(name))
+                found[str(name)] = imported.text
+                waiting.append((imported, name.parent))
+    return found
+
+
+def write_sources(run: Path, shown: str, files: Mapping[str, str], reserved: Iterable[str]) -> None:
+    """Write spec texts into the run folder. Raises DataError where an imported file has a name that the folder needs itself."""
+    taken = set(reserved)
+    for name, text in files.items():
+        path = PurePosixPath(name)
+        if path.parts[0] in taken or path.is_absolute() or ".." in path.parts:
+            fault = RunFolderFault(folder=shown, problem=f"an imported file is called `{name}`, which the run needs", advice="rename it")
+            raise DataError(fault)
+        target = run / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")

@@ -1,0 +1,90 @@
+"""Continuing a run: what its checkpoints say besides tensors, and whether spec and data are still the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dslc.diagnostics import DataError
+from dslc.program import Program, Training
+from runtime.step import Step
+from runtime.train.checkpoint import Checkpoint
+from runtime.train.environment import fingerprint
+from runtime.train.errors import CheckpointOther, RunFolderFault
+from runtime.train.inputs import Inputs
+from runtime.train.progress import Progress
+from runtime.train.resolved import program_hash
+from runtime.train.run import BEST, CHECKPOINTS, LAST, read_state
+
+
+@dataclass
+class Counters:
+    """What the loop counts; it goes into every checkpoint, so that a resumed run knows nothing less."""
+
+    step: int = 0  # steps done
+    loss_sum: float = 0.0  # of the present epoch, weighted by samples
+    samples: int = 0  # of the present epoch
+    metrics: dict[str, float] = field(default_factory=dict)  # the latest evaluation
+    best: float | None = None
+    best_step: int = 0
+
+
+def restore(step: Step, state: Checkpoint) -> Counters:
+    """Load a state into a step; the counters to go on from."""
+    step.load(state.parameters)
+    step.load_optimizer_state(state.slots)
+    return Counters(**{name: state.meta[name] for name in asdict(Counters())})
+
+
+def run_facts(program: Program, training: Training, inputs: Inputs, seed: int, device: str, threads: int | None) -> dict[str, Any]:
+    """What every checkpoint of a run says besides the counters."""
+    spec = Path(program.path)
+    return {
+        "spec": spec.name if spec.is_absolute() else program.path,
+        "training": training.name,
+        "precision": str(program.precision),
+        "seed": seed,
+        "spec_hash": program_hash(program, training.name),
+        "data_hash": inputs.hash,
+        "environment": fingerprint(device, threads),
+        "settings": {"batch_size": training.batch_size, "epochs": training.epochs, "steps": training.max_steps},
+        "params": {param.name: str(param.value) for param in program.params},
+    }
+
+
+def resumed_state(folder: Path, progress: Progress) -> Checkpoint:
+    """The state to continue from: `last`, or `best` where that is damaged. Raises DataError."""
+    if not (folder / CHECKPOINTS).is_dir():
+        fault = RunFolderFault(
+            folder=str(folder), problem="is not a run folder: there are no checkpoints", advice="`--resume` takes a run folder"
+        )
+        raise DataError(fault)
+    name, state, notes = read_state(folder, (LAST, BEST))
+    for note in notes:
+        progress.note(note)
+    progress.note(f"{folder}: continues from `{name}`, step {state.meta['step']}")
+    return state
+
+
+def check_same(folder: Path | None, facts: Mapping[str, Any], meta: Mapping[str, Any], progress: Progress) -> None:
+    """The same spec and the same data, or DataError; another environment is only said."""
+    for key, what in (("spec_hash", "the spec"), ("data_hash", "the data")):
+        if facts[key] != meta[key]:
+            details = _differences(facts, meta) if key == "spec_hash" else "its SHA-256 differs"
+            raise DataError(CheckpointOther(file=str(folder), what=what, details=details))
+    if facts["environment"] != meta["environment"]:
+        old, new = meta["environment"], facts["environment"]
+        changed = ", ".join(key for key in new if new[key] != old.get(key))
+        progress.note(f"the environment has changed ({changed}): the results may differ in their last bits")
+
+
+def _differences(facts: Mapping[str, Any], meta: Mapping[str, Any]) -> str:
+    found = [
+        f"{name} is {value}, the run has {meta[group].get(name)}"
+        for group in ("settings", "params")
+        for name, value in facts[group].items()
+        if meta[group].get(name) != value
+    ]
+    return "; ".join(found) or "its networks or its training differ"

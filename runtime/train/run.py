@@ -1,0 +1,165 @@
+"""The run folder: made, opened again, and what its checkpoints say.
+
+runs/lenet/0001/   spec.nn  spec.resolved.nn  env.json  metrics.jsonl  checkpoints/{best,last}.safetensors
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dslc.diagnostics import DataError, InternalError, SpecError
+from dslc.ir.types import DType
+from dslc.program import Program, Training
+from dslc.syntax.reader import read_source
+from dslc.usage import ChooseOne, NoSuchPart, NothingOfKind, Unexpected, advice
+from runtime.train.atomic import write_atomic
+from runtime.train.checkpoint import Checkpoint, load_checkpoint
+from runtime.train.errors import CheckpointBroken, RunFolderFault
+from runtime.train.metrics import NAME as METRICS
+from runtime.train.metrics import read_history
+from runtime.train.resolved import imported_files, program_hash, resolve_text, write_sources
+
+WRITTEN, RESOLVED, ENVIRONMENT, CHECKPOINTS = "spec.nn", "spec.resolved.nn", "env.json", "checkpoints"
+RESERVED = (WRITTEN, RESOLVED, ENVIRONMENT, METRICS, CHECKPOINTS, "lock")
+LAST, BEST = "last", "best"
+SHIPPED = "specs/"  # how shipped specs are called
+
+
+@dataclass(frozen=True)
+class SavedRun:
+    """A run as it lies on the disk. `checkpoint` says which one was read; `notes` what is to be said aloud (a fallback)."""
+
+    folder: Path
+    program: Program
+    training: str
+    checkpoint: str
+    state: Checkpoint
+    history: list[dict[str, Any]]
+    notes: tuple[str, ...]
+
+    @property
+    def parameters(self) -> dict[str, np.ndarray]:
+        """Weights and states by address."""
+        return self.state.parameters
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """Counters, best metric, hashes, environment: see docs/training.md."""
+        return self.state.meta
+
+
+def choose_training(program: Program, name: str | None) -> Training:
+    """The training of that name, or the only one (R21). Raises SpecError."""
+    trainings = program.trainings
+    if not trainings:
+        raise SpecError(NothingOfKind(path=program.path, kind="train", advice="only a spec with a `train` body can be trained"))
+    if name is None and len(trainings) > 1:
+        raise SpecError(ChooseOne(path=program.path, kind="train", names=", ".join(trainings), flag="--train NAME"))
+    if name is None:
+        return next(iter(trainings.values()))
+    if name not in trainings:
+        hint = advice(name, trainings, f"it has {', '.join(trainings)}")
+        raise SpecError(NoSuchPart(path=program.path, kind="train", found=name, advice=hint))
+    return trainings[name]
+
+
+def new_folder(out: Path | None, spec_path: Path) -> Path:
+    """An empty folder for a run: `out`, or the next free number below `runs/NAME`. Raises DataError."""
+    try:
+        if out is None:
+            return _numbered(Path("runs") / spec_path.name.removesuffix(".nn"))
+        if out.is_symlink():
+            raise _fault(out, "is a link; a run is not written through links", "name the folder itself")
+        out.mkdir(parents=True, exist_ok=True)
+        if any(out.iterdir()):
+            raise _fault(out, "is not empty", f"`--resume {out}` continues the run that is there; a new run takes another folder")
+        return out
+    except OSError as error:
+        raise _fault(out or Path("runs"), f"cannot be made: {error.strerror or error}", "`--out` names another folder") from None
+
+
+def _numbered(parent: Path) -> Path:
+    parent.mkdir(parents=True, exist_ok=True)
+    number = max((int(path.name) for path in parent.iterdir() if path.name.isdigit()), default=0)
+    while True:
+        number += 1
+        folder = parent / f"{number:04}"
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue  # somebody else took it
+        return folder
+
+
+def _fault(folder: Path, problem: str, advice: str) -> DataError:
+    return DataError(RunFolderFault(folder=str(folder), problem=problem, advice=advice))
+
+
+def fill_folder(folder: Path, program: Program, training: str, spec_path: Path, environment: Mapping[str, Any]) -> None:
+    """Write the spec (as written, resolved, and what it imports) and `env.json`; the resolved spec is checked to mean the same."""
+    source = read_source(spec_path, spec_path.name)
+    texts = {WRITTEN: source.text, RESOLVED: resolve_text(source, program)}
+    write_sources(folder, str(folder), imported_files(source, spec_path.parent), RESERVED)
+    write_sources(folder, str(folder), texts, ())
+    write_atomic(folder, ENVIRONMENT, (json.dumps(environment, indent=2) + "\n").encode())
+    (folder / CHECKPOINTS).mkdir()
+    again = _load(folder, program.precision)
+    if program_hash(again, training) != program_hash(program, training):
+        raise InternalError(Unexpected(kind="resolved spec", detail=f"{RESOLVED} does not mean what {spec_path.name} means"))
+
+
+def _load(folder: Path, precision: DType) -> Program:
+    from dslc.load import load_program
+
+    return load_program(folder / RESOLVED, precision=precision)[0]
+
+
+def open_run(path: Path, checkpoint: str = BEST) -> SavedRun:
+    """Open a run from its folder alone. A missing or damaged checkpoint is replaced by the other one, which `notes` says.
+
+    Raises DataError where nothing can be opened.
+    """
+    folder = Path(path)
+    if not (folder / RESOLVED).is_file():
+        raise _fault(
+            folder, "is not a run folder: there is no spec.resolved.nn", "a run folder is what `dslc train` writes, `runs/NAME/0001`"
+        )
+    name, state, notes = read_state(folder, (checkpoint, LAST if checkpoint == BEST else BEST))
+    program = _load(folder, DType(state.meta["precision"]))
+    training = state.meta["training"]
+    if training not in program.trainings or program_hash(program, training) != state.meta["spec_hash"]:
+        raise _fault(folder, "spec.resolved.nn is not the spec that the checkpoint was made with", "the folder was changed after the run")
+    return SavedRun(folder, program, training, name, state, read_history(folder), notes)
+
+
+def read_state(folder: Path, names: tuple[str, ...]) -> tuple[str, Checkpoint, tuple[str, ...]]:
+    """The first of the named checkpoints that is sound, and notes on those that are not."""
+    notes: list[str] = []
+    for name in names:
+        path = folder / CHECKPOINTS / f"{name}.safetensors"
+        if not os.path.lexists(path):
+            continue
+        try:
+            return name, load_checkpoint(path, f"{CHECKPOINTS}/{path.name}"), tuple(notes)
+        except DataError as error:
+            notes += [f"{d.message}; the other checkpoint is taken" for d in error.diagnostics]
+    problem = "; ".join(note.removesuffix("; the other checkpoint is taken") for note in notes) or "there is none"
+    raise DataError(CheckpointBroken(file=f"{folder}/{CHECKPOINTS}", problem=f"no checkpoint can be read: {problem}"))
+
+
+def data_folder(saved: SavedRun) -> Path:
+    """The folder below which the run's data files are looked for: that of its spec, as far as it can still be found."""
+    from dslc.load import specs_folder
+
+    spec = str(saved.meta["spec"])
+    candidates = (Path(spec).parent, specs_folder() if spec.startswith(SHIPPED) else saved.folder, saved.folder)
+    sources = saved.program.trainings[saved.training].data
+    wanted = [value for source in sources for key in ("path", "images") if isinstance(value := source.args.get(key), str)]
+    return next((folder for folder in candidates if all((folder / name).exists() for name in wanted)), candidates[0])

@@ -1,0 +1,59 @@
+"""One trainer for each run folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from dslc.diagnostics import DataError
+from runtime.train.lock import locked, start_time
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from runtime.train.lock import locked
+with locked(Path(sys.argv[1]), "run"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_second_trainer_is_refused_and_told_by_whom(tmp_path: Path) -> None:
+    with locked(tmp_path, "runs/a") as stale:
+        assert not stale
+        with pytest.raises(DataError, match=rf"runs/a: the process {os.getpid()} is training in this folder"), locked(tmp_path, "runs/a"):
+            pass
+    assert not list(tmp_path.iterdir())
+    with locked(tmp_path, "runs/a") as stale:
+        assert not stale
+
+
+def test_lock_of_a_killed_trainer_is_stale(tmp_path: Path) -> None:
+    child = subprocess.Popen([sys.executable, "-c", textwrap.dedent(HOLD), str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    assert child.stdout.readline() == "held\n"
+    with pytest.raises(DataError, match=f"the process {child.pid} is training"), locked(tmp_path, "run"):
+        pass
+    child.kill()
+    child.communicate()
+    assert (tmp_path / "lock").exists()
+    with locked(tmp_path, "run") as stale:
+        assert stale
+
+
+def test_lock_is_not_taken_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "victim").write_text("precious")
+    (tmp_path / "lock").symlink_to("victim")
+    with pytest.raises(DataError), locked(tmp_path, "run"):
+        pass
+    assert (tmp_path / "victim").read_text() == "precious"
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="start times are read from /proc")
+def test_start_time_tells_processes_apart() -> None:
+    assert start_time(os.getpid()).isdigit() and start_time(2**22 + 1) == ""

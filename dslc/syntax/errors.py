@@ -68,8 +68,10 @@ class HiddenCharacter(Diagnostic):
 @dataclass(frozen=True, kw_only=True)
 class StrayCharacter(Diagnostic):
     character: str
+    advice: str = ""
     code = "stray-character"
-    words = "`{character}` has no meaning here"
+    words = "`{character}` has no meaning in a spec"
+    hint = "{advice}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,9 +112,10 @@ class FloatTooLarge(Diagnostic):
 @dataclass(frozen=True, kw_only=True)
 class BadNumber(Diagnostic):
     found: str
+    advice: str
     code = "bad-number"
     words = "`{found}` is not a number"
-    hint = "numbers are written `3`, `0.5`, `1e-4`; digits stand on both sides of the point; a name does not begin with a digit"
+    hint = "{advice}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,15 +137,16 @@ class WrongOperator(Diagnostic):
 class AugmentedAssignment(Diagnostic):
     operator: str
     sign: str
+    name: str
     code = "augmented-assignment"
     words = "there is no `{operator}`: values never change, names are bound anew"
-    hint = "write `x = x {sign} …`"
+    hint = "write `{name} = {name} {sign} …`"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Semicolon(Diagnostic):
     code = "semicolon"
-    words = "statements are ended by the line, not by `;`"
+    words = "a statement ends with its line, not with `;`"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,15 +173,18 @@ class BadEscape(Diagnostic):
 class LookalikeName(Diagnostic):
     found: str
     right: str
+    letters: str
     code = "lookalike-name"
-    words = "`{found}` only looks like `{right}`: some letters are of another script"
+    words = "`{found}` only looks like `{right}`"
+    label = "{letters}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ForeignName(Diagnostic):
     found: str
     code = "foreign-name"
-    words = "`{found}` is not a name: names are made of the letters a to z, digits and `_`"
+    words = "`{found}` is not a name"
+    hint = "names are made of the letters a to z and A to Z, digits and `_`"
 
 
 # ---- header ------------------------------------------------------------------------------------------------------------------
@@ -218,6 +225,7 @@ class UnknownVersion(Diagnostic):
 class UnclosedBrace(Diagnostic):
     code = "unclosed-brace"
     words = "this `{{` is never closed"
+    hint = "put `}}` where the body ends"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,6 +249,13 @@ class WrongCloser(Diagnostic):
     wanted: str
     code = "wrong-closer"
     words = "`{found}` stands where `{wanted}` is due"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surplus(Diagnostic):
+    found: str
+    code = "surplus-bracket"
+    words = "this `{found}` closes nothing"
 
 
 # ---- statements and expressions --------------------------------------------------------------------------------------------------
@@ -286,6 +301,7 @@ class ColonBody(Diagnostic):
 class ElseAlone(Diagnostic):
     code = "else-alone"
     words = "this `else` has no `if` before it"
+    hint = "`else` stands right after the `}}` of its `if`"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -293,25 +309,29 @@ class StageExpected(Diagnostic):
     found: str
     code = "stage-expected"
     words = "after `->` stands the name of a block, layer or function, not `{found}`"
+    hint = "`x -> f(a)` is `f(x, a)`"
 
 
 @dataclass(frozen=True, kw_only=True)
 class OperatorAfterChain(Diagnostic):
     operator: str
     code = "operator-after-chain"
-    words = "`->` ends a chain: put the chain in parentheses before `{operator}`"
+    words = "a chain ends here: `->` binds more loosely than `{operator}`"
+    hint = "put the chain in parentheses: `(x -> f) {operator} …`"
 
 
 @dataclass(frozen=True, kw_only=True)
 class IndexAfterStage(Diagnostic):
     code = "index-after-stage"
-    words = "a stage of a chain takes no index: put the chain in parentheses, `(x -> f)[0]`"
+    words = "a stage of a chain takes no index"
+    hint = "put the chain in parentheses: `(x -> f)[0]`"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ArrowInArm(Diagnostic):
     code = "arrow-in-arm"
-    words = "the arms of a conditional hold no arrow: put the chain in parentheses"
+    words = "the arms of a conditional hold no arrow"
+    hint = "put the chain in parentheses: `if c then (x -> f) else y`"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -333,13 +353,16 @@ class MissingShape(Diagnostic):
     keyword: str
     name: str
     code = "missing-shape"
-    words = "`{keyword}` needs a type: `{keyword} {name}: [...]`"
+    words = "`{keyword}` needs a type"
+    label = "`{name}` has none"
+    hint = "write `{keyword} {name}: [...]`, or a type such as `int`"
 
 
 @dataclass(frozen=True, kw_only=True)
 class OnlyNamesLeft(Diagnostic):
     code = "only-names-left"
-    words = "only names stand left of `=`; values never change"
+    words = "only names stand left of `=`"
+    hint = "values never change: make a new one and give it a name"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -362,7 +385,8 @@ class MissingEqual(Diagnostic):
 @dataclass(frozen=True, kw_only=True)
 class MissingElse(Diagnostic):
     code = "missing-else"
-    words = "a conditional has both arms: `if c then a else b`"
+    words = "a conditional value has two arms"
+    hint = "write `if c then a else b`"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -376,14 +400,143 @@ class MissingThing(Diagnostic):
 @dataclass(frozen=True, kw_only=True)
 class Unexpected(Diagnostic):
     found: str
+    advice: str = ""
     code = "unexpected"
     words = "`{found}` cannot stand here"
+    hint = "{advice}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class UnexpectedEnd(Diagnostic):
     code = "unexpected-end"
     words = "the text ends in the middle of a statement"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MissingOperator(Diagnostic):
+    left: str
+    right: str
+    code = "missing-operator"
+    words = "an operator is missing between `{left}` and `{right}`"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SameLine(Diagnostic):
+    word: str
+    code = "same-line"
+    words = "a statement ends with its line: `{word}` begins another one"
+    hint = "put it on a line of its own"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlainAssignment(Diagnostic):
+    word: str
+    code = "plain-assignment"
+    words = "there is no `{word}`: `=` alone makes a name"
+    hint = "write `x = …`"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NestedDeclaration(Diagnostic):
+    word: str
+    code = "nested-declaration"
+    words = "`{word}` stands only at the top of a file, not in a body"
+    hint = "move it out of the braces"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommentSign(Diagnostic):
+    found: str
+    code = "comment-sign"
+    words = "a comment begins with `#`, not with `{found}`"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportForm(Diagnostic):
+    code = "import-form"
+    words = "this is not how an import is written"
+    hint = 'write `import a, b from "file.nn"`'
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScanForm(Diagnostic):
+    what: str
+    code = "scan-form"
+    words = "{what}"
+    hint = "a scan is written `ys = scan x in xs over time {{ … yield y }}`"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConditionalForm(Diagnostic):
+    code = "conditional-form"
+    words = "this is not how a conditional value is written"
+    hint = "write `if c then a else b`; braces hold statements"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RangeForm(Diagnostic):
+    code = "range-form"
+    words = "a range is written with two dots"
+    hint = "`0..3` stands for 0, 1, 2"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SliceStep(Diagnostic):
+    code = "slice-step"
+    words = "a slice has a start and a stop, no step"
+    hint = "write `x[a:b]`"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TypeExpected(Diagnostic):
+    found: str
+    code = "type-expected"
+    words = "a type stands after `:`, not `{found}`"
+    hint = "types are `[batch, 3]`, `i64[batch]`, `int`, `float`, `bool`, `string`, `list[int]`, …"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoTypeHere(Diagnostic):
+    keyword: str
+    code = "no-type-here"
+    words = "`{keyword}` takes no type"
+    hint = "the type is that of the value"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneName(Diagnostic):
+    keyword: str
+    code = "one-name"
+    words = "`{keyword}` takes one name"
+    hint = "write a statement for each"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArgumentName(Diagnostic):
+    code = "argument-name"
+    words = "only a name stands before `=` in a call"
+    hint = "write `f(k=3)`; to compare, write `==`"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeveralInParentheses(Diagnostic):
+    code = "several-in-parentheses"
+    words = "parentheses hold one value"
+    hint = "several values stand without them: `a, b = x, y`; a list stands in `[ ]`"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StarOutsideShape(Diagnostic):
+    code = "star-outside-shape"
+    words = "`*` before a name stands only in a shape"
+    hint = "`[*s]` is the list of all dims of `s`"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BraceValue(Diagnostic):
+    code = "brace-value"
+    words = "braces hold statements, not values"
+    hint = "a list stands in `[ ]`; named values are given as arguments: `f(a=1)`"
 
 
 # ---- formatting ------------------------------------------------------------------------------------------------------------------

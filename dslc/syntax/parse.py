@@ -10,7 +10,7 @@ import gc
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from dslc.diagnostics import LIMIT, Label, Sink, SpecError
+from dslc.diagnostics import LIMIT, Diagnostic, Edit, Fix, Label, Sink, SpecError
 from dslc.source import Source, Span
 from dslc.syntax import ast, errors
 from dslc.syntax.build import build
@@ -26,7 +26,9 @@ CLOSE = {close: open for open, close in OPEN.items()}
 OPERATORS = frozenset(["ARROW", "OR", "AND", "COMPARE", "PLUS", "MINUS", "STAR", "SLASH", "FLOOR", "PERCENT", "AT", "POWER", "RANGE"])
 CONTINUES = OPERATORS | {"COMMA", "LBRACE", "IN", "NOT", "THEN", "ELSE"}
 CONTINUED = OPERATORS | {"THEN", "ELSE", "LBRACE", "RBRACE"}
-TOP_LEVEL = frozenset({"NETWORK", "TRAIN", "IMPORT"})
+TOP_LEVEL = frozenset({"NETWORK", "TRAIN", "IMPORT", "BLOCK", "PARAM"})
+STATEMENTS = TOP_LEVEL | {"FOR", "RETURN", "YIELD", "CARRY"}
+SOFT_STATEMENTS = SOFT - {"from", "as", "over"}
 
 
 def parse(source: Source, sink: Sink) -> ast.File:
@@ -113,13 +115,16 @@ class Driver:
     start: str
     brackets: list[Bracket] = field(default_factory=list)
     history: list[Token] = field(default_factory=list)
+    crooked: list[tuple[Bracket, Token]] = field(default_factory=list)  # a `{` and its `}` where the indentation differs
     statement_indent: int = 0
-    last_restart: int = -1
+    broken_at: int | None = None  # number of open braces at the last broken statement
+    previous: str = ""
 
     def run(self) -> Any:
         """Feed all tokens; returns Lark's tree."""
         self.state = tables().lark.parse_interactive(start=self.start).parser_state
         self.rows = self.state.parse_conf.states
+        self.shift_action = tables().shift
         at = 0
         while True:
             at = self.skip_breaks(at)
@@ -154,8 +159,6 @@ class Driver:
             return True
         return self.previous in CONTINUES or self.tokens[after].type in CONTINUED
 
-    previous: str = ""
-
     # -- feeding
 
     def take(self, token: Token, at: int) -> bool:
@@ -164,13 +167,26 @@ class Driver:
             self.sink.add(errors.NestedTooDeeply(span=self.span(token), limit=MOST_BRACKETS))
             self.abandon()
             return True
-        if self.wrongly_closed(token):
+        if self.wrongly_closed(token) or self.interrupts(token, at):
             return False
         kind = self.kind(token, at)
         if not self.shift(kind, token):
             return False
-        self.after(token)
+        self.after(token if kind == token.type else replace(token, type=kind))
         return True
+
+    def interrupts(self, token: Token, at: int) -> bool:
+        """A soft keyword that begins a statement although the one before is not finished: `y = x +` and `output y` on the next line."""
+        if not (token.first and self.history and self.starts_soft(token, at)):
+            return False
+        return self.previous in CONTINUES - {"LBRACE"} or self.unclosed(token, at)
+
+    def starts_soft(self, token: Token, at: int) -> bool:
+        """A soft keyword with what follows it in a statement: `output y`, `generate {`, `rule "..."`."""
+        if token.type != "NAME" or token.text not in SOFT_STATEMENTS or at + 1 >= len(self.tokens):
+            return False
+        after = self.tokens[at + 1].type
+        return after == {"rule": "STRING", "dslc": "INT"}.get(token.text, "NAME") or (token.text == "generate" and after == "LBRACE")
 
     def kind(self, token: Token, at: int) -> str:
         """A soft keyword is one where the table takes it, but not before `:` (a setting's name) or `=` in a call."""
@@ -184,28 +200,31 @@ class Driver:
 
     def shift(self, kind: str, token: Token) -> bool:
         """Reduce until the token can be shifted. Nothing changes if it cannot."""
-        stack = list(self.state.state_stack)
-        if not self.accepted(stack, kind):
+        if not self.accepted(kind):
             return False
         self.state.feed_token(self.lark_token(kind, token))
         return True
 
-    def accepted(self, stack: list[int], kind: str) -> bool:
-        """Whether the table shifts `kind` after its pending reductions (simulated on the states alone)."""
-        from lark.parsers.lalr_analysis import Shift
-
+    def accepted(self, kind: str) -> bool:
+        """Whether the table shifts `kind` after its pending reductions (simulated on the states alone, over the stack as it is)."""
+        stack, pushed = self.state.state_stack, [self.state.state_stack[-1]]
+        base = len(stack) - 1
         while True:
-            entry = self.rows[stack[-1]].get(kind)
+            entry = self.rows[pushed[-1]].get(kind)
             if entry is None:
                 return False
             action, argument = entry
-            if action is Shift:
+            if action is self.shift_action:
                 return True
             size = len(argument.expansion)
-            if size:
-                del stack[-size:]
-            stack.append(self.rows[stack[-1]][argument.origin.name][1])
-            if kind == "$END" and stack[-1] == self.state.parse_conf.end_state:
+            base -= max(0, size - len(pushed))
+            del pushed[max(0, len(pushed) - size) :]
+            below = pushed[-1] if pushed else stack[base - 1]
+            if not pushed:
+                base -= 1
+                pushed.append(below)
+            pushed.append(self.rows[below][argument.origin.name][1])
+            if kind == "$END" and pushed[-1] == self.state.parse_conf.end_state:
                 return True
 
     def lark_token(self, kind: str, token: Token) -> Any:
@@ -215,20 +234,33 @@ class Driver:
 
     def after(self, token: Token) -> None:
         """Bookkeeping once a token is taken."""
-        if token.type == "_NL" or token.type in ("LBRACE", "RBRACE"):
-            self.history.clear()
         if token.type == "_NL":
+            self.history.clear()
             self.previous = "_NL"
             return
+        if not self.history:
+            self.begin(token)
         if token.type in OPEN:
             line = self.source.position(token.start)[0]
             self.brackets.append(Bracket(token, self.indent(token), line))
         elif token.type in CLOSE and self.brackets:
-            self.brackets.pop()
-        if not self.history:
-            self.statement_indent = self.indent(token)
+            opened = self.brackets.pop()
+            if token.type == "RBRACE" and token.first and self.indent(token) != opened.indent:
+                self.crooked.append((opened, token))
         self.history.append(token)
+        if token.type in ("LBRACE", "RBRACE"):
+            self.history.clear()
         self.previous = token.type
+
+    def begin(self, token: Token) -> None:
+        """A statement begins."""
+        self.statement_indent = self.indent(token)
+        if self.broken_at is not None and self.braces <= self.broken_at and token.type not in ("LBRACE", "RBRACE"):
+            self.broken_at = None
+
+    @property
+    def braces(self) -> int:
+        return sum(bracket.token.type == "LBRACE" for bracket in self.brackets)
 
     def indent(self, token: Token) -> int:
         line, _ = self.source.position(token.start)
@@ -248,11 +280,11 @@ class Driver:
         if self.brackets:
             self.close_open(token)
             return False
-        if self.start != "file" and not self.accepted(list(self.state.state_stack), "$END"):
-            self.sink.add(explain(self, token))
+        if self.start != "file" and not self.accepted("$END"):
+            self.sink.add(explain(self, token, len(self.tokens)))
             raise _GivenUp
-        if not self.accepted(list(self.state.state_stack), "$END"):
-            self.report(token)
+        if not self.accepted("$END"):
+            self.report(token, len(self.tokens))
             self.pop_to_list()
             self.feed_error(token)
             return False
@@ -265,10 +297,19 @@ class Driver:
 
     # -- recovery
 
-    def report(self, token: Token) -> None:
-        """One report for each statement: a slip that was mended in it silences the parser's."""
-        if not any(item.slipped for item in self.history) and not token.slipped:
-            self.sink.add(explain(self, token))
+    @property
+    def slipped(self) -> bool:
+        """A slip was mended in this statement: what follows from it is not reported."""
+        return any(item.slipped for item in self.history)
+
+    def report(self, token: Token, at: int) -> Diagnostic | None:
+        """One report for each statement; an `else` after a broken `if` is none of its own."""
+        follows = token.type == "ELSE" and not self.history and self.broken_at == self.braces
+        if self.slipped or token.slipped or follows:
+            return None
+        found = explain(self, token, at)
+        self.sink.add(found)
+        return found
 
     def wrongly_closed(self, token: Token) -> bool:
         """A bracket whose partner is another one, or none."""
@@ -277,65 +318,93 @@ class Driver:
     def recover(self, token: Token, at: int) -> int:
         """Report what went wrong at `token` and return where to go on."""
         if self.start != "file":
-            self.sink.add(explain(self, token))
+            self.sink.add(explain(self, token, at))
             raise _GivenUp
         if self.sink.error_count >= LIMIT:
             self.abandon()
-        if self.unclosed(token):
+        if self.unclosed(token, at):
             self.close_open(token)
             return at
         if token.type == "RBRACE" and not self.brackets:
-            self.sink.add(errors.NothingToClose(span=self.span(token)))
+            self.sink.add(errors.NothingToClose(span=self.span(token), labels=self.surplus()))
             return at + 1
         if token.type in CLOSE and self.brackets and self.wrongly_closed(token):
             return self.wrong_closer(token, at)
-        self.report(token)
-        first = self.history[0] if self.history else token
+        reported = self.report(token, at)
+        begins = self.starts_soft(token, at) or (token.type in STATEMENTS and token.first) or isinstance(reported, errors.SameLine)
+        middle = bool(self.history)
+        self.restart(self.history[0] if self.history else token)
+        if middle and begins:
+            self.separate(token)
+            return at
+        return self.skip_statement(at)
+
+    def restart(self, first: Token) -> None:
+        """Put an ERROR in the place of the broken statement that began at `first`."""
         self.drop_round()
         self.pop_to_list()
         self.feed_error(first)
-        return self.skip_statement(at)
 
-    def unclosed(self, token: Token) -> bool:
+    def separate(self, token: Token) -> None:
+        """End the broken statement before a token that begins the next one."""
+        self.history.clear()
+        self.shift("_NL", Token("_NL", "\n", token.start, token.start))
+        self.previous = "_NL"
+
+    def surplus(self) -> tuple[Label, ...]:
+        """The first `}` that stands deeper than the line of its `{`: probably the one too many."""
+        for opened, closer in self.crooked:
+            if self.indent(closer) > opened.indent:
+                return (Label(self.span(closer), f"by its indentation this one does not belong to the `{{` of line {opened.line}"),)
+        return ()
+
+    def unclosed(self, token: Token, at: int) -> bool:
         """Layout says that the innermost bracket should have been closed before this token."""
         if not self.brackets or not token.first:
             return False
         bracket = self.brackets[-1]
         if self.source.position(token.start)[0] == bracket.line:
             return False
+        top = token.type in TOP_LEVEL or (token.text == "generate" and self.starts_soft(token, at))
         if bracket.token.type == "LBRACE":
-            return token.type in TOP_LEVEL and self.indent(token) <= bracket.indent
-        return self.indent(token) <= bracket.indent or token.type in TOP_LEVEL or token.type == "RBRACE"
+            return top and self.indent(token) <= bracket.indent
+        return self.indent(token) <= bracket.indent or top or token.type == "RBRACE"
 
     def close_open(self, token: Token) -> None:
         """Report the innermost open bracket; drop `(` and `[` with their statement, close `{` so that its statements are kept."""
         bracket = self.brackets[-1]
         if bracket.token.type == "LBRACE":
-            line = self.source.position(token.start)[0]
-            labels = () if token.type == "$END" else (Label(self.span(token), f"by its indentation line {line} stands outside"),)
-            self.sink.add(errors.UnclosedBrace(span=self.span(bracket.token), labels=labels))
+            self.sink.add(self.unclosed_brace(bracket, token))
             if not self.shift("RBRACE", Token("RBRACE", "}", token.start, token.start)):
                 self.pop_to_list()
                 self.feed_error(token)
                 self.shift("RBRACE", Token("RBRACE", "}", token.start, token.start))
             self.brackets.pop()
-            self.history.clear()
             self.previous = "RBRACE"
-            if token.type != "$END":
-                self.shift("_NL", Token("_NL", "\n", token.start, token.start))
-            return
-        self.sink.add(
-            errors.UnclosedBracket(
-                span=self.span(bracket.token), bracket=bracket.token.text, closer={"(": ")", "[": "]"}[bracket.token.text]
-            )
-        )
-        first = self.history[0] if self.history else bracket.token
-        self.drop_round()
-        self.pop_to_list()
-        self.feed_error(first)
-        self.history.clear()
+            self.history.clear()
+        else:
+            if not self.slipped:
+                closer = {"(": ")", "[": "]"}[bracket.token.text]
+                self.sink.add(errors.UnclosedBracket(span=self.span(bracket.token), bracket=bracket.token.text, closer=closer))
+            self.restart(self.history[0] if self.history else bracket.token)
+            self.history.clear()
         if token.type not in ("$END", "RBRACE"):
-            self.shift("_NL", Token("_NL", "\n", token.start, token.start))
+            self.separate(token)
+
+    def unclosed_brace(self, bracket: Bracket, token: Token) -> errors.UnclosedBrace:
+        """Indentation tells which brace it is: an inner one whose `}` stands further out, else this one."""
+        for opened, closer in self.crooked:
+            if opened.token.start > bracket.token.start and self.indent(closer) < opened.indent:
+                text = f"by its indentation this `}}` does not belong to the `{{` of line {opened.line}"
+                return errors.UnclosedBrace(span=self.span(opened.token), labels=(Label(self.span(closer), text),))
+        labels: tuple[Label, ...] = ()
+        if token.type != "$END":
+            labels = (Label(self.span(token), f"by its indentation line {self.source.position(token.start)[0]} stands outside"),)
+        fix = None
+        if len(self.brackets) == 1 and not self.crooked:
+            at = len(self.source.text[: token.start].rstrip())
+            fix = Fix("write `}` on a line of its own", (Edit(Span(self.source, at, at), "\n" + " " * bracket.indent + "}"),))
+        return errors.UnclosedBrace(span=self.span(bracket.token), labels=labels, fix=fix)
 
     def wrong_closer(self, token: Token, at: int) -> int:
         bracket = self.brackets[-1]
@@ -343,24 +412,25 @@ class Driver:
         if token.type == "RBRACE":  # an open ( or [ inside a body that ends
             self.close_open(token)
             return at
-        self.sink.add(
-            errors.WrongCloser(
-                span=self.span(token), found=token.text, wanted=closer,
-                labels=(Label(self.span(bracket.token), f"this `{bracket.token.text}` is open"),),
-            )
-        )  # fmt: skip
+        if not self.slipped:
+            label = Label(self.span(bracket.token), f"this `{bracket.token.text}` is open")
+            self.sink.add(self.closer_error(token, closer, label, at))
         if bracket.token.type == "LBRACE":
             return at + 1
         # Take it for the right one: the statement goes on.
         mended = Token(OPEN[bracket.token.type], closer, token.start, token.end, token.first, True)
-        return at + 1 if self.take(mended, at) else self.skip_after_error(at)
-
-    def skip_after_error(self, at: int) -> int:
-        first = self.history[0] if self.history else self.tokens[at]
-        self.drop_round()
-        self.pop_to_list()
-        self.feed_error(first)
+        if self.take(mended, at):
+            return at + 1
+        self.restart(self.history[0] if self.history else token)
         return self.skip_statement(at)
+
+    def closer_error(self, token: Token, closer: str, label: Label, at: int) -> errors.WrongCloser | errors.Surplus:
+        """The fix is certain if no other closer follows; in a body of statements the bracket closes nothing."""
+        if closer == "}":
+            return errors.Surplus(span=self.span(token), found=token.text, fix=Fix(f"delete `{token.text}`", (Edit(self.span(token), ""),)))
+        more = at + 1 < len(self.tokens) and self.tokens[at + 1].type in CLOSE
+        fix = None if more else Fix(f"write `{closer}`", (Edit(self.span(token), closer),))
+        return errors.WrongCloser(span=self.span(token), found=token.text, wanted=closer, labels=(label,), fix=fix)
 
     def drop_round(self) -> None:
         """Forget open ( and [ of the broken statement."""
@@ -369,14 +439,12 @@ class Driver:
 
     def pop_to_list(self) -> None:
         """Pop to the innermost state in which a statement may begin or a separator is due."""
-        from lark.parsers.lalr_analysis import Shift
-
         states, values = self.state.state_stack, self.state.value_stack
         braces = sum(1 for bracket in self.brackets if bracket.token.type == "LBRACE")
         while len(states) > 1:
             row = self.rows[states[-1]]
             separator = row.get("_NL")
-            here = "ERROR" in row or (separator is not None and separator[0] is Shift)
+            here = "ERROR" in row or (separator is not None and separator[0] is self.shift_action)
             if here and sum(1 for value in values if getattr(value, "type", "") == "LBRACE") == braces:
                 return
             states.pop()
@@ -387,6 +455,7 @@ class Driver:
         if "ERROR" not in self.rows[self.state.state_stack[-1]]:
             self.shift("_NL", Token("_NL", "\n", first.start, first.start))
         self.shift("ERROR", Token("ERROR", self.source.text[first.start : first.end], first.start, first.end))
+        self.broken_at = self.braces
         self.previous = "ERROR"
 
     def skip_statement(self, at: int) -> int:
@@ -408,9 +477,11 @@ class Driver:
         return at
 
     def ends_statement(self, at: int, depth: int) -> bool:
-        following = next((token for token in self.tokens[at:] if token.type != "_NL"), None)
-        if following is None:
+        while at < len(self.tokens) and self.tokens[at].type == "_NL":
+            at += 1
+        if at == len(self.tokens):
             return True
+        following = self.tokens[at]
         outside = self.indent(following) <= self.statement_indent
         return outside if depth else outside or not (self.previous in CONTINUES or following.type in CONTINUED)
 

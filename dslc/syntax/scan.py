@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -66,7 +67,7 @@ class Tables:
     lark: Any
     pattern: re.Pattern[str]
     keywords: dict[str, str]
-    punctuation: dict[str, str]
+    shift: Any
 
 
 @cache
@@ -74,6 +75,7 @@ def tables() -> Tables:
     """Load the parse table (once) and make the scanner's pattern from its terminals."""
     from lark import Lark
     from lark.lexer import PatternStr
+    from lark.parsers.lalr_analysis import Shift
 
     data, memo, slips = json.loads(resources.files("dslc.syntax").joinpath("table.json").read_text(), object_hook=_int_keys)
     lark = Lark._load_from_dict(data, memo)  # type: ignore[no-untyped-call]
@@ -89,7 +91,7 @@ def tables() -> Tables:
     patterns += [(0, -len(text), name, re.escape(text)) for text, name in signs.items()]
     ordered = "|".join(f"(?P<{name}>{text})" for _, _, name, text in sorted(patterns, key=lambda item: item[:2]))
     whole = rf"(?P<blank>[ \t]+)|(?P<comment>#[^\n]*)|(?P<_NL>\r?\n)|{ordered}"
-    return Tables(lark, re.compile(whole), words, signs)
+    return Tables(lark, re.compile(whole), words, Shift)
 
 
 def _int_keys(value: dict[str, Any]) -> dict[Any, Any]:
@@ -101,6 +103,7 @@ def scan(source: Source, sink: Sink) -> tuple[list[Token], list[Comment]]:
     table = tables()
     text = source.text
     tokens: list[Token] = []
+    strayed = False
     comments: list[Comment] = []
     first, at = True, 0
     match = table.pattern.match
@@ -126,12 +129,14 @@ def scan(source: Source, sink: Sink) -> tuple[list[Token], list[Comment]]:
         elif kind in SLIPS:
             mended = SLIPS[kind](source, token, sink)
             if mended is None:
+                strayed = True
                 continue
             token = mended
         elif kind in ("INT", "FLOAT"):
             token = number(source, token, sink)
-        tokens.append(token)
         first = kind == "_NL"
+        tokens.append(replace(token, slipped=True) if strayed and not first else token)
+        strayed = False
     return tokens, comments
 
 
@@ -171,16 +176,33 @@ def _arrow(source: Source, token: Token, sink: Sink) -> Token:
 def _word(source: Source, token: Token, sink: Sink) -> Token | None:
     span = Span(source, token.start, token.end)
     if token.text == ";":
-        sink.add(errors.Semicolon(span=span))
+        sink.add(errors.Semicolon(span=span, fix=_without_semicolon(span)))
         return Token("_NL", "\n", token.start, token.end, token.first, True)
     if token.text.endswith("=") and token.text != "===":
-        sink.add(errors.AugmentedAssignment(span=span, operator=token.text, sign=token.text[0]))
+        sink.add(_augmented(span))
         return Token("EQUAL", "=", token.start, token.end, token.first, True)
     right = WORDS[token.text]
     text = right if right in ("^", "==") else f"{right} " if token.text == "!" else right
     sink.add(errors.WrongOperator(span=span, found=token.text, right=right, fix=_fix(span, text)))
     kind = {"and": "AND", "or": "OR", "not": "NOT", "^": "POWER", "==": "COMPARE"}[right]
     return Token(kind, right, token.start, token.end, token.first, True)
+
+
+def _without_semicolon(span: Span) -> Fix:
+    """Nothing at the end of a line, a new line between two statements."""
+    line = span.source.line(span.source.position(span.start)[0])
+    before, after = span.source.text[: span.start].rpartition("\n")[2], span.source.text[span.end :].partition("\n")[0].strip()
+    if not after or after.startswith(("#", "}")):
+        return Fix("delete `;`", (Edit(span, ""),))
+    return Fix("begin a new line", (Edit(span, "\n" + line[: len(line) - len(line.lstrip())] if before.strip() else ""),))
+
+
+def _augmented(span: Span) -> errors.AugmentedAssignment:
+    """`x += 1`; certain only for `+` (`x *= a + b` is not `x * a + b`)."""
+    left = span.source.text[: span.start].rpartition("\n")[2].strip()
+    known, sign = left.isidentifier() and left.isascii(), span.text[0]
+    fix = Fix(f"write `{left} = {left} +`", (Edit(span, f"= {left} +"),)) if known and sign == "+" else None
+    return errors.AugmentedAssignment(span=span, operator=span.text, sign=sign, name=left if known else "x", fix=fix)
 
 
 def _quote(source: Source, token: Token, sink: Sink) -> Token:
@@ -192,8 +214,11 @@ def _quote(source: Source, token: Token, sink: Sink) -> Token:
         sink.add(errors.SingleQuotes(span=span, fix=fix))
         body = body.replace("\\", "").replace('"', "")
     else:
-        sink.add(errors.UnclosedString(span=span))
-        body = body.rstrip("\r").replace("\\", "")
+        body = body.rstrip("\r")
+        certain = re.fullmatch(r"[\w./*-]+", body) is not None
+        end = Span(source, token.start + 1 + len(body), token.start + 1 + len(body))
+        sink.add(errors.UnclosedString(span=span, fix=Fix('put `"` at the end', (Edit(end, '"'),)) if certain else None))
+        body = body.replace("\\", "")
     return Token("STRING", f'"{body}"', token.start, token.end, token.first, True)
 
 
@@ -201,19 +226,69 @@ def _foreign_name(source: Source, token: Token, sink: Sink) -> Token:
     plain = "".join(LOOKALIKE.get(char, char) for char in token.text)
     span = Span(source, token.start, token.end)
     if plain.isascii():
-        sink.add(errors.LookalikeName(span=span, found=printable(token.text), right=plain, fix=_fix(span, plain)))
+        char = next(char for char in token.text if not char.isascii())
+        letters = f"`{char}` is {point(char)}"
+        sink.add(errors.LookalikeName(span=span, found=printable(token.text), right=plain, letters=letters, fix=_fix(span, plain)))
         return Token("NAME", plain, token.start, token.end, token.first, True)
     sink.add(errors.ForeignName(span=span, found=printable(token.text)))
     return Token("NAME", "_", token.start, token.end, token.first, True)
 
 
+NUMBERS = "numbers are written `3`, `0.5`, `1e-4`"
+
+
 def _bad_number(source: Source, token: Token, sink: Sink) -> Token:
-    sink.add(errors.BadNumber(span=Span(source, token.start, token.end), found=token.text[:40]))
-    return Token("FLOAT" if "." in token.text else "INT", "1", token.start, token.end, token.first, True)
+    span, text = Span(source, token.start, token.end), token.text
+    before = source.text[: token.start][-2:]
+    if before == ".." and text[0] == ".":  # 0...3
+        sink.add(errors.RangeForm(span=span, fix=Fix("write `..`", (Edit(Span(source, span.start, span.start + 1), ""),))))
+        return Token("INT", "1", token.start, token.end, token.first, True)
+    fix, advice = None, NUMBERS
+    if re.fullmatch(r"[0-9]+\.", text):
+        fix, advice = _fix(span, f"{text}0"), "digits stand on both sides of the point"
+    elif re.fullmatch(r"\.[0-9]+", text):
+        touching = before[-1:].isalnum() or before[-1:] in ("_", ")", "]")
+        advice = "a name stands after a point; an item is taken with `[0]`" if touching else "digits stand on both sides of the point"
+        fix = None if touching else _fix(span, f"0{text}")
+    elif re.fullmatch(r"0[xXbBoO]\w+", text):
+        advice = "numbers are written in decimal digits"
+    elif text[0].isdigit() and text.isidentifier() is False and text.lstrip("0123456789").isidentifier():
+        advice = f"{NUMBERS}; a name does not begin with a digit"
+    sink.add(errors.BadNumber(span=span, found=text[:40], advice=advice, fix=fix))
+    return Token("FLOAT" if "." in text else "INT", "1", token.start, token.end, token.first, True)
+
+
+# Signs of typography and mathematics that people paste: terminal and right spelling.
+SIGNS = {
+    "×": ("STAR", "*"),
+    "·": ("STAR", "*"),
+    "÷": ("SLASH", "/"),
+    "−": ("MINUS", "-"),
+    "–": ("MINUS", "-"),
+    "≤": ("COMPARE", "<="),
+    "≥": ("COMPARE", ">="),
+    "≠": ("COMPARE", "!="),
+}
+ADVICE = {
+    "?": "a conditional value is written `if c then a else b`",
+    "~": "write `not`",
+    "&": "write `and`",
+    "|": "write `or`",
+    "“": 'a string stands in straight double quotes, `"`',
+    "”": 'a string stands in straight double quotes, `"`',
+    "\\": "a line goes on by itself after an operator or a comma, and inside brackets",
+}
 
 
 def _stray(source: Source, token: Token, sink: Sink) -> Token | None:
-    sink.add(errors.StrayCharacter(span=Span(source, token.start, token.end), character=printable(token.text)))
+    span, char = Span(source, token.start, token.end), token.text
+    if char in SIGNS:
+        kind, right = SIGNS[char]
+        sink.add(errors.WrongOperator(span=span, found=char, right=right, fix=_fix(span, right)))
+        return Token(kind, right, token.start, token.end, token.first, True)
+    foreign = not char.isascii() and char.isprintable()
+    advice = ADVICE.get(char, f"it is {point(char)}" if foreign else "")
+    sink.add(errors.StrayCharacter(span=span, character=printable(char), advice=advice))
     return None
 
 
@@ -231,8 +306,10 @@ LOOKALIKE = dict(zip("асеорхуіјѕԁһԛԝАВСЕНІЈКМОРЅТХУ
 
 
 def printable(text: str) -> str:
-    """Text for a message: what is not printable ASCII is shown by its code point."""
-    return "".join(
-        char if char.isascii() and char.isprintable() else f"{char} (U+{ord(char):04X})" if char.isprintable() else f"U+{ord(char):04X}"
-        for char in text[:40]
-    )
+    """Text for a message: what is not printable is shown by its code point."""
+    return "".join(char if char.isprintable() else f"U+{ord(char):04X}" for char in text[:40])
+
+
+def point(char: str) -> str:
+    """`U+0445 CYRILLIC SMALL LETTER HA`."""
+    return f"U+{ord(char):04X} {unicodedata.name(char, '')}".rstrip()

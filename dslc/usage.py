@@ -159,16 +159,7 @@ class CannotWriteFile(Diagnostic):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BadArrayFile(Diagnostic):
-    path: str
-    reason: str
-    code = "bad-array-file"
-    words = "cannot read arrays from {path}: {reason}"
-    hint = "arrays are read from .npy (one) or .npz (several by name), as `numpy.save` and `numpy.savez` write them"
-
-
-@dataclass(frozen=True, kw_only=True)
-class BadField(Diagnostic):
+class BadInput(Diagnostic):
     """An array that does not fit what is to be predicted."""
 
     detail: str

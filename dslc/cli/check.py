@@ -9,8 +9,9 @@ import argparse
 from typing import TYPE_CHECKING
 
 from dslc.cli import arguments
-from dslc.cli.output import complain, note, say, write_file
+from dslc.cli.output import complain, note, say
 from dslc.diagnostics import Diagnostic, SpecError
+from dslc.files import write_file
 
 if TYPE_CHECKING:
     from dslc.program import Program

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import argparse
 
-from dslc.cli.output import note, report, say, write_file
+from dslc.cli.output import note, report, say
 from dslc.diagnostics import SpecError
+from dslc.files import write_file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

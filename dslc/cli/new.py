@@ -11,7 +11,8 @@ from pathlib import Path
 
 from dslc import usage
 from dslc.cli.output import say
-from dslc.diagnostics import SpecError
+from dslc.diagnostics import DataError, SpecError
+from dslc.files import reason
 
 TEMPLATE = """\
 dslc 1
@@ -65,9 +66,6 @@ def create(path: Path, text: str) -> None:
     except FileExistsError as error:
         raise SpecError(usage.FileExists(path=str(path))) from error
     except OSError as error:
-        from dslc.cli.output import reason
-        from dslc.diagnostics import DataError
-
         raise DataError(usage.CannotWriteFile(path=str(path), reason=reason(error))) from error
 
 

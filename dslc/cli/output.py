@@ -1,15 +1,15 @@
-"""Everything a verb writes: standard output that may be closed, messages with or without colour, files written as a whole."""
+"""What a verb says: to a standard output that may be closed, and to standard error with or without colour."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from dslc.diagnostics import DataError, Diagnostic, SpecError
-from dslc.usage import CannotWriteFile, WouldOverwriteSpec
+from dslc.diagnostics import DataError, Diagnostic
+from dslc.files import reason
+from dslc.usage import CannotWriteFile
 
 if TYPE_CHECKING:
     from dslc.diagnostics import DslcError
@@ -78,50 +78,3 @@ def hang_up() -> None:
         os.dup2(nowhere, sys.stdout.fileno())
     except (OSError, ValueError):  # a stream without a descriptor (tests, notebooks)
         os.close(nowhere)
-
-
-def output_path(text: str) -> Path:
-    """An argument that names a file to write: never a spec, never a folder."""
-    path = Path(text)
-    if path.suffix == ".nn":
-        raise SpecError(WouldOverwriteSpec(path=text))
-    if path.is_dir():
-        raise DataError(CannotWriteFile(path=text, reason="it is a folder"))
-    if not path.parent.is_dir():
-        raise DataError(CannotWriteFile(path=text, reason=f"there is no folder {path.parent}"))
-    return path
-
-
-def write_file(path: Path, data: bytes | str) -> None:
-    """Write the whole file or nothing: a temporary file beside it, flushed to the disk, then renamed. Keeps an old file's mode."""
-    import tempfile
-
-    raw = data.encode() if isinstance(data, str) else data
-    target = path.resolve()
-    temporary = ""
-    try:
-        mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~umask()
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name[:100]}.", dir=target.parent)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(raw)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(mode)
-        Path(temporary).replace(target)
-    except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-        raise DataError(CannotWriteFile(path=str(path), reason=reason(error))) from error
-
-
-def umask() -> int:
-    """The process's file mode mask (it can only be read by setting it)."""
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
-
-
-def reason(error: OSError) -> str:
-    """`permission denied` from an OSError, without the errno and the path."""
-    text = error.strerror or str(error)
-    return text[:1].lower() + text[1:]

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from dslc import usage
 from dslc.cli import arguments
-from dslc.cli.output import complain, output_path, say, write_file
+from dslc.cli.output import complain, say
 from dslc.diagnostics import SpecError
+from dslc.files import output_path, write_file
 
 if TYPE_CHECKING:
     from dslc.ir.graph import Graph

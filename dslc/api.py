@@ -1,0 +1,350 @@
+"""What a Python user sees: `load`, `Spec`, `Network`, `Run`. It joins the compiler with the runtime and the exporters, when they are used.
+
+>>> import dslc
+>>> net = dslc.load("lenet").network()
+>>> net.parameter_count
+431080
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from dslc.diagnostics import DataError, Diagnostic
+from dslc.ir.types import DType, TensorType
+from dslc.load import Override, find_spec, load_program
+from dslc.parts import choose
+from dslc.program import Argument, Program, State, Training, Weight
+from dslc.program import Network as NetworkProgram
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from dslc.show import Summary
+    from exporters.onnx.report import Report
+    from runtime.step import Step
+    from runtime.train.loop import RunResult
+    from runtime.train.run import SavedRun
+
+Arrays = dict[str, "np.ndarray"]
+Device = Literal["numpy", "cuda", "auto"]
+CHUNK = 256  # samples that are predicted at once
+
+
+def load(path: str | Path, /, *, precision: Literal["f32", "f64"] = "f32", strict: bool = False, **params: Any) -> Spec:
+    """Check a spec and return it. `params` are values of its params (`lr=0.02`) and settings (`**{"train.epochs": 5}`).
+
+    `path`: a file, or the bare name of a shipped spec ("lenet"). `strict` makes warnings errors. Raises SpecError with all diagnostics.
+    """
+    overrides = tuple(Override(name, argument(value), "argument") for name, value in params.items())
+    return Spec(path, overrides, DType(precision), strict)
+
+
+def argument(value: Any) -> Argument:
+    """A Python value as the language has it: lists become tuples, NumPy numbers plain ones."""
+    if isinstance(value, list | tuple):
+        return tuple(argument(item) for item in value)  # type: ignore[return-value]
+    item = getattr(value, "item", None)
+    return item() if item is not None and getattr(value, "ndim", 1) == 0 else value  # type: ignore[no-any-return]
+
+
+class Spec:
+    """A checked spec. `warnings` are its diagnostics that are no errors; `program` is what the compiler made of it."""
+
+    def __init__(self, path: str | Path, overrides: tuple[Override, ...], precision: DType, strict: bool = False) -> None:
+        self.path, self.shown = find_spec(path)
+        self._given = (path, overrides, precision, strict)
+        self.program, self.warnings = load_program(path, overrides=overrides, precision=precision, strict=strict)
+
+    program: Program
+    warnings: tuple[Diagnostic, ...]
+
+    def __repr__(self) -> str:
+        return f"Spec({self.shown!r}: {', '.join([*self.program.networks, *(f'train {name}'.strip() for name in self.program.trainings)])})"
+
+    @property
+    def params(self) -> dict[str, Argument]:
+        """Params and settings of `train` with their values."""
+        return {item.name: item.value for item in (*self.program.params, *self.program.settings)}
+
+    def network(self, name: str | None = None) -> Network:
+        """The network called `name`; without a name the only one. Raises SpecError, which lists them."""
+        return Network(choose(self.program, "network", name), self)
+
+    def training(self, name: str | None = None) -> Training:
+        """The training called `name`; without a name the only one."""
+        return choose(self.program, "train", name)
+
+    def replaced(self, training: str | None, **settings: Any) -> Spec:
+        """This spec with other settings of a training; those that are None stay."""
+        path, overrides, precision, strict = self._given
+        name = training or "train"
+        more = tuple(Override(f"{name}.{key}", argument(value), "argument") for key, value in settings.items() if value is not None)
+        return Spec(path, (*overrides, *more), precision, strict) if more else self
+
+    def train(
+        self,
+        *,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        max_steps: int | None = None,
+        seed: int = 0,
+        device: Device = "numpy",
+        threads: int | None = None,
+        data_dir: str | Path | None = None,
+        out: str | Path | None = None,
+        resume: str | Path | None = None,
+        training: str | None = None,
+        quiet: bool = False,
+    ) -> Run:
+        """Train, and return the run (its best checkpoint). What is left out is taken from the spec.
+
+        out: the run folder (default: the next number below runs/NAME); max_steps: stop after so many steps.
+        Raises DataError for data that does not fit, DivergedError where the loss or a gradient is not finite.
+        """
+        from runtime.train.progress import make_progress
+
+        spec = self.replaced(training, epochs=epochs, batch_size=batch_size)
+        result = spec.start(
+            training=training,
+            max_steps=max_steps,
+            seed=seed,
+            device=device,
+            threads=threads,
+            data_dir=data_dir,
+            out=out,
+            resume=resume,
+            progress=make_progress(quiet=quiet),
+        )
+        return Run.open(result.folder)
+
+    def start(
+        self,
+        *,
+        training: str | None,
+        data_dir: str | Path | None,
+        out: str | Path | None,
+        resume: str | Path | None,
+        progress: Any,
+        **more: Any,
+    ) -> RunResult:
+        """The training loop itself, for `train` and the command line: returns how it ended."""
+        from runtime.train.loop import train
+
+        paths = {"data_dir": data_dir, "out": out, "resume": resume}
+        given = {name: Path(path) if path is not None else None for name, path in paths.items()}
+        return train(self.program, training=training, spec_path=self.path, progress=progress, **given, **more)
+
+    def compile(
+        self,
+        *,
+        device: Device = "numpy",
+        batch_size: int | None = None,
+        seed: int = 0,
+        threads: int | None = None,
+        keep_grads: bool = False,
+        training: str | None = None,
+    ) -> Step:
+        """One training, compiled: `forward`, `train`, `grads`, `parameters`, `load`. A batch has at most `batch_size` samples."""
+        from runtime.step import compile_step
+
+        options: dict[str, Any] = {"device": device, "batch_size": batch_size, "seed": seed, "threads": threads, "keep_grads": keep_grads}
+        return compile_step(self.program, training=training, **options)
+
+
+class Network:
+    """One network of a spec: what it takes and gives, its parameters, and its way to ONNX without training."""
+
+    def __init__(self, program: NetworkProgram, spec: Spec) -> None:
+        self.program = program
+        self.spec = spec
+        self.name = program.name
+
+    def __repr__(self) -> str:
+        return f"Network({self.name!r}: {self.parameter_count:,} parameters)"
+
+    @property
+    def inputs(self) -> dict[str, TensorType]:
+        return {port.name: port.type for port in self.program.inputs}
+
+    @property
+    def outputs(self) -> dict[str, TensorType]:
+        return {port.name: port.type for port in self.program.outputs}
+
+    @property
+    def parameters(self) -> dict[str, TensorType]:
+        """The trained tensors: address -> type."""
+        return {weight.address: weight.type for weight in self.program.weights}
+
+    @property
+    def parameter_count(self) -> int:
+        from dslc.show import parameter_count
+
+        return parameter_count(self.program)
+
+    def summary(self) -> Summary:
+        """The layer table; `print(net.summary())`."""
+        from dslc.show import make_summary
+
+        return make_summary(self.program)
+
+    def draw(self, path: str | Path) -> None:
+        """Draw the network into an SVG file."""
+        from dslc.files import output_path, write_file
+        from exporters.svg import graph_svg
+
+        write_file(output_path(str(path)), graph_svg(self.program))
+
+    def initial(self, seed: int = 0) -> Arrays:
+        """Weights and states as training begins with them."""
+        from runtime.train.initializers import initialize
+
+        items: tuple[Weight | State, ...] = (*self.program.weights, *self.program.states)
+        return {item.address: initialize(item, seed) for item in items}
+
+    def export(self, path: str | Path, *, seed: int = 0, verify: bool = True) -> Report:
+        """Write the untrained network as ONNX; the report says what was checked. Raises where a check fails: then there is no file."""
+        return export(self.program, self.initial(seed), path, spec_path=self.spec.path, verify=verify)
+
+
+class Run:
+    """A run folder: the trained parameters with the spec that they were trained by."""
+
+    def __init__(self, saved: SavedRun) -> None:
+        self.saved = saved
+        self.folder: Path = saved.folder
+        self.program: Program = saved.program
+        self.notes: tuple[str, ...] = saved.notes
+
+    @classmethod
+    def open(cls, path: str | Path, *, checkpoint: Literal["best", "last"] = "best") -> Run:
+        """Open what `dslc train` wrote. Raises DataError where it is no run or is damaged."""
+        from runtime.train.run import open_run
+
+        return cls(open_run(Path(path), checkpoint))
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder)!r}, {self.saved.checkpoint})"
+
+    @property
+    def training(self) -> Training:
+        return self.program.trainings[self.saved.training]
+
+    @property
+    def parameters(self) -> Arrays:
+        """Weights and states by address."""
+        parameters: Arrays = self.saved.parameters
+        return parameters
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """The lines of `metrics.jsonl`."""
+        history: list[dict[str, Any]] = self.saved.history
+        return history
+
+    @cached_property
+    def step(self) -> Step:
+        """The training compiled, with the run's parameters, at batches of `CHUNK` samples."""
+        from runtime.step import compile_step
+
+        step = compile_step(self.program, training=self.saved.training, batch_size=CHUNK)
+        step.load(self.parameters)
+        return step
+
+    def inputs(self, *, direct: bool = False) -> dict[str, TensorType]:
+        """What `predict` takes: data fields by name (`image`); with `direct` what `forward` takes: the network's own inputs."""
+        if direct:
+            return {port.name: port.type for port in self.program.networks[self.training.networks[0]].inputs}
+        graph = self.training.predict
+        fields = [(item.name, graph.types[item.id]) for item in graph.inputs if item.kind == "data"]
+        return {self.short(name): type for name, type in fields}
+
+    def short(self, name: str) -> str:
+        """`data.image` as `image`, where the training has one data source."""
+        return name.partition(".")[2] if len(self.training.data) == 1 else name
+
+    def predict(self, **fields: Any) -> Arrays:
+        """Outputs of the network for data as the spec's `train` takes it: `predict(image=pixels)` with pixels 0 … 255 (R18).
+
+        Arrays have the batch as their first axis; any number of samples. Where a spec has several data sources, fields are called
+        `SOURCE.FIELD` (pass them as `**{"left.image": x}`).
+        """
+        arrays = fitting(fields, self.inputs())
+        long = {self.short(item.name): item.name for item in self.training.predict.inputs}
+        return in_chunks(self.step.predict, {long[name]: array for name, array in arrays.items()})
+
+    def forward(self, **inputs: Any) -> Arrays:
+        """Outputs of the network for its own inputs: `forward(image=pixels / 255)`."""
+        return in_chunks(lambda arrays: self.step.forward(**arrays), fitting(inputs, self.inputs(direct=True)))
+
+    def evaluate(self, split: str = "test", *, data_dir: str | Path | None = None) -> dict[str, float]:
+        """Loss and metrics over a whole split."""
+        from runtime.train.inputs import load_inputs
+        from runtime.train.loop import evaluate
+        from runtime.train.run import data_folder
+
+        folder = Path(data_dir) if data_dir is not None else None
+        inputs = load_inputs(self.training, data_folder(self.saved), folder, self.saved.meta["seed"])
+        values: dict[str, float] = evaluate(self.step, inputs, split, CHUNK)
+        return values
+
+    def export(self, path: str | Path, *, network: str | None = None, verify: bool = True) -> Report:
+        """Write the trained network as ONNX, with class labels and the input contract in its metadata."""
+        names = self.training.networks
+        chosen = choose(self.program, "network", network or (names[0] if len(names) == 1 else None))
+        classes = next((source.classes for source in self.training.data if source.classes), ())
+        contract = self.training.contract if chosen.name == names[0] else {}
+        parameters = self.parameters
+        return export(chosen, parameters, path, spec_path=self.folder / "spec.nn", classes=classes, contract=contract, verify=verify)
+
+
+def export(
+    network: NetworkProgram,
+    parameters: Mapping[str, np.ndarray],
+    path: str | Path,
+    *,
+    spec_path: Path,
+    classes: tuple[str, ...] = (),
+    contract: Mapping[str, str] | None = None,
+    verify: bool = True,
+) -> Report:
+    """Lower, check, compare and write; never over a spec."""
+    from dslc.files import output_path
+    from dslc.syntax.reader import read_source
+    from exporters.onnx.export import export_network
+
+    target = output_path(str(path))
+    text = read_source(spec_path, spec_path.name).text
+    return export_network(network, parameters, target, classes=classes, contract=contract, spec_text=text, verify=verify)
+
+
+def fitting(given: Mapping[str, Any], wanted: Mapping[str, TensorType]) -> Arrays:
+    """Arrays by name, checked: all are there, no other, of the right shape and dtype (cast where every number keeps its value)."""
+    import numpy as np
+
+    from dslc.usage import BadInput
+    from dslc.usage import advice as nearest
+    from runtime.data.fit import fit
+
+    for name in given:
+        if name not in wanted:
+            hint = nearest(name, wanted, f"the inputs are {', '.join(wanted)}")
+            raise DataError(BadInput(detail=f"there is no input `{name}`", advice=hint))
+    missing = [name for name in wanted if name not in given]
+    if missing:
+        types = ", ".join(f"{name}: {type}" for name, type in wanted.items())
+        raise DataError(BadInput(detail=f"the input `{missing[0]}` is missing", advice=f"the inputs are {types}"))
+    arrays: Arrays = fit({name: np.asarray(value) for name, value in given.items()}, wanted, (), {}, "the input")
+    return arrays
+
+
+def in_chunks(run: Callable[[Arrays], Mapping[str, np.ndarray]], arrays: Arrays) -> Arrays:
+    """`run` over batches of at most `CHUNK` samples, its results joined."""
+    import numpy as np
+
+    count = len(next(iter(arrays.values())))
+    pieces = [run({name: array[at : at + CHUNK] for name, array in arrays.items()}) for at in range(0, count, CHUNK)]
+    return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}

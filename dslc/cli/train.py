@@ -1,0 +1,55 @@
+"""`dslc train FILE [--set lr=0.02] [--epochs 3] [--max-steps N] [--out RUN] [--resume RUN] [--json] [--quiet] ...`: train a spec.
+
+FILE may be the bare name of a shipped spec. The run folder holds the spec, the metrics and the checkpoints `last` and `best`.
+Ctrl-C finishes the step, saves, and exits with 130; `--resume` then continues bit for bit.
+
+    dslc train lenet --epochs 5 --set lr=0.02
+    dslc train my_net.nn --resume runs/my_net/0001
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from dslc.cli import arguments
+from dslc.cli.output import complain
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    arguments.spec_argument(parser)
+    arguments.set_argument(parser)
+    arguments.shorthand(parser, "--epochs", "train.epochs", "how often all samples are seen: --set train.epochs=N")
+    arguments.shorthand(parser, "--batch-size", "train.batch_size", "samples in a step: --set train.batch_size=N")
+    parser.add_argument("--max-steps", type=arguments.count, metavar="N", help="stop after N steps in all; the schedule stays")
+    parser.add_argument("--seed", type=arguments.whole, default=0, metavar="N", help="of weights, order and draws (default: 0)")
+    parser.add_argument("--device", choices=("numpy", "cuda", "auto"), default="numpy", help="where it runs (default: numpy)")
+    parser.add_argument("--threads", type=arguments.count, metavar="N", help="threads of the numpy device (default: all cores)")
+    arguments.precision_argument(parser)
+    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="where data files are looked for first (or DSLC_DATA)")
+    parser.add_argument("--out", type=Path, metavar="RUN", help="the run folder (default: the next number in runs/NAME)")
+    parser.add_argument("--resume", type=Path, metavar="RUN", help="continue the run in this folder")
+    parser.add_argument("--json", action="store_true", help="print progress as JSON lines on standard output")
+    parser.add_argument("--quiet", action="store_true", help="print errors and warnings only")
+    arguments.part_arguments(parser, "train")
+
+
+def run(args: argparse.Namespace) -> int:
+    from dslc.api import Spec
+    from dslc.ir.types import DType
+    from runtime.train.progress import make_progress
+
+    spec = Spec(args.file, arguments.overrides(args), DType(args.precision))
+    complain(spec.warnings)
+    result = spec.start(
+        training=args.train,
+        max_steps=args.max_steps,
+        seed=args.seed,
+        device=args.device,
+        threads=args.threads,
+        data_dir=args.data_dir,
+        out=args.out,
+        resume=args.resume,
+        progress=make_progress(quiet=args.quiet, as_json=args.json),
+    )
+    return int(result.exit_code)

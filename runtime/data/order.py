@@ -10,7 +10,6 @@ from itertools import pairwise
 
 import numpy as np
 
-from dslc.ir.types import DType
 from dslc.ops.philox import stream_of, uniform
 
 EPOCHS, SPLITS = "data.order", "data.split"  # names of the two streams
@@ -19,7 +18,7 @@ EPOCHS, SPLITS = "data.order", "data.split"  # names of the two streams
 def permutation(count: int, seed: int, epoch: int, purpose: str = EPOCHS) -> np.ndarray:
     """A permutation of `0 … count - 1` as i64[count]; the same for the same arguments, on every machine."""
     key = np.array([seed, epoch, 0], np.int64)
-    numbers = uniform(np, key, stream_of(purpose), (count,), DType.f64)
+    numbers = uniform(np, key, stream_of(purpose), (count,), "float64")
     return np.argsort(numbers, kind="stable")
 
 

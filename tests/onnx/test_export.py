@@ -13,7 +13,7 @@ import pytest
 from dslc.diagnostics import DataError, DslcError, InternalError, SpecError
 from dslc.ir.graph import Graph, Node
 from dslc.ir.types import DType, tensor
-from dslc.ops.value import Builder, F, Val
+from dslc.ops.value import Builder, F
 from exporters.onnx.export import export_network, make_subject
 from exporters.onnx.lowerings import LOWERINGS
 from exporters.onnx.model import Writer, shown_place
@@ -224,12 +224,9 @@ def test_a_wrong_shape_is_refused_by_the_static_checks(tmp_path: Path, monkeypat
 def test_an_operator_without_a_form_is_named_with_its_place(tmp_path: Path) -> None:
     b = small()
     b.place = "specs/net.nn:6:3"
-    b.output("draw", F.bernoulli(Val(b, b.outputs[0].id), b.key(), **DRAW))
+    b.output("draw", F.bernoulli(b.key(), p=0.5, shape=(3,)))
     message = refused(tmp_path, b.build(), SpecError)
     assert "`bernoulli` at specs/net.nn:6:3 has no ONNX form" in message
-
-
-DRAW: dict[str, object] = {}
 
 
 def test_weights_above_two_gigabytes() -> None:

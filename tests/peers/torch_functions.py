@@ -1,0 +1,279 @@
+"""PyTorch's counterpart of every row that runs: the same parameters under the same names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any
+
+import torch
+import torch.nn.functional as tf
+from torch import Tensor
+
+from dslc.ir.types import DType
+
+DTYPES = {
+    DType.f32: torch.float32,
+    DType.f64: torch.float64,
+    DType.i32: torch.int32,
+    DType.i64: torch.int64,
+    DType.u8: torch.uint8,
+    DType.u64: torch.uint64,
+    DType.bool: torch.bool,
+}
+Pairs = Sequence[tuple[int, int]]
+
+
+def pullback(f: Callable[[Tensor], Tensor], x: Tensor, g: Tensor) -> Tensor:
+    """The gradient of ⟨f(x), g⟩ for x."""
+    leaf = x.detach().clone().requires_grad_()
+    return torch.autograd.grad(f(leaf), leaf, g, create_graph=True)[0]
+
+
+# ---- reductions and movement ------------------------------------------------------------------------------------------------
+
+
+def every(x: Tensor, axis: Any) -> tuple[int, ...]:
+    return tuple(range(x.dim())) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+
+
+def all_true(x: Tensor, axis: Any, keep: bool) -> Tensor:
+    for a in sorted((a % x.dim() for a in every(x, axis)), reverse=True):
+        x = x.all(a, keepdim=keep)
+    return x
+
+
+def constant(value: Any, dtype: DType) -> Tensor:
+    return torch.tensor(value, dtype=DTYPES[dtype])
+
+
+def gather(x: Tensor, index: Tensor, axis: int) -> Tensor:
+    axis %= x.dim()
+    picked = torch.index_select(x, axis, index.long().reshape(-1))
+    return picked.reshape(*x.shape[:axis], *index.shape, *x.shape[axis + 1 :])
+
+
+def scatter_add(g: Tensor, index: Tensor, size: int, axis: int) -> Tensor:
+    at = axis % (g.dim() - index.dim() + 1)
+    rows = g.reshape(*g.shape[:at], -1, *g.shape[at + index.dim() :])
+    return rows.new_zeros(*rows.shape[:at], size, *rows.shape[at + 1 :]).index_add(at, index.reshape(-1), rows)
+
+
+def pad(x: Tensor, before: Any, after: Any, value: float) -> Tensor:
+    return tf.pad(x, flat(list(zip(before, after, strict=True))), value=value)
+
+
+def flat(pairs: Pairs) -> list[int]:
+    """PyTorch wants the last axis first."""
+    return [amount for pair in reversed(pairs) for amount in pair]
+
+
+# ---- windows ----------------------------------------------------------------------------------------------------------------
+
+
+def same(shape: Sequence[int], kernel: Any, stride: Any, dilation: Any) -> Pairs:
+    pairs = []
+    for size, k, s, d in zip(shape, kernel, stride, dilation, strict=True):
+        total = max((-(-size // s) - 1) * s + (k - 1) * d + 1 - size, 0)
+        pairs.append((total // 2, total - total // 2))
+    return pairs
+
+
+def conv(x: Tensor, w: Tensor, stride: Any, pad: Any, dilation: Any, groups: int) -> Tensor:
+    pairs = same(x.shape[2:], w.shape[2:], stride, dilation) if pad == "same" else pad
+    function = (tf.conv1d, tf.conv2d, tf.conv3d)[x.dim() - 3]
+    return function(tf.pad(x, flat(pairs)), w, None, stride, 0, dilation, groups)
+
+
+def conv_grad_x(g: Tensor, w: Tensor, size: Any, groups: int, **a: Any) -> Tensor:
+    return pullback(lambda x: conv(x, w, groups=groups, **a), g.new_zeros(g.shape[0], w.shape[1] * groups, *size), g)
+
+
+def conv_grad_w(x: Tensor, g: Tensor, kernel: Any, groups: int, **a: Any) -> Tensor:
+    return pullback(lambda w: conv(x, w, groups=groups, **a), g.new_zeros(g.shape[1], x.shape[1] // groups, *kernel), g)
+
+
+def framed(x: Tensor, kernel: Any, stride: Any, pad: Any, ceil: bool) -> tuple[Pairs, Pairs]:
+    """The pads, and how far the last window of each axis reaches beyond them (`ceil`)."""
+    pads = same(x.shape[2:], kernel, stride, (1,) * len(kernel)) if pad == "same" else pad
+    beyond = []
+    for size, (before, after), k, s in zip(x.shape[2:], pads, kernel, stride, strict=True):
+        room = size + before + after - k
+        count = -(-room // s) + 1 if ceil else room // s + 1
+        if (count - 1) * s >= size + before:
+            count -= 1
+        beyond.append((0, max((count - 1) * s + k - size - before - after, 0)))
+    return pads, beyond
+
+
+def max_windows(x: Tensor, kernel: Any, stride: Any, pad: Any, ceil: bool) -> tuple[Tensor, Tensor, list[int]]:
+    """The maxima, their flat indices in the padded input, and the padding."""
+    pads, beyond = framed(x, kernel, stride, pad, ceil)
+    around = flat([(before, after + more) for (before, after), (_, more) in zip(pads, beyond, strict=True)])
+    function: Any = (tf.max_pool1d, tf.max_pool2d, tf.max_pool3d)[x.dim() - 3]
+    values, places = function(tf.pad(x, around, value=float("-inf")), kernel, stride, return_indices=True)
+    return values, places, around
+
+
+def max_pool(x: Tensor, **a: Any) -> Tensor:
+    return max_windows(x, **a)[0]
+
+
+def max_pool_take(x: Tensor, y: Tensor, h: Tensor, **a: Any) -> Tensor:
+    _, places, around = max_windows(x, **a)
+    return torch.gather(tf.pad(h, around).flatten(2), 2, places.flatten(2)).reshape(y.shape)
+
+
+def avg_pool(x: Tensor, kernel: Any, stride: Any, pad: Any, ceil: bool, count_pad: bool) -> Tensor:
+    """The sum of each window over how many places in it count."""
+    pads, beyond = framed(x, kernel, stride, pad, ceil)
+    inside = tf.pad(torch.ones_like(x), flat(pads), value=float(count_pad))
+    function: Any = (tf.avg_pool1d, tf.avg_pool2d, tf.avg_pool3d)[x.dim() - 3]
+    total, count = (
+        function(tf.pad(value, flat(beyond)), kernel, stride) * prod(kernel) for value in (tf.pad(x, flat(pads)), inside)
+    )  # fmt: skip
+    return total / count.detach()
+
+
+# ---- norms ------------------------------------------------------------------------------------------------------------------
+
+
+def others(x: Tensor) -> list[int]:
+    return [axis for axis in range(x.dim()) if axis != 1]
+
+
+def moments(x: Tensor) -> tuple[Tensor, Tensor]:
+    return x.mean(others(x)), x.var(others(x), unbiased=False)
+
+
+def channels(v: Tensor, x: Tensor) -> Tensor:
+    return v.reshape(1, -1, *([1] * (x.dim() - 2)))
+
+
+def normalize(x: Tensor, axis: Any, eps: float) -> Tensor:
+    variance, mean = torch.var_mean(x, every(x, axis), correction=0, keepdim=True)
+    return (x - mean) / torch.sqrt(variance + eps)
+
+
+def softmax(x: Tensor, mask: Tensor | None = None, axis: int = -1) -> Tensor:
+    if mask is None:
+        return torch.softmax(x, axis)
+    return torch.softmax(x.masked_fill(~mask, torch.finfo(x.dtype).min), axis) * mask
+
+
+# ---- losses -----------------------------------------------------------------------------------------------------------------
+
+
+def averaged(loss: Tensor, *factors: Tensor | None, each: bool) -> Tensor:
+    """The loss as it counts; without `each` the mean over what counts."""
+    count = torch.ones_like(loss)
+    for factor in factors:
+        count = count if factor is None else count * factor.to(loss.dtype)
+    if each:
+        return loss * count
+    total = count.sum()
+    return (loss * count).sum() / torch.where(total == 0, torch.ones_like(total), total)
+
+
+def cross_entropy(x: Tensor, label: Tensor, mask: Tensor | None = None, weight: Tensor | None = None, *, smoothing: float,
+                  ignore: int | None, each: bool, axis: int) -> Tensor:  # fmt: skip
+    index = label.long()
+    hit = None if ignore is None else index != ignore
+    if hit is not None:
+        index = torch.where(hit, index, 0)
+    rows = x.movedim(axis, -1).reshape(-1, x.shape[axis])
+    loss = tf.cross_entropy(rows, index.reshape(-1), reduction="none", label_smoothing=smoothing)
+    return averaged(loss.reshape(index.shape), hit, mask, weight, each=each)
+
+
+def accuracy(x: Tensor, label: Tensor, mask: Tensor | None = None, weight: Tensor | None = None, *, k: int,
+             ignore: int | None, each: bool, axis: int) -> Tensor:  # fmt: skip
+    best = torch.topk(x, min(k, x.shape[axis]), axis).indices
+    right = (best == label.long().unsqueeze(axis)).any(axis).to(x.dtype)
+    return averaged(right, None if ignore is None else label != ignore, mask, weight, each=each)
+
+
+def binary_cross_entropy(x: Tensor, target: Tensor, mask: Tensor | None = None, weight: Tensor | None = None, *, each: bool) -> Tensor:
+    loss = tf.binary_cross_entropy_with_logits(x, target.to(x.dtype).expand_as(x), reduction="none")
+    return averaged(loss, mask, weight, each=each)
+
+
+def mse(x: Tensor, target: Tensor, mask: Tensor | None = None, weight: Tensor | None = None, *, each: bool) -> Tensor:
+    return averaged(tf.mse_loss(x, target.to(x.dtype).expand_as(x), reduction="none"), mask, weight, each=each)
+
+
+# ---- the table --------------------------------------------------------------------------------------------------------------
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "add": torch.add,
+    "subtract": torch.subtract,
+    "multiply": torch.multiply,
+    "divide": torch.true_divide,
+    "floor_divide": torch.floor_divide,
+    "remainder": torch.remainder,
+    "pow": torch.pow,
+    "negative": torch.negative,
+    "minimum": torch.minimum,
+    "maximum": torch.maximum,
+    "equal": torch.eq,
+    "not_equal": torch.ne,
+    "less": torch.lt,
+    "less_equal": torch.le,
+    "greater": torch.gt,
+    "greater_equal": torch.ge,
+    "logical_and": torch.logical_and,
+    "logical_or": torch.logical_or,
+    "logical_not": torch.logical_not,
+    "where": torch.where,
+    "exp": torch.exp,
+    "log": torch.log,
+    "sqrt": torch.sqrt,
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+    "relu": torch.relu,
+    "leaky_relu": lambda x, slope: tf.leaky_relu(x, slope),
+    "abs": torch.abs,
+    "sign": torch.sign,
+    "heaviside": lambda x: torch.heaviside(x, x.new_zeros(())),
+    "clip": lambda x, min, max: torch.clamp(x, min, max),
+    "cast": lambda x, dtype: x.to(DTYPES[dtype]),
+    "sum": lambda x, axis, keep: x.sum(every(x, axis), keepdim=keep, dtype=x.dtype),
+    "mean": lambda x, axis, keep: x.mean(every(x, axis), keepdim=keep),
+    "max": lambda x, axis, keep: x.amax(every(x, axis), keepdim=keep),
+    "min": lambda x, axis, keep: x.amin(every(x, axis), keepdim=keep),
+    "all": all_true,
+    "argmax": lambda x, axis: x.argmax(axis),
+    "constant": constant,
+    "size": lambda dim, dtype: torch.tensor(dim, dtype=DTYPES[dtype]),
+    "arange": lambda count, dtype=DType.i64: torch.arange(count, dtype=DTYPES[dtype]),
+    "reshape": lambda x, shape: x.reshape(shape),
+    "flatten": lambda x: x.reshape(x.shape[0], -1),
+    "transpose": lambda x, axes: x.transpose(-1, -2) if axes is None else x.permute(axes),
+    "slice": lambda x, starts, stops: x[tuple(slice(i, j) for i, j in zip(starts, stops, strict=True))],
+    "pad": pad,
+    "concat": lambda *xs, axis: torch.cat(xs, axis),
+    "stack": lambda *xs, axis: torch.stack(xs, axis),
+    "split": lambda x, parts, axis: torch.chunk(x, parts, axis),
+    "broadcast": lambda x, shape: x.expand(shape),
+    "gather": gather,
+    "scatter_add": scatter_add,
+    "matmul": torch.matmul,
+    "conv": conv,
+    "conv_grad_x": conv_grad_x,
+    "conv_grad_w": conv_grad_w,
+    "max_pool": max_pool,
+    "max_pool_grad": lambda x, y, g, **a: pullback(lambda t: max_pool(t, **a), x, g),
+    "max_pool_take": max_pool_take,
+    "avg_pool": avg_pool,
+    "avg_pool_grad": lambda g, size, **a: pullback(lambda t: avg_pool(t, **a), g.new_zeros(*g.shape[:2], *size), g),
+    "softmax": softmax,
+    "log_softmax": lambda x, axis: torch.log_softmax(x, axis),
+    "channel_moments": moments,
+    "channel_affine": lambda x, scale, shift: x * channels(scale, x) + channels(shift, x),
+    "channel_dot": lambda a, b: (a * b).sum(others(a)),
+    "normalize": normalize,
+    "cross_entropy": cross_entropy,
+    "accuracy": accuracy,
+    "binary_cross_entropy": binary_cross_entropy,
+    "mse": mse,
+}

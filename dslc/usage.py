@@ -19,11 +19,11 @@ class UnknownVerb(Diagnostic):
 
 @dataclass(frozen=True, kw_only=True)
 class UnknownFlag(Diagnostic):
-    verb: str
+    command: str
     found: str
     advice: str
     code = "unknown-flag"
-    words = "`dslc {verb}` has no flag `{found}`"
+    words = "`{command}` has no flag `{found}`"
     hint = "{advice}"
 
 

@@ -59,6 +59,10 @@ def dispatch(argv: list[str]) -> int:
     if any(word in ("-h", "--help") for word in argv[1:]):
         say(parser.format_help().rstrip())
         return 0
+    known = set(flags(parser))
+    for word in argv[1 : argv.index("--") if "--" in argv else None]:
+        if word.startswith("--") and word.partition("=")[0] not in known:
+            raise SpecError(left_over(name, parser, word))
     args, rest = parser.parse_known_args(argv[1:])
     if rest:
         raise SpecError(left_over(name, parser, rest[0]))
@@ -68,7 +72,9 @@ def dispatch(argv: list[str]) -> int:
 def unknown(name: str) -> usage.UnknownVerb | usage.UnknownFlag:
     """The first word is neither a verb nor one of the two flags."""
     if name.startswith("-"):
-        return usage.UnknownFlag(verb="", found=name, advice=usage.advice(name, ("--help", "--version"), "`dslc --help` lists the verbs"))
+        return usage.UnknownFlag(
+            command="dslc", found=name, advice=usage.advice(name, ("--help", "--version"), "`dslc --help` lists the verbs")
+        )
     otherwise = f"`dslc check {name}`, perhaps? `dslc --help` lists the verbs" if name.endswith(".nn") else "`dslc --help` lists the verbs"
     return usage.UnknownVerb(found=name, advice=usage.advice(name, VERBS, otherwise))
 
@@ -78,7 +84,7 @@ def left_over(verb: str, parser: argparse.ArgumentParser, word: str) -> usage.Un
     if word.startswith("-") and len(word) > 1:
         flag = word.partition("=")[0]
         otherwise = f"`dslc {verb} --help` lists its flags"
-        return usage.UnknownFlag(verb=verb, found=flag, advice=usage.advice(flag, flags(parser), otherwise))
+        return usage.UnknownFlag(command=f"dslc {verb}", found=flag, advice=usage.advice(flag, flags(parser), otherwise))
     return usage.ExtraArgument(verb=verb, found=word, usage=parser.usage or "")
 
 
@@ -105,7 +111,7 @@ def make_parser(name: str, verb: ModuleType) -> Parser:
     parser = Parser(
         prog=f"dslc {name}",
         usage=form,
-        description=description,
+        description=description[:1].upper() + description[1:],
         epilog=body(verb),
         allow_abbrev=False,
         formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=26, width=100),

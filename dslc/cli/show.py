@@ -1,4 +1,5 @@
-"""`dslc show FILE [--graph out.svg] [--ir] [--plan] [--print-after PASS] [--time-passes] [--batch-size N]`: what a spec becomes.
+"""`dslc show FILE [--graph out.svg] [--ir] [--plan] [--print-after PASS] [--time-passes] [--batch-size N]`: the layers of a
+spec with shapes, parameters and memory; its picture, graph and plan.
 
 Without flags: the layers with address, output shape, parameters, multiply-adds and memory, and totals.
 Sizes and multiply-adds are for one sample; sizes that are not fixed stay symbolic.

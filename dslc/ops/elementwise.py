@@ -257,6 +257,16 @@ op(
     example="y = sigmoid(x)",
 )
 op(
+    "softplus(x: f[*s]) -> f[*s]",
+    "log(1 + exp(x)), written so that it does not overflow",
+    kind="elementwise",
+    eval=lambda xp, x: xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x))),
+    grad={"x": lambda g, y, x: g * F.sigmoid(x)},
+    onnx="Softplus",
+    sample=unary(-4, 4),
+    example="y = softplus(x)",
+)
+op(
     "relu(x: f[*s]) -> f[*s]",
     "max(x, 0); the gradient at 0 is 0",
     kind="elementwise",

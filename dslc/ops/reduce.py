@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dslc.ir.types import Dim, DType, TensorType
-from dslc.ops.support import as_float, normal_axes, number, product, spread
+from dslc.ops.support import as_float, normal_axes, number, product, spread, zero
 from dslc.ops.table import Case, Mismatch, op
 from dslc.ops.value import F, Val
 
@@ -57,14 +57,35 @@ def _extreme(g: Val, y: Val, x: Val, axis: Any, keep: bool) -> Val:
     return spread(g / F.sum(hit, axis=axis, keep=keep), x, axis, keep) * hit
 
 
+def _sum(xp: Any, x: Any, mask: Any = None, *, axis: Any, keep: bool) -> Any:
+    return xp.sum(x if mask is None else xp.where(mask, x, xp.zeros((), x.dtype)), axis=axis, keepdims=keep, dtype=x.dtype)
+
+
+def _sum_shape(x: TensorType, mask: TensorType | None = None, *, axis: Any, keep: bool) -> TensorType:
+    if mask is not None and mask.shape != x.shape:
+        raise Mismatch("mask", "`mask` has the shape of `x`", wanted=str(x), found=str(mask), other="x")
+    return reduced(x, axis, keep)
+
+
+def _sum_grad(g: Val, y: Val, x: Val, mask: Val | None = None, *, axis: Any, keep: bool) -> Val:
+    full = spread(g, x, axis, keep)
+    return full if mask is None else F.where(mask, full, zero(g))  # type: ignore[no-any-return]
+
+
+def _sum_cases(rng: Any) -> list[Case]:
+    masked = [Case((case.inputs[0], rng.integers(0, 2, case.inputs[0].shape).astype(bool)), {**case.attrs, "optional": ("mask",)})
+              for case in cases(rng)]  # fmt: skip
+    return cases(rng) + masked
+
+
 op(
-    "sum(x: n[*s], axis: axes = none, keep: bool = false) -> n[*s]",
-    "the sum over the axes",
+    "sum(x: n[*s], mask: bool[*m] = none, axis: axes = none, keep: bool = false) -> n[*s]",
+    "the sum over the axes, of the places where `mask` is true",
     kind="reduce",
-    eval=lambda xp, x, axis, keep: xp.sum(x, axis=axis, keepdims=keep, dtype=x.dtype),
-    grad={"x": lambda g, y, x, axis, keep: spread(g, x, axis, keep)},
-    shape=shape_of,
-    sample=cases,
+    eval=_sum,
+    grad={"x": _sum_grad},
+    shape=_sum_shape,
+    sample=_sum_cases,
     analytic=True,
     example="y = sum(x, axis=-1)",
 )

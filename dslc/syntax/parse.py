@@ -68,11 +68,12 @@ def parse_literal(text: str, shown: str) -> tuple[tuple[str, ...], ast.Expr]:
 def _parse_whole(source: Source, start: str) -> Any:
     sink = Sink()
     tokens, _ = scan(source, sink)
+    tokens[0] = replace(tokens[0], type="NAME")  # the operator `scan` is called like a keyword
     result = _one(source, sink, tokens, start)
-    try:
-        sink.raise_errors()
-    except SpecError as error:
-        raise ValueError(f"{source.text}: {error}") from error
+    # Arguments may be called like soft keywords: `cross_entropy(x, label, weight=w)`.
+    wrong = [found for found in sink if found.code != errors.KeywordAsName.code]
+    if wrong:
+        raise ValueError(f"{source.text}: {SpecError(wrong)}")
     return result
 
 

@@ -1,0 +1,92 @@
+"""Rows that stand by their signature: a spec that uses them is checked, shown and formatted, and cannot be run yet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dslc.ir.types import Dim, TensorType
+from dslc.ops.conv import SETTINGS
+from dslc.ops.movement import checked_axis
+from dslc.ops.table import Mismatch, op, unsupported
+from dslc.ops.window import spatial
+
+NOT_YET = unsupported("it stands by its signature only")
+
+
+def conv_transpose_shape(x: TensorType, w: TensorType, stride: Any, pad: Any, dilation: Any, groups: int) -> TensorType:
+    """size · stride - stride + extent - pads along each axis; w is [channels of x, channels of the result / groups, *kernel]."""
+    axes = spatial("conv_transpose", x)
+    if w.rank != x.rank or w.shape[0] != x.shape[1]:
+        raise Mismatch("w", f"`w` of `conv_transpose` begins with the {x.shape[1]} channels of `x`", wanted=str(x), found=str(w), other="x")
+    if pad == "same":
+        raise Mismatch("pad", '`conv_transpose` takes no "same": write the pads', wanted="numbers", found="same")
+    found = []
+    for axis, (size, kernel) in enumerate(zip(axes, w.shape[2:], strict=True)):
+        before, after = pad[axis]
+        result = (size - 1) * stride[axis] + (kernel - 1) * dilation[axis] + 1 - (before + after)
+        if result.sign() in (-1, 0):
+            raise Mismatch("pad", f"nothing is left of axis {axis + 2}", wanted=">= 1", found=str(result), axis=axis + 2)
+        found.append(result)
+    return TensorType(dtype=x.dtype, shape=(x.shape[0], w.shape[1] * groups, *found))
+
+
+def cosine_shape(a: TensorType, b: TensorType, axis: int) -> TensorType:
+    at, unit = checked_axis(a, axis), Dim.of(1)
+    if a.rank != b.rank or a.shape[at] != b.shape[at]:
+        raise Mismatch("b", f"`a` and `b` agree in axis {axis}", wanted=str(a), found=str(b), axis=at, other="a")
+    shape = []
+    for i, (left, right) in enumerate(zip(a.shape, b.shape, strict=True)):
+        if left != right and unit not in (left, right):
+            raise Mismatch("b", "`a` and `b` broadcast in the other axes", wanted=str(a), found=str(b), axis=i, other="a")
+        if i != at:
+            shape.append(right if left == unit else left)
+    return TensorType(dtype=a.dtype, shape=tuple(shape))
+
+
+op(
+    "scan(xs: list[t], sequences: int, carries: int, lengths: bool = false) -> t[*r]",
+    "the run-time loop: the body graph is applied along axis 1 of the sequences; results are the final carries and the stacked yields",
+    kind="scan",
+    onnx=NOT_YET,
+    internal=True,
+)
+op(
+    f"conv_transpose(x: f[n, c, *s], w: f[c, o, *k], {SETTINGS}) -> f[n, o, *t]",
+    "the transposed convolution: the adjoint of conv",
+    kind="conv",
+    shape=conv_transpose_shape,
+    onnx=NOT_YET,
+)
+op(
+    "gelu(x: f[*s]) -> f[*s]",
+    "x·Φ(x) with the normal distribution Φ (Hendrycks and Gimpel 2016)",
+    kind="elementwise",
+    onnx=NOT_YET,
+)
+op(
+    "cosine_similarity(a: f[*a], b: f[*b], axis: int = -1) -> f[*r]",
+    "a·b / (|a|·|b|) along the axis",
+    kind="linalg",
+    shape=cosine_shape,
+    onnx=NOT_YET,
+)
+op(
+    "circular_conv(x: f[*s, n], kernel: f[*s, k]) -> f[*s, n]",
+    "the convolution of each row with its kernel, the ends joined (Graves et al. 2014, equation 8)",
+    kind="linalg",
+    onnx=NOT_YET,
+)
+op(
+    "random_flip(x: t[n, c, *s], stream: int = 0) -> t[n, c, *s]",
+    "each sample mirrored along the last axis with probability 1/2",
+    kind="random",
+    onnx=NOT_YET,
+    random=True,
+)
+op(
+    "random_shift(x: t[n, c, *s], pixels: int, stream: int = 0) -> t[n, c, *s]",
+    "each sample moved by up to `pixels` along each spatial axis, filled with zeros",
+    kind="random",
+    onnx=NOT_YET,
+    random=True,
+)

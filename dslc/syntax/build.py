@@ -16,9 +16,10 @@ MOST_NESTED = 64
 class Context:
     """The source and sink of one build."""
 
-    def __init__(self, source: Source, sink: Sink) -> None:
+    def __init__(self, source: Source, sink: Sink, signature: bool = False) -> None:
         self.source = source
         self.sink = sink
+        self.signature = signature  # a row's parameter may be called `weight`: it is given by name
         self.reported: set[int] = set()
 
     def too_deep(self, value: Any) -> ast.Name:
@@ -34,7 +35,7 @@ class Context:
     def name(self, token: Any) -> ast.Name:
         """A name that may be bound or read: no soft keyword."""
         name = ast.Name(id=str(token), span=self.span(token.start_pos, token.end_pos))
-        if name.id in SOFT:
+        if name.id in SOFT and not self.signature:
             self.sink.add(errors.KeywordAsName(span=name.span, word=name.id))
         return name
 
@@ -52,7 +53,7 @@ Constructor = Callable[[Context, Items, Span], Any]
 
 def build(source: Source, tree: Any, sink: Sink) -> Any:
     """The value of the start rule: a tuple of statements, a Signature, or (path, expression)."""
-    context = Context(source, sink)
+    context = Context(source, sink, tree.data == "signature")
     stack = [Frame(tree)]
     while True:
         frame = stack[-1]

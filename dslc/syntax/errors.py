@@ -352,10 +352,11 @@ class MissingValue(Diagnostic):
 class MissingShape(Diagnostic):
     keyword: str
     name: str
+    example: str
     code = "missing-shape"
     words = "`{keyword}` needs a type"
     label = "`{name}` has none"
-    hint = "write `{keyword} {name}: [...]`, or a type such as `int`"
+    hint = "write `{keyword} {name}: {example}`"
 
 
 @dataclass(frozen=True, kw_only=True)

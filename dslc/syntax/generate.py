@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
+SHIFT = 0  # Lark's number of the action
 STARTS = ["file", "signature", "literal"]
 
 
@@ -22,7 +24,33 @@ def build() -> str:
     grammar = (HERE / "grammar.lark").read_text()
     parser = Lark(grammar, parser="lalr", start=STARTS, maybe_placeholders=True, propagate_positions=True)
     data, memo = parser.memo_serialize([TerminalDef, Rule])
+    renumber(data["parser"]["parser"])
     return json.dumps([data, memo, slips(grammar)], separators=(",", ":"), sort_keys=True) + "\n"
+
+
+def renumber(table: dict[str, Any]) -> None:
+    """Number states and symbols by the way to them (Lark's numbers follow the hash seed), so that a grammar has one table."""
+    names = table["tokens"]
+    order = [table["start_states"][start] for start in STARTS]
+    for state in order:  # grows while it is read: breadth first
+        targets = [argument for _, (action, argument) in _sorted(table["states"][state], names) if action == SHIFT]
+        order += [target for target in dict.fromkeys(targets) if target not in order]
+    number = {state: at for at, state in enumerate(order)}
+    symbols = {name: at for at, name in enumerate(sorted(names.values()))}
+    rows = {}
+    for state in order:
+        entries = [
+            (symbols[names[key]], (action, number[to] if action == SHIFT else to)) for key, (action, to) in table["states"][state].items()
+        ]
+        rows[number[state]] = dict(sorted(entries))
+    table["tokens"] = {at: name for name, at in symbols.items()}
+    table["states"] = rows
+    for ends in ("start_states", "end_states"):
+        table[ends] = {start: number[state] for start, state in table[ends].items()}
+
+
+def _sorted(row: dict[int, Any], names: dict[int, str]) -> list[tuple[int, Any]]:
+    return sorted(row.items(), key=lambda item: names[item[0]])
 
 
 def slips(grammar: str) -> list[list[str | int]]:

@@ -252,7 +252,11 @@ def _bad_number(source: Source, token: Token, sink: Sink) -> Token:
         fix = None if touching else _fix(span, f"0{text}")
     elif re.fullmatch(r"0[xXbBoO]\w+", text):
         advice = "numbers are written in decimal digits"
-    elif text[0].isdigit() and text.isidentifier() is False and text.lstrip("0123456789").isidentifier():
+    elif re.fullmatch(r"[0-9_]+", text):
+        advice = "a single `_` groups digits: `1_000`"
+    elif re.fullmatch(r"[0-9.]+[eE]", text):
+        advice = "an exponent has digits: `1e-4`"
+    elif text.isalnum():
         advice = f"{NUMBERS}; a name does not begin with a digit"
     sink.add(errors.BadNumber(span=span, found=text[:40], advice=advice, fix=fix))
     return Token("FLOAT" if "." in text else "INT", "1", token.start, token.end, token.first, True)

@@ -35,7 +35,7 @@ def comment_sign(s: Scene) -> Diagnostic | None:
 
 
 def else_alone(s: Scene) -> Diagnostic | None:
-    return errors.ElseAlone(span=s.span) if s.token.type == "ELSE" and not s.history else None
+    return errors.ElseAlone(span=s.span) if s.token.type == "ELSE" and not s.has("IF", "THEN") else None
 
 
 def else_if(s: Scene) -> Diagnostic | None:
@@ -140,7 +140,8 @@ def scan_form(s: Scene) -> Diagnostic | None:
 
 def missing_shape(s: Scene) -> Diagnostic | None:
     if s.opening in TYPED and len(s.history) == 2 and s.last is not None and (s.token.type == "EQUAL" or s.ended or s.token.first):
-        return errors.MissingShape(span=s.last_span, keyword=TYPED[s.opening], name=s.last.text)
+        keyword = TYPED[s.opening]
+        return errors.MissingShape(span=s.last_span, keyword=keyword, name=s.last.text, example="int" if keyword == "param" else "[...]")
     return None
 
 

@@ -107,8 +107,11 @@ class StepProgram(Frozen):
 
 
 class Rule(Frozen):
+    """`rule "conv*" { rate: 0.1 }`; `matches`: the addresses of weights and states that it means. Later rules win setting by setting."""
+
     pattern: str
     settings: dict[str, Argument]
+    matches: tuple[str, ...] = ()
     place: str = ""
 
 

@@ -1,0 +1,278 @@
+"""Blocks and layers: a call expands the body, with an address of its own (R4, R6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from dslc.diagnostics import Label
+from dslc.elaborate import apply, errors, kinds, patterns, warnings
+from dslc.elaborate.calls import Given, Site, Slot, bind, setting, tensor_argument
+from dslc.elaborate.frame import Frame, is_std
+from dslc.elaborate.scope import Scope
+from dslc.elaborate.session import MOST_BLOCKS
+from dslc.elaborate.values import (
+    POISON,
+    Binding,
+    BlockValue,
+    LayerValue,
+    OperatorValue,
+    Poison,
+    Several,
+    Value,
+    is_poison,
+    words_of,
+)
+from dslc.ir.types import DType, TensorType
+from dslc.ops.value import Val
+from dslc.program import LayerRow
+from dslc.source import Span
+from dslc.syntax import ast
+
+FRAMES = 9  # Python frames that one nested call of a block takes
+
+
+def slots_of(block: BlockValue, settings_only: bool = False) -> list[Slot]:
+    """The parameters of a block; for a layer only its settings."""
+    found: list[Slot] = []
+    for parm in block.decl.parms:
+        tensor = patterns.is_tensor(parm.type)
+        if settings_only and tensor:
+            continue
+        kind = "" if tensor else kinds.kind_text(parm.type)
+        label = None if is_std(parm.span) else parm.span
+        found.append(Slot(parm.name.id, kind, parm.default is None, label=label))
+    return found
+
+
+def signature(block: BlockValue) -> str:
+    """The head of a block, on one line."""
+    parms = ", ".join(" ".join(parm.span.text.split()) for parm in block.decl.parms)
+    return f"{block.name}({parms})"
+
+
+def address_of(frame: Frame, block: BlockValue, site: Site) -> str:
+    """`as` gives the name; otherwise the block's name with its number among the textual calls in this body."""
+    if site.alias is not None:
+        return frame.at(site.alias.id)
+    return frame.at(f"{block.name}{frame.numbers.get(id(site.node), 0)}")
+
+
+def call_block(frame: Frame, block: BlockValue, site: Site, want: str) -> Value:
+    """Expand a block; where a layer is wanted, leave its tensors open."""
+    if want == "layer":
+        return layer(frame, block, site, address_of(frame, block, site))
+    slots = slots_of(block)
+    bound = bind(frame, site, block.name, slots, signature(block))
+    if bound is None:
+        return POISON
+    arguments = evaluated(frame, block.name, slots, bound)
+    address = address_of(frame, block, site)
+    if not home(frame, address, site.name_span):
+        return POISON
+    return expand(frame, block, arguments, bound, address, site)
+
+
+def evaluated(frame: Frame, callee: str, slots: list[Slot], bound: Mapping[str, list[Given]]) -> dict[str, Value]:
+    """The values of all given arguments, in the caller's scope."""
+    found: dict[str, Value] = {}
+    for slot in slots:
+        if slot.name in bound:
+            given = bound[slot.name][0]
+            found[slot.name] = setting(frame, callee, slot, given) if slot.kind else tensor_argument(frame, given)
+    return found
+
+
+def home(frame: Frame, address: str, span: Span) -> bool:
+    """Claim an address in this call of the network; two claims are an error."""
+    homes = frame.tape.root.homes
+    first = homes.setdefault((frame.call, address), span)
+    if first == span and len(homes):
+        return True
+    if first.source is span.source and (first.start, first.end) == (span.start, span.end):
+        return True
+    labels = (Label(first, "the first one"),)
+    frame.report(errors.DuplicateAddress(span=span, address=address, labels=labels))
+    return False
+
+
+# ---- layers ------------------------------------------------------------------------------------------------------------------
+
+
+def layer(frame: Frame, target: BlockValue | OperatorValue, site: Site, address: str) -> Value:
+    """A layer: settings are bound here, tensors are left open."""
+    if isinstance(target, OperatorValue):
+        from dslc.elaborate.operators import layer_slots
+
+        name, slots, head = target.name, layer_slots(target.name), target.name
+        tensors: set[str] = set()
+    else:
+        name, slots, head = target.name, slots_of(target, settings_only=True), signature(target)
+        tensors = {parm.name.id for parm in target.decl.parms if patterns.is_tensor(parm.type)}
+    for arg in site.args:
+        if arg.name is not None and arg.name.id in tensors:
+            return frame.report(errors.LayerTensor(span=arg.span, callee=name, name=arg.name.id))
+    bound = bind(frame, site, name, slots, head)
+    if bound is None:
+        return POISON
+    arguments = evaluated(frame, name, slots, bound)
+    if not home(frame, address, site.name_span):
+        return POISON
+    return LayerValue(target, arguments, address, site.span)
+
+
+def call_layer(frame: Frame, value: LayerValue, site: Site) -> Value:
+    """Expand a layer with its tensors; the weights are those of its address."""
+    if site.alias is not None:
+        frame.report(errors.LayerAlias(span=site.alias.span, callee=site.name, alias=site.alias.id))
+    if isinstance(value.target, OperatorValue):
+        from dslc.elaborate.operators import call_operator
+
+        return call_operator(frame, value.target.name, site, "", settings=value.arguments)
+    slots = slots_of(value.target)
+    open_slots = [slot for slot in slots if not slot.kind]
+    for arg in site.args:
+        if arg.name is not None and any(slot.kind and slot.name == arg.name.id for slot in slots):
+            return frame.report(errors.LayerSettings(span=arg.span, callee=site.name, name=arg.name.id))
+    bound = bind(frame, site, site.name, open_slots, signature(value.target))
+    if bound is None:
+        return POISON
+    arguments = {**value.arguments, **evaluated(frame, site.name, open_slots, bound)}
+    return expand(frame, value.target, arguments, bound, value.address, site)
+
+
+# ---- expansion ----------------------------------------------------------------------------------------------------------------
+
+
+def expand(
+    frame: Frame, block: BlockValue, arguments: Mapping[str, Value], bound: Mapping[str, list[Given]], address: str, site: Site
+) -> Value:  # fmt: skip
+    """Run the body of a block with its parameters bound."""
+    from dslc.elaborate.statements import run_body
+
+    if is_poison(*arguments.values()):
+        return POISON
+    session = frame.session
+    session.expansions[block.name] += 1
+    session.step(site.span)
+    depth = frame.depth + 1
+    if depth > MOST_BLOCKS:
+        session.stop(
+            frame.located(errors.ExpansionTooDeep(span=site.span, limit=str(MOST_BLOCKS), chain=f"{frame.chain()} -> {block.name}"))
+        )
+    inner = Frame(
+        session=session, file=block.file, tape=frame.tape, scope=Scope(), kind="block", name=block.name, address=address,
+        training=phase(frame, address), call=frame.call, caller=frame, call_span=site.span, depth=depth,
+        numbers=session.library.numbers(block.decl.body), frozen=frame.frozen,
+    )  # fmt: skip
+    if not all([parameter(inner, block, parm, arguments, bound, site) for parm in block.decl.parms]):
+        return POISON
+    if block.name == "batch_norm" and is_std(block.decl.span) and isinstance(arguments.get("x"), Val):
+        warnings.biased(frame, arguments["x"], site.name_span)
+    layers = frame.tape.root.layers
+    at = len(layers)
+    layers.append(LayerRow(address=address, block=block.name, outputs=(), depth=depth, place=frame.place(site.span)))
+    with session.deeper(FRAMES, site.span):
+        result = run_body(inner, block.decl.body)
+    value = returned(inner, block, result, site)
+    results = value.values if isinstance(value, Several) else (value,)
+    types = tuple(item.type for item in results if isinstance(item, Val))
+    layers[at] = layers[at].model_copy(update={"outputs": types})
+    return value
+
+
+def phase(frame: Frame, address: str) -> bool:
+    """A block whose weights are all frozen runs with `training` false (R20)."""
+    if not frame.frozen or not frame.training:
+        return frame.training
+    network = frame.session.networks.get(address.split(".")[0])
+    mine = [weight.address for weight in network.weights if weight.address.startswith(f"{address}.")] if network else []
+    return not mine or not all(weight in frame.frozen for weight in mine)
+
+
+def returned(frame: Frame, block: BlockValue, result: tuple[Value, ...] | None, site: Site) -> Value:
+    if result is None:
+        if frame.session.sink.error_count == 0 or not has_return(block.decl):
+            frame.report(errors.MissingReturn(span=block.decl.name.span, block=block.name))
+        return POISON
+    return result[0] if len(result) == 1 else Several(result)
+
+
+def has_return(decl: ast.Block) -> bool:
+    from dslc.elaborate.walk import nodes
+
+    return any(isinstance(node, ast.Return) for node in nodes((decl.body,)))
+
+
+def parameter(
+    frame: Frame, block: BlockValue, parm: ast.Parm, arguments: Mapping[str, Value], bound: Mapping[str, list[Given]], site: Site
+) -> bool:  # fmt: skip
+    """Bind one parameter in the new frame: given, or its default."""
+    from dslc.elaborate.expressions import evaluate
+
+    name = parm.name.id
+    if patterns.is_tensor(parm.type):
+        given = bound[name][0] if name in bound else Given(site.span)
+        value = arguments[name] if name in arguments else evaluate(frame, parm.default) if parm.default is not None else POISON
+        return tensor_parameter(frame, block, parm, value, given, site)
+    if name in arguments:
+        value = arguments[name]
+    else:
+        assert parm.default is not None
+        kind = kinds.kind_text(parm.type)
+        value = evaluate(frame, parm.default, kind)
+        converted = kinds.convert(kind, value)
+        if converted is None:
+            diagnostic = errors.WrongKind(
+                span=parm.default.span, callee=block.name, name=name, wanted=kinds.words(kind), found=words_of(value)
+            )  # fmt: skip
+            frame.report(diagnostic)
+            return False
+        value = converted
+    frame.scope.declare(name, Binding(value, parm.name.span, "parameter"))
+    return not isinstance(value, Poison)
+
+
+def tensor_parameter(frame: Frame, block: BlockValue, parm: ast.Parm, value: Value, given: Given, site: Site) -> bool:
+    """A tensor parameter: its dtype and its pattern."""
+    assert frame.caller is not None
+    if isinstance(value, Poison):
+        return False
+    wanted = DType.f32 if parm.type is None else patterns.dtype_of(frame, parm.type)
+    if wanted is None:
+        return False
+    if parm.type is None:
+        wanted = frame.session.precision
+    if not isinstance(value, Val):
+        value = apply.scalar(frame.caller, value, wanted, given.span)
+        if not isinstance(value, Val):
+            return False
+    if parm.type is not None:
+        if not fits_dtype(wanted, value.type.dtype):
+            frame.caller.report(wrong_dtype(block.name, parm.name.id, wanted, value.type, given.span))
+            return False
+        reported = frame.caller
+        if not matched(frame, reported, block, parm, parm.type, value.type, given):
+            return False
+    frame.scope.declare(parm.name.id, Binding(value, parm.name.span, "parameter"))
+    return True
+
+
+def matched(frame: Frame, caller: Frame, block: BlockValue, parm: ast.Parm, type: ast.Type, found: TensorType, given: Given) -> bool:
+    labels: tuple[Label, ...] = ()
+    if isinstance(given.expr, ast.Name):
+        binding = caller.scope.find(given.expr.id)
+        if binding is not None:
+            labels = (Label(binding.span, f"`{given.expr.id}` is {found}"),)
+    # The words are about the caller's argument, so the call itself is no part of the chain.
+    view = frame.inside(scope=frame.scope, caller=caller.caller, call_span=caller.call_span)
+    view.kind, view.name = caller.kind, caller.name
+    return patterns.match(view, block.name, parm.name.id, type, found, given.span, labels)
+
+
+def fits_dtype(wanted: DType, found: DType) -> bool:
+    """`i64` takes any integer type (R10)."""
+    return wanted == found or (wanted is DType.i64 and found.is_int)
+
+
+def wrong_dtype(callee: str, name: str, wanted: DType, found: TensorType, span: Span) -> errors.DtypeMismatch | errors.WrongKind:
+    return errors.WrongKind(span=span, callee=callee, name=name, wanted=f"{wanted}[…]", found=f"a tensor {found}")

@@ -1,0 +1,186 @@
+"""Calls: binding arguments to parameters (R3), and which kind of thing is called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from dslc.diagnostics import Label
+from dslc.elaborate import errors, kinds, names
+from dslc.elaborate.frame import Frame
+from dslc.elaborate.suggest import listed, meant, nearest, rename
+from dslc.elaborate.values import POISON, BlockValue, LayerValue, NetworkDecl, OperatorValue, Poison, Value, words_of
+from dslc.source import Span
+from dslc.syntax import ast
+
+
+@dataclass(frozen=True)
+class Site:
+    """A call as it is written. `piped`: value, place and expression of what stands before `->`; `last`: nothing follows in its chain."""
+
+    path: tuple[ast.Name, ...]
+    args: tuple[ast.Arg, ...]
+    span: Span
+    node: ast.Node
+    piped: tuple[Value, Span, ast.Expr | None] | None = None
+    alias: ast.Name | None = None
+    last: bool = True
+
+    @property
+    def name(self) -> str:
+        return ".".join(part.id for part in self.path)
+
+    @property
+    def name_span(self) -> Span:
+        return self.path[0].span.to(self.path[-1].span)
+
+    @property
+    def whole(self) -> Span:
+        """The call with what is piped into it."""
+        return self.piped[1].to(self.span) if self.piped is not None else self.span
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A parameter as binding sees it. `kind`: the type of a setting, "" for a tensor; `variadic` takes all that is left by position."""
+
+    name: str
+    kind: str
+    required: bool
+    variadic: bool = False
+    label: Span | None = None
+
+
+@dataclass(frozen=True)
+class Given:
+    """An argument: an expression, or a value that was piped in."""
+
+    span: Span
+    expr: ast.Expr | None = None
+    value: Value = None
+    name_span: Span | None = None
+
+
+def call(frame: Frame, site: Site, want: str = "") -> Value:
+    """The result of a call; `Several` if there is more than one."""
+    from dslc.elaborate import blocks, networks, operators
+
+    target = names.callee(frame, site.path)
+    if isinstance(target, Poison):
+        evaluate_all(frame, site)
+        return POISON
+    if isinstance(target, LayerValue):
+        return blocks.call_layer(frame, target, site)
+    if isinstance(target, BlockValue):
+        return blocks.call_block(frame, target, site, want)
+    if isinstance(target, OperatorValue):
+        return operators.call_operator(frame, target.name, site, want)
+    assert isinstance(target, NetworkDecl)
+    return networks.call_network(frame, target, site)
+
+
+def evaluate_all(frame: Frame, site: Site) -> None:
+    """Evaluate the arguments of a call that cannot be made, for the errors in them."""
+    from dslc.elaborate.expressions import evaluate
+
+    for arg in site.args:
+        if not isinstance(arg.value, ast.Name):
+            evaluate(frame, arg.value, "several")
+
+
+def bind(frame: Frame, site: Site, callee: str, slots: Sequence[Slot], signature: str = "") -> dict[str, list[Given]] | None:
+    """Arguments by parameter (a list: several for a variadic one). None, with everything reported, where they do not fit."""
+    bound: dict[str, list[Given]] = {}
+    by_name = {slot.name: slot for slot in slots}
+    good = True
+    positional = [Given(site.piped[1], site.piped[2], site.piped[0])] if site.piped is not None else []
+    named: list[ast.Arg] = []
+    for arg in site.args:
+        if arg.name is not None:
+            named.append(arg)
+            continue
+        if named:
+            frame.report(errors.PositionalAfterNamed(span=arg.span))
+            good = False
+        positional.append(Given(arg.span, arg.value))
+    good = fill(frame, site, callee, slots, positional, bound) and good
+    for arg in named:
+        assert arg.name is not None
+        slot = by_name.get(arg.name.id)
+        if slot is None:
+            near = nearest(arg.name.id, [s.name for s in slots if s.name not in bound] or by_name)
+            fix = rename(arg.name.span, near)
+            known = listed(by_name, 20)
+            frame.report(
+                errors.UnknownArgument(span=arg.name.span, callee=callee, name=arg.name.id, meant=meant(near), known=known, fix=fix)
+            )
+            good = False
+        elif slot.name in bound:
+            labels = (Label(bound[slot.name][0].span, "given here first"),)
+            frame.report(errors.ArgumentTwice(span=arg.span, callee=callee, name=slot.name, labels=labels))
+            good = False
+        else:
+            bound[slot.name] = [Given(arg.value.span, arg.value, name_span=arg.name.span)]
+    for slot in slots:
+        if good and slot.required and slot.name not in bound:
+            labels = (Label(slot.label, "declared here"),) if slot.label is not None else ()
+            frame.report(
+                errors.MissingArgument(span=site.span, callee=callee, name=slot.name, signature=signature or callee, labels=labels)
+            )
+            good = False
+    return bound if good else None
+
+
+def fill(
+    frame: Frame, site: Site, callee: str, slots: Sequence[Slot], positional: list[Given], bound: dict[str, list[Given]]
+) -> bool:  # fmt: skip
+    """Give values by position to the parameters in order."""
+    at = 0
+    for slot in slots:
+        if at >= len(positional):
+            return True
+        if slot.variadic:
+            bound[slot.name] = positional[at:]
+            return True
+        bound[slot.name] = [positional[at]]
+        at += 1
+    if at < len(positional):
+        extra = positional[at]
+        frame.report(errors.TooManyArguments(span=extra.span, callee=callee, given=str(len(positional)), takes=str(len(slots))))
+        return False
+    return True
+
+
+def setting(frame: Frame, callee: str, slot: Slot, given: Given) -> Value:
+    """The value of a setting, checked against its type."""
+    from dslc.elaborate.expressions import evaluate
+
+    value = evaluate(frame, given.expr, slot.kind) if given.expr is not None and given.value is None else given.value
+    return fitted(frame, callee, slot, value, given)
+
+
+def fitted(frame: Frame, callee: str, slot: Slot, value: Value, given: Given) -> Value:
+    converted = kinds.convert(slot.kind, value)
+    if converted is None:
+        found = words_of(value)
+        diagnostic = errors.WrongKind(span=given.span, callee=callee, name=slot.name, wanted=kinds.words(slot.kind), found=found)
+        return frame.report(diagnostic)
+    return converted
+
+
+def tensor_argument(frame: Frame, given: Given) -> Value:
+    """A tensor, or a number that stands for one."""
+    from dslc.elaborate.expressions import as_tensor, tensor
+
+    if given.value is None and given.expr is not None:
+        return tensor(frame, given.expr)
+    return as_tensor(frame, given.value, given.span, given.span.text)
+
+
+def without_pipe(site: Site) -> Site:
+    return replace(site, piped=None)
+
+
+Reader = Callable[[Frame, Any], Value]
+Arguments = Mapping[str, Value]

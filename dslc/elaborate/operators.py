@@ -1,0 +1,284 @@
+"""Calls of operators: binding by the row's signature, number types, broadcasting, optional tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+from dslc.elaborate import apply, errors, numbers
+from dslc.elaborate.apply import emit, is_scalar
+from dslc.elaborate.calls import Given, Site, Slot, bind, setting, tensor_argument
+from dslc.elaborate.frame import Frame
+from dslc.elaborate.values import POISON, OperatorValue, Poison, Several, Value, is_number, is_poison, text_of, words_of
+from dslc.ir.types import Dim, DType
+from dslc.ops.infer import REQUIRED, Parameter, parameters
+from dslc.ops.table import lookup
+from dslc.ops.value import Val
+from dslc.source import Span
+from dslc.syntax import ast
+
+FOLDS = {"min": "minimum", "max": "maximum"}
+HIDDEN = frozenset(["stream"])  # settings that the elaborator fills in
+COUNTED = frozenset(["f", "n"])  # dtype letters that take u8 and bool as the model's float
+KEEPS = frozenset(["floor_divide", "remainder"])
+
+
+@cache
+def slots_of(name: str) -> tuple[Slot, ...]:
+    """The parameters of a row as binding sees them; `stream` and a random row's `dtype` are filled in, not given."""
+    random = lookup(name).random
+    found = []
+    for parameter in parameters(name):
+        if parameter.name in HIDDEN or (random and parameter.name == "dtype"):
+            continue
+        required = parameter.default is REQUIRED and not parameter.optional
+        found.append(Slot(parameter.name, "" if parameter.tensor else parameter.kind, required, parameter.variadic))
+    return tuple(found)
+
+
+def layer_slots(name: str) -> list[Slot]:
+    """The settings of an operator that is made a layer."""
+    return [] if name in SPECIAL else [slot for slot in slots_of(name) if slot.kind]
+
+
+def call_operator(frame: Frame, name: str, site: Site, want: str, settings: Mapping[str, Value] | None = None) -> Value:
+    """Apply an operator. `settings`: those of a layer, bound before."""
+    if site.alias is not None and settings is None:
+        return frame.report(errors.UselessAlias(span=site.alias.span, callee=site.name, alias=site.alias.id))
+    if want == "layer":
+        from dslc.elaborate.blocks import layer
+
+        return layer(frame, OperatorValue(name), site, frame.at(f"{name}{frame.numbers.get(id(site.node), 0)}"))
+    if name in SPECIAL:
+        return SPECIAL[name](frame, site)
+    if name in FOLDS and settings is None and len(positional(frame, site)) > 1:
+        return fold(frame, name, site)
+    row = lookup(name)
+    slots = [slot for slot in slots_of(name) if settings is None or not slot.kind]
+    bound = bind(frame, site, site.name, slots, row.text)
+    if bound is None:
+        return POISON
+    attrs = dict(settings or {})
+    tensors: dict[str, list[Value]] = {}
+    spans = {key: given[0].span for key, given in bound.items()}
+    for slot in slots:
+        if slot.name not in bound:
+            continue
+        if slot.kind:
+            attrs[slot.name] = setting(frame, site.name, slot, bound[slot.name][0])
+        elif slot.variadic:
+            tensors[slot.name] = variadic(frame, site.name, bound[slot.name])
+        else:
+            tensors[slot.name] = [tensor_argument(frame, bound[slot.name][0])]
+    flat = [value for values in tensors.values() for value in values]
+    if is_poison(*flat, *attrs.values()):
+        return POISON
+    if name in numbers.FUNCTIONS and flat and all(is_number(value) for value in flat) and not attrs:
+        return on_numbers(frame, name, tuple(flat), site.whole)
+    return applied(frame, name, tensors, attrs, spans, site.whole)
+
+
+def positional(frame: Frame, site: Site) -> list[ast.Arg | Given]:
+    piped = [Given(site.piped[1], site.piped[2], site.piped[0])] if site.piped is not None else []
+    return [*piped, *(arg for arg in site.args if arg.name is None)]
+
+
+def on_numbers(frame: Frame, name: str, values: tuple[Value, ...], span: Span) -> Value:
+    try:
+        return numbers.function(name, values)
+    except numbers.Failed as failed:
+        return frame.report(errors.NumberTooLarge(span=span, what=failed.text))
+
+
+def variadic(frame: Frame, callee: str, given: list[Given]) -> list[Value]:
+    """All tensors of a parameter that takes any number of them, or one list of them."""
+    from dslc.elaborate.expressions import as_tensor, evaluate
+
+    values: list[Value] = []
+    for item in given:
+        value = evaluate(frame, item.expr) if item.value is None and item.expr is not None else item.value
+        if isinstance(value, tuple) and len(given) == 1:
+            values += [as_tensor(frame, member, item.span, item.span.text) for member in value]
+        else:
+            values.append(as_tensor(frame, value, item.span, item.span.text))
+    return values
+
+
+# ---- number types and shapes -------------------------------------------------------------------------------------------------
+
+
+def applied(
+    frame: Frame, name: str, tensors: Mapping[str, list[Value]], attrs: Mapping[str, Value], spans: Mapping[str, Span], span: Span
+) -> Value:  # fmt: skip
+    """Emit a node after numbers have become tensors and u8 and bool floats, with R11 checked."""
+    row = lookup(name)
+    known = {parameter.name: parameter for parameter in parameters(name)}
+    ready: dict[str, list[Value]] = {}
+    for key, values in tensors.items():
+        ready[key] = [counted(frame, name, known[key], value, spans.get(key, span)) for value in values]
+    dtypes = letters(known, ready)
+    for key, values in ready.items():
+        ready[key] = [numeric(frame, known[key], value, dtypes, spans.get(key, span)) for value in values]
+    if is_poison(*(value for values in ready.values() for value in values)):
+        return POISON
+    if row.kind == "elementwise" and not compatible(frame, name, ready, spans, span):
+        return POISON
+    required = [value for key, values in ready.items() if not known[key].optional for value in values]
+    optional = {key: values[0] for key, values in ready.items() if known[key].optional}
+    return emit(frame, name, required, attrs, span, spans, optional)
+
+
+def letter(parameter: Parameter) -> str:
+    if parameter.variadic:
+        return "t"
+    return parameter.type.dtype.id if parameter.type is not None and parameter.type.dtype is not None else "t"
+
+
+def counted(frame: Frame, name: str, parameter: Parameter, value: Value, span: Span) -> Value:
+    """u8 and bool as the model's float where a row counts with them (R10)."""
+    if not isinstance(value, Val) or value.type.dtype not in (DType.bool, DType.u8):
+        return value
+    base = letter(parameter).rstrip("0123456789")
+    if base not in COUNTED or (name in KEEPS and value.type.dtype is DType.u8):
+        return value
+    return apply.cast(frame, value, frame.session.precision, span)
+
+
+def letters(known: Mapping[str, Parameter], tensors: Mapping[str, list[Value]]) -> dict[str, DType]:
+    """The dtype that each letter of the signature stands for, from the tensors among the arguments."""
+    found: dict[str, DType] = {}
+    for key, values in tensors.items():
+        for value in values:
+            if isinstance(value, Val):
+                found.setdefault(letter(known[key]), value.type.dtype)
+    return found
+
+
+def numeric(frame: Frame, parameter: Parameter, value: Value, dtypes: Mapping[str, DType], span: Span) -> Value:
+    """A number as a tensor of the dtype that its parameter has in this call."""
+    if not is_scalar(value):
+        return value
+    text = letter(parameter)
+    if text in dtypes:
+        return apply.weak(frame, parameter.name, value, dtypes[text], span)
+    if text in DType.__members__:
+        dtype = DType(text)
+    elif isinstance(value, bool):
+        dtype = DType.bool
+    else:
+        dtype = DType.i64 if text == "i" else frame.session.precision
+    return apply.weak(frame, parameter.name, value, dtype, span)
+
+
+def compatible(frame: Frame, name: str, tensors: Mapping[str, list[Value]], spans: Mapping[str, Span], span: Span) -> bool:
+    """R11 for an elementwise row with several operands."""
+    values = [(spans.get(key, span), value) for key, group in tensors.items() for value in group if isinstance(value, Val)]
+    widest = max(values, key=lambda item: item[1].type.rank, default=None)
+    if widest is None:
+        return True
+    return all(
+        apply.meet(frame, name, (value.type, widest[1].type), span, (place, widest[0]))
+        for place, value in values
+        if value is not widest[1]
+    )  # fmt: skip
+
+
+# ---- special forms ------------------------------------------------------------------------------------------------------------
+
+
+def tensor_of(frame: Frame, site: Site) -> Value:
+    """`tensor([0.5, 1])`: a constant tensor of the model's float (ints: i64) from a compile-time list."""
+    from dslc.elaborate.expressions import evaluate
+
+    bound = bind(frame, site, "tensor", (Slot("value", "scalar", True), Slot("dtype", "dtype", False)), "tensor(value, dtype)")
+    if bound is None:
+        return POISON
+    given = bound["value"][0]
+    value = evaluate(frame, given.expr) if given.value is None and given.expr is not None else given.value
+    dtype = setting(frame, "tensor", Slot("dtype", "dtype", False), bound["dtype"][0]) if "dtype" in bound else None
+    if is_poison(value, dtype):
+        return POISON
+    shape = list_shape(value)
+    if shape is None:
+        found = words_of(value)
+        return frame.report(errors.WrongKind(span=given.span, callee="tensor", name="value", wanted="a list of numbers", found=found))
+    leaves = flattened(value)
+    if dtype is None:
+        dtype = DType.bool if all(isinstance(v, bool) for v in leaves) else frame.session.precision
+    if dtype.is_int and any(isinstance(leaf, float) for leaf in leaves):
+        return frame.report(errors.WeakFloat(span=given.span, op="tensor", number="a number of the list", dtype=str(dtype)))
+    convert = float if dtype.is_float else bool if dtype is DType.bool else int
+    flat = tuple(convert(leaf) for leaf in leaves)
+    if len(shape) == 0:
+        return emit(frame, "constant", (), {"value": flat[0], "dtype": dtype}, site.whole)
+    result = emit(frame, "constant", (), {"value": flat, "dtype": dtype}, site.whole)
+    if len(shape) > 1 and isinstance(result, Val):
+        result = emit(frame, "reshape", (result,), {"shape": shape}, site.whole)
+    return result
+
+
+def list_shape(value: Value) -> tuple[int, ...] | None:
+    """The shape of a nested list of numbers; None where it is ragged, empty or holds something else."""
+    if is_number(value) or isinstance(value, bool):
+        return ()
+    if not isinstance(value, tuple) or not value:
+        return None
+    shapes = {list_shape(item) for item in value}
+    inner = shapes.pop()
+    return None if shapes or inner is None else (len(value), *inner)
+
+
+def flattened(value: Value) -> list[Value]:
+    return [leaf for item in value for leaf in flattened(item)] if isinstance(value, tuple) else [value]
+
+
+def fold(frame: Frame, name: str, site: Site) -> Value:
+    """`max(a, b, c)`: elementwise, from the left."""
+    from dslc.elaborate.expressions import as_tensor, evaluate
+
+    values: list[tuple[Value, Span]] = []
+    for item in positional(frame, site):
+        if isinstance(item, ast.Arg):
+            values.append((evaluate(frame, item.value), item.span))
+        else:
+            values.append((item.value, item.span))
+    for arg in site.args:
+        if arg.name is not None:
+            known = "tensors by position"
+            diagnostic = errors.UnknownArgument(span=arg.name.span, callee=f"{name} of several values", name=arg.name.id, known=known)
+            return frame.report(diagnostic)
+    ready = [as_tensor(frame, value, span, span.text) for value, span in values]
+    if is_poison(*ready):
+        return POISON
+    if all(is_number(value) for value in ready):
+        return on_numbers(frame, name, tuple(ready), site.whole)
+    result: Value = ready[0]
+    for (_, span), value in zip(values[1:], ready[1:], strict=True):
+        places = {"a": values[0][1], "b": span}
+        result = applied(frame, FOLDS[name], {"a": [result], "b": [value]}, {}, places, site.whole)
+        if isinstance(result, Poison):
+            return POISON
+    return result
+
+
+def per_axis(frame: Frame, site: Site) -> Value:
+    """`per_axis(kernel, [*s])`: one int for each item of the list; a single int is repeated, a list must have as many."""
+    slots = (Slot("value", "sizes", True), Slot("axes", "shape", True))
+    bound = bind(frame, site, "per_axis", slots, "per_axis(value: sizes, axes: shape)")
+    if bound is None:
+        return POISON
+    value = setting(frame, "per_axis", slots[0], bound["value"][0])
+    axes = setting(frame, "per_axis", slots[1], bound["axes"][0])
+    if is_poison(value, axes):
+        return POISON
+    if not isinstance(value, tuple):
+        return (value,) * len(axes)
+    if len(value) != len(axes):
+        reason = f"{text_of(value)} has {len(value)} entries for {len(axes)} spatial axes"
+        return frame.report(errors.BadSetting(span=bound["value"][0].span, callee="per_axis", name="value", reason=reason))
+    return value
+
+
+SPECIAL = {"tensor": tensor_of, "per_axis": per_axis}
+
+__all__ = ["Dim", "Several", "call_operator", "layer_slots"]

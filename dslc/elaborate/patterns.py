@@ -1,0 +1,172 @@
+"""Shape patterns in the heads of blocks and in inputs: new names bind dims, everything else is a check (R8)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dslc.diagnostics import Label
+from dslc.elaborate import errors
+from dslc.elaborate.frame import Frame
+from dslc.elaborate.names import DTYPES
+from dslc.elaborate.suggest import meant, nearest, rename
+from dslc.elaborate.values import POISON, Binding, Group, Value, is_int, is_poison, size, words_of
+from dslc.ir.types import Dim, DType, TensorType
+from dslc.source import Span
+from dslc.syntax import ast
+
+
+def dtype_of(frame: Frame, type: ast.Type) -> DType | None:
+    """The dtype that a type names; the model's float where it names none. None (reported) for an unknown one."""
+    if type.dtype is None or type.dtype.id == "f32":
+        return frame.session.precision
+    if type.dtype.id in DTYPES:
+        return DType(type.dtype.id)
+    near = nearest(type.dtype.id, DTYPES)
+    frame.report(errors.UnknownType(span=type.dtype.span, name=type.dtype.id, meant=meant(near), fix=rename(type.dtype.span, near)))
+    return None
+
+
+def match(frame: Frame, callee: str, name: str, type: ast.Type, found: TensorType, span: Span, labels: tuple[Label, ...] = ()) -> bool:
+    """Match a tensor's shape against the pattern of parameter `name`; new names are bound in `frame`. False (reported) if it does not fit."""
+    pattern = type.dims or ()
+    rests = [at for at, item in enumerate(pattern) if isinstance(item, ast.Rest)]
+    fixed = len(pattern) - len(rests)
+    if (not rests and found.rank != fixed) or found.rank < fixed:
+        return misfit(frame, callee, name, type, found, span, labels)
+    if not rests:
+        return all([dim(frame, callee, name, type, found, axis, item, span, labels) for axis, item in enumerate(pattern)])
+    before = rests[0]
+    after = fixed - before
+    good = [dim(frame, callee, name, type, found, axis, item, span, labels) for axis, item in enumerate(pattern[:before])]
+    stop = found.rank - after
+    good.append(group(frame, callee, name, type, found, (before, stop), span, labels))
+    good += [
+        dim(frame, callee, name, type, found, stop + at, item, span, labels) for at, item in enumerate(pattern[before + 1 :])
+    ]  # fmt: skip
+    return all(good)
+
+
+def misfit(
+    frame: Frame, callee: str, name: str, type: ast.Type, found: TensorType, span: Span, labels: tuple[Label, ...], detail: str = "",
+    extra: tuple[Label, ...] = (),
+) -> bool:  # fmt: skip
+    """Report that a value does not have the shape that the pattern says."""
+    text = f"`{callee}` takes {type.span.text} for `{name}`, and this is {found}{detail}"
+    declared = (Label(type.span, f"`{name}` is declared here"),)
+    frame.report(
+        errors.ShapeMismatch(span=span, message_text=text, here=str(found), action=advice(type, found), labels=(*labels, *extra, *declared))
+    )
+    return False
+
+
+def advice(type: ast.Type, found: TensorType) -> str:
+    """The one action that probably helps."""
+    wanted = len(type.dims or ())
+    if any(isinstance(item, ast.Rest) for item in type.dims or ()):
+        return ""
+    if found.rank > wanted == 2:
+        return "flatten it first: `x -> flatten -> …`"
+    if found.rank == wanted - 1:
+        return "add the missing axis with `_`, for example `x[:, _]`"
+    return ""
+
+
+def dim(
+    frame: Frame, callee: str, name: str, type: ast.Type, found: TensorType, axis: int, item: ast.Expr | ast.Rest, span: Span,
+    labels: tuple[Label, ...],
+) -> bool:  # fmt: skip
+    """One size: a new name binds it, `_` takes any, everything else must be equal."""
+    given = found.shape[axis]
+    if isinstance(item, ast.Name):
+        if item.id == "_":
+            return True
+        binding = frame.scope.find(item.id) or frame.file.find(item.id)
+        if binding is None:
+            frame.scope.declare(item.id, Binding(size(given), item.span, "dim"))
+            return True
+    wanted = checked_size(frame, item)
+    if wanted is None:
+        return True
+    if Dim.of(wanted) == given:
+        return True
+    detail = f": axis {axis} is {given}, not {wanted}"
+    extra: tuple[Label, ...] = ()
+    if isinstance(item, ast.Name):
+        binding = frame.scope.find(item.id)
+        if binding is not None and binding.kind == "dim" and binding.span != item.span:
+            extra = (Label(binding.span, f"`{item.id}` is {wanted} here"),)
+    return misfit(frame, callee, name, type, found, span, labels, detail, extra)
+
+
+def checked_size(frame: Frame, item: ast.Expr | ast.Rest) -> int | Dim | None:
+    """The size that an expression in a shape says; None (reported) if it is none."""
+    from dslc.elaborate.expressions import evaluate
+
+    if isinstance(item, ast.Rest):
+        return None
+    value = evaluate(frame, item)
+    if is_int(value) and value >= 1:
+        return int(value)
+    if isinstance(value, Dim) and value.sign() != -1 and value.sign() != 0:
+        return value
+    if value is not POISON:
+        frame.report(errors.BadShape(span=item.span, found=words_of(value)))
+    return None
+
+
+def group(
+    frame: Frame, callee: str, name: str, type: ast.Type, found: TensorType, axes: tuple[int, int], span: Span, labels: tuple[Label, ...]
+) -> bool:  # fmt: skip
+    """`*s`: binds the axes, or checks that they are those that it stands for already."""
+    item = next(item for item in type.dims or () if isinstance(item, ast.Rest))
+    given = found.shape[axes[0] : axes[1]]
+    binding = frame.scope.find(item.name.id)
+    if binding is None:
+        if item.name.id != "_":
+            frame.scope.declare(item.name.id, Binding(Group(given), item.span, "dim"))
+        return True
+    if not isinstance(binding.value, Group) or binding.value.dims == given:
+        return True
+    text = ", ".join(str(size) for size in binding.value.dims)
+    extra = (Label(binding.span, f"`*{item.name.id}` is [{text}] here"),)
+    return misfit(frame, callee, name, type, found, span, labels, "", extra)
+
+
+def resolve(frame: Frame, type: ast.Type) -> TensorType | None:
+    """The type of a weight, state or carry: every size is known. None (reported) where it is not."""
+    dtype = dtype_of(frame, type)
+    if type.dims is None:
+        frame.report(errors.WrongType(span=type.span, what="this", wanted="a tensor type, `[…]`", found=f"`{type.span.text}`"))
+        return None
+    sizes: list[Dim] = []
+    good = dtype is not None
+    for item in type.dims:
+        if isinstance(item, ast.Rest):
+            found = rest(frame, item)
+            good = good and found is not None
+            sizes += found or ()
+            continue
+        value = checked_size(frame, item)
+        good = good and value is not None
+        sizes.append(Dim.of(1 if value is None else value))
+    return TensorType(dtype=dtype, shape=tuple(sizes)) if good and dtype is not None else None
+
+
+def rest(frame: Frame, item: ast.Rest) -> Sequence[Dim] | None:
+    from dslc.elaborate import names
+
+    value: Value = names.value(frame, item.name)
+    if isinstance(value, Group):
+        return value.dims
+    if isinstance(value, tuple) and all((is_int(item) and item >= 1) or isinstance(item, Dim) for item in value):
+        return tuple(Dim.of(item) for item in value)
+    if not is_poison(value):
+        frame.report(errors.WrongType(span=item.span, what=f"`{item.name.id}`", wanted="a group of axes", found=words_of(value)))
+    return None
+
+
+def is_tensor(type: ast.Type | None) -> bool:
+    """Whether a parameter of this type is a tensor."""
+    from dslc.elaborate.kinds import is_setting, kind_text
+
+    return not is_setting(kind_text(type))

@@ -1,0 +1,84 @@
+"""The whole spec: files, networks, trainings, generates, in this order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from dslc.elaborate import overrides, params
+from dslc.elaborate.files import FileScope, Library
+from dslc.elaborate.generate import elaborate_generate
+from dslc.elaborate.networks import elaborate_network
+from dslc.elaborate.overrides import Outside
+from dslc.elaborate.session import Session, Stopped
+from dslc.elaborate.train import TrainElaborator
+from dslc.elaborate.values import NetworkDecl
+from dslc.program import Generate, Network, ParamValue, Program, Training
+from dslc.source import Source
+from dslc.syntax import ast
+
+
+def elaborate(
+    session: Session, source: Source, tree: ast.File, folder: Path | None, std: Path, given: Mapping[str, Outside], train: str | None
+) -> Program | None:  # fmt: skip
+    """The program of a file; None where something failed. All diagnostics are in the session's sink."""
+    from dslc.elaborate.resolve import resolve
+
+    session.library = Library(session, folder, std)
+    try:
+        resolve(session, tree, root=True)
+        return whole(session, source, tree, folder, given, train)
+    except Stopped:
+        return None
+
+
+def whole(
+    session: Session, source: Source, tree: ast.File, folder: Path | None, given: Mapping[str, Outside], train: str | None
+) -> Program | None:  # fmt: skip
+    library = session.library
+    trains = [node for node in tree.statements if isinstance(node, ast.Train)]
+    names = [train_name(node) for node in trains]
+    bare = FileScope(source, tree, folder)
+    outside = overrides.settings(library.frame(bare), given, tree, [train] if train in names and train is not None else names)
+    scope = library.load(source, tree, folder, outside[""])
+    networks = all_networks(session, scope, tree)
+    trainings: dict[str, Training] = {}
+    shown: list[ParamValue] = []
+    for node in trains:
+        training, values = TrainElaborator(session, scope, node, outside.get(train_name(node), {})).elaborate()
+        shown += values
+        if training is not None:
+            trainings[training.name] = training
+    generates: dict[str, Generate] = {}
+    for statement in tree.statements:
+        if isinstance(statement, ast.Generate):
+            found = elaborate_generate(session, scope, statement)
+            if found is not None:
+                generates[found.name] = found
+    if session.sink.error_count:
+        return None
+    return Program(
+        path=source.path, precision=session.precision, networks=networks, trainings=trainings, generates=generates,
+        params=params.listed(library.frame(scope), tree, outside[""]), settings=tuple(shown),
+        uses_signature_only=tuple(f"{name} ({place})" for name, place in session.signature_only.items()),
+    )  # fmt: skip
+
+
+def train_name(node: ast.Train) -> str:
+    return node.name.id if node.name is not None else "train"
+
+
+def all_networks(session: Session, scope: FileScope, tree: ast.File) -> dict[str, Network]:
+    """The networks that the file declares or imports, in the order of the text."""
+    found: dict[str, Network] = {}
+    for statement in tree.statements:
+        names = [statement.name] if isinstance(statement, ast.Network) else statement.names if isinstance(statement, ast.Import) else ()
+        for name in names:
+            binding = scope.find(name.id)
+            if binding is None or not isinstance(binding.value, NetworkDecl) or name.id in found:
+                continue
+            network = elaborate_network(session, binding.value)
+            if network is not None:
+                found[name.id] = network
+                session.networks[name.id] = network
+    return found

@@ -1,0 +1,82 @@
+"""What one check of a spec shares: the sink, fuel and the model's float."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from dslc.diagnostics import Diagnostic, Sink
+from dslc.elaborate import errors
+from dslc.ir.types import DType
+from dslc.source import Span
+
+if TYPE_CHECKING:
+    from dslc.elaborate.files import Library
+    from dslc.program import Network
+
+MOST_STEPS = 1_000_000
+MOST_NODES = 100_000
+MOST_BLOCKS = 40  # nested calls of blocks
+MOST_DEPTH = 600  # Python frames that nested expressions and calls may take together
+
+
+class Stopped(Exception):
+    """A hard limit is reached: elaboration ends; the diagnostic is in the sink already."""
+
+
+class Session:
+    """One run of the elaborator."""
+
+    def __init__(self, sink: Sink, precision: DType) -> None:
+        self.sink = sink
+        self.precision = precision
+        self.steps = 0
+        self.depth = 0
+        self.expansions: Counter[str] = Counter()
+        self.signature_only: dict[str, str] = {}
+        self.networks: dict[str, Network] = {}
+        self.broken: set[str] = set()  # networks with errors of their own: calls of them are silent
+        self.layer_homes: dict[str, Span] = {}
+        self.muted = 0
+        self.library: Library
+
+    def report(self, diagnostic: Diagnostic) -> None:
+        if not self.muted:
+            self.sink.add(diagnostic)
+
+    @contextmanager
+    def silent(self, quiet: bool) -> Iterator[None]:
+        """Report nothing inside if `quiet`: what is elaborated again has been reported once."""
+        self.muted += quiet
+        try:
+            yield
+        finally:
+            self.muted -= quiet
+
+    def step(self, span: Span) -> None:
+        """One step of fuel (R9)."""
+        self.steps += 1
+        if self.steps > MOST_STEPS:
+            self.stop(errors.TooManySteps(span=span, limit=f"{MOST_STEPS:,}", where=self.busiest()))
+
+    def busiest(self) -> str:
+        """Which blocks were expanded most, for the messages of fuel."""
+        often = [f"`{name}` {count:,} times" for name, count in self.expansions.most_common(3) if count > 1]
+        return f" (expanded {', '.join(often)})" if often else ""
+
+    def stop(self, diagnostic: Diagnostic) -> None:
+        self.sink.add(diagnostic)
+        raise Stopped
+
+    @contextmanager
+    def deeper(self, frames: int, span: Span) -> Iterator[None]:
+        """Account for Python frames, so that nested input never meets the interpreter's own limit."""
+        self.depth += frames
+        if self.depth > MOST_DEPTH:
+            self.stop(errors.TooComplex(span=span))
+        try:
+            yield
+        finally:
+            self.depth -= frames

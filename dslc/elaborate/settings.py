@@ -1,0 +1,123 @@
+"""Settings of train, step, rule and generate bodies: which there are, and reading their values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from dslc.diagnostics import Label
+from dslc.elaborate import errors
+from dslc.elaborate.expressions import evaluate
+from dslc.elaborate.frame import Frame
+from dslc.elaborate.initialisers import word_call
+from dslc.elaborate.params import Given
+from dslc.elaborate.suggest import listed, meant, nearest, rename
+from dslc.elaborate.values import POISON, Poison, Value, is_int, text_of, words_of
+from dslc.program import Call
+from dslc.source import Span
+from dslc.syntax import ast
+from dslc.vocabulary import CLIPS, OPTIMIZERS, SCHEDULES, STARTS
+
+MOST_COUNT = 2**53
+TABLES = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "clip": CLIPS, "start": STARTS}
+PLACES: dict[str, tuple[str, ...]] = {
+    "train": ("loss", "metric", "optimizer", "schedule", "clip", "batch_size", "epochs", "steps", "start"),
+    "step": ("trains", "times", "loss", "metric", "optimizer", "clip"),
+    "rule": ("frozen", "rate", "weight_decay"),
+    "generate": ("next", "start", "stop", "limit", "context"),
+}
+NAMED = frozenset(["loss", "metric"])
+COUNTS = frozenset(["batch_size", "epochs", "steps", "times", "limit", "context"])
+
+
+@dataclass
+class Settings:
+    """The settings of one body: where each stands, and its value."""
+
+    place: str
+    spans: dict[tuple[str, str], Span] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
+
+    def claim(self, frame: Frame, node: ast.Setting) -> bool:
+        """Whether this setting exists here and stands for the first time."""
+        key = node.key.id
+        known = PLACES[self.place]
+        if key not in known:
+            near = nearest(key, known)
+            fix = rename(node.key.span, near)
+            frame.report(
+                errors.UnknownSetting(
+                    span=node.key.span, name=key, place=f"`{self.place}`", meant=meant(near), known=listed(known), fix=fix
+                )
+            )  # fmt: skip
+            return False
+        if node.name is not None and key not in NAMED:
+            frame.report(errors.SettingName(span=node.name.span, name=key))
+            return False
+        name = node.name.id if node.name is not None else ""
+        first = self.spans.setdefault((key, name), node.span)
+        if first != node.span:
+            labels = (Label(first, "set here first"),)
+            shown = f"{key} {name}" if name else key
+            frame.report(errors.DuplicateSetting(span=node.span, name=shown, labels=labels))
+            return False
+        return True
+
+
+def count(frame: Frame, node: ast.Setting) -> int | None:
+    """A whole number of at least 1."""
+    value = evaluate(frame, node.value)
+    return counted(frame, node.key.id, value, node.value.span)
+
+
+def counted(frame: Frame, name: str, value: Value, span: Span | None) -> int | None:
+    if is_int(value) and 1 <= value <= MOST_COUNT:
+        return int(value)
+    if not isinstance(value, Poison):
+        wanted = "a whole number of at least 1"
+        frame.report(errors.SettingValue(span=span, name=name, wanted=wanted, found=words_of(value)))
+    return None
+
+
+def word(frame: Frame, node: ast.Setting) -> Call | None:
+    """`optimizer: sgd(0.1)` and its like."""
+    key = node.key.id
+    found = word_call(frame, key, TABLES[key], node.value)
+    if found is None:
+        return None
+    row, args = found
+    if not row.runs:
+        frame.session.signature_only.setdefault(row.name, node.value.span.place)
+    return Call(name=row.name, args=args, place=node.value.span.place)
+
+
+def number(frame: Frame, name: str, node: ast.Setting) -> float | Poison:
+    value = evaluate(frame, node.value)
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0:
+        return float(value)
+    if not isinstance(value, Poison):
+        wanted = "a number of at least 0"
+        frame.report(errors.SettingValue(span=node.value.span, name=name, wanted=wanted, found=words_of(value)))
+    return POISON
+
+
+def flag(frame: Frame, node: ast.Setting) -> bool | Poison:
+    value = evaluate(frame, node.value)
+    if isinstance(value, (bool, Poison)):
+        return value
+    return frame.report(errors.SettingValue(span=node.value.span, name=node.key.id, wanted="true or false", found=words_of(value)))
+
+
+def overridden(frame: Frame, name: str, given: Given, written: int | None) -> tuple[int | None, str]:
+    """A count with its origin: from outside, from the spec, or not at all."""
+    override = given.get(name)
+    if override is None:
+        return written, "spec" if written is not None else "default"
+    if isinstance(override.value, Poison):
+        return None, override.origin
+    value = override.value
+    if not (is_int(value) and 1 <= value <= MOST_COUNT):
+        wanted = "a whole number of at least 1"
+        frame.report(errors.SettingValue(span=override.span, name=name, wanted=wanted, found=text_of(value)))
+        return None, override.origin
+    return int(value), override.origin

@@ -1,0 +1,62 @@
+"""Walking syntax trees without recursion: all nodes, the textual numbers of calls (R6), the names that statements bind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
+from functools import cache
+
+from dslc.syntax import ast
+
+
+@cache
+def _parts(kind: type[ast.Node]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind) if field.name != "span")
+
+
+def nodes(roots: Iterable[object]) -> Iterator[ast.Node]:
+    """All nodes below and including the roots, parents first, in no particular order among siblings."""
+    stack: list[object] = list(roots)
+    while stack:
+        item = stack.pop()
+        if isinstance(item, tuple):
+            stack.extend(item)
+        elif isinstance(item, ast.Node):
+            yield item
+            stack.extend(getattr(item, part) for part in _parts(type(item)))
+
+
+def callee(node: ast.Call | ast.Stage) -> ast.Name | None:
+    """The last name of what is called: `conv` in `std.conv(...)`; None if it is no path of names."""
+    if isinstance(node, ast.Stage):
+        return node.path[-1]
+    if isinstance(node.func, ast.Name):
+        return node.func
+    return node.func.name if isinstance(node.func, ast.Field) else None
+
+
+def call_numbers(body: ast.Body) -> dict[int, int]:
+    """For each call in a body (by identity) its number among the calls of the same name, in the order of the text."""
+    found: list[tuple[int, str, int]] = []
+    for node in nodes((body,)):
+        if isinstance(node, (ast.Call, ast.Stage)):
+            name = callee(node)
+            if name is not None:
+                found.append((name.span.start, name.id, id(node)))
+    counts: dict[str, int] = {}
+    numbers: dict[int, int] = {}
+    for _, name_text, node_id in sorted(found):
+        numbers[node_id] = counts.get(name_text, 0)
+        counts[name_text] = numbers[node_id] + 1
+    return numbers
+
+
+def bound_names(statements: Iterable[ast.Statement]) -> Iterator[str]:
+    """Names that the statements and the bodies inside them would bind."""
+    for node in nodes(statements):
+        if isinstance(node, (ast.Assign, ast.State, ast.Output, ast.Carry)):
+            yield from (name.id for name in node.names)
+        elif isinstance(node, (ast.Weight, ast.Layer, ast.Input)):
+            yield node.name.id
+        elif isinstance(node, ast.Error):
+            yield from node.names

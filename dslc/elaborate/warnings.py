@@ -1,0 +1,67 @@
+"""What is probably a mistake: looked for where a node is made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from dslc.elaborate import errors
+from dslc.ops.value import Val
+from dslc.source import Span
+
+if TYPE_CHECKING:
+    from dslc.elaborate.frame import Frame
+
+TAKES_LOGITS = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
+PRODUCTS = frozenset(["matmul", "conv"])
+VIEWS = frozenset(["reshape", "transpose", "identity"])
+
+
+def look(frame: Frame, name: str, inputs: Sequence[Val], span: Span) -> None:
+    """Report the warnings that the new node gives rise to."""
+    if name in TAKES_LOGITS and inputs:
+        function, _ = maker(frame, inputs[0])
+        if function == TAKES_LOGITS[name]:
+            frame.report(errors.SoftmaxBeforeCrossEntropy(span=span, loss=name, function=function))
+    if name in PRODUCTS:
+        for value in inputs:
+            zero_weight(frame, value, span)
+
+
+def maker(frame: Frame, value: Val) -> tuple[str, tuple[Val, ...]]:
+    """The operator behind a value, views left out."""
+    name, inputs = frame.tape.source(value)
+    for _ in range(8):
+        if name not in VIEWS or not inputs:
+            break
+        name, inputs = frame.tape.source(inputs[0])
+    return name, inputs
+
+
+def zero_weight(frame: Frame, value: Val, span: Span) -> None:
+    weights = frame.tape.root.weights
+    found = next((address for address, known in frame.tape.root.inputs.items() if known.id == value.id and address[0] == "weight"), None)
+    if found is None or value.builder is not frame.tape.root.builder:
+        return
+    weight = weights.get(found[1])
+    if weight is not None and is_zero(weight.init.name, weight.init.args):
+        frame.report(errors.ZeroWeights(span=span, address=found[1]))
+
+
+def is_zero(name: str, args: object) -> bool:
+    return name == "zeros" or (name == "constant" and isinstance(args, dict) and args.get("value") == 0)
+
+
+def biased(frame: Frame, value: Val, span: Span) -> None:
+    """A batch norm of something that a bias was just added to."""
+    name, inputs = frame.tape.source(value)
+    if name != "add":
+        return
+    for operand in inputs:
+        root, behind = operand, frame.tape.source(operand)
+        while behind[0] in VIEWS and behind[1]:
+            root, behind = behind[1][0], frame.tape.source(behind[1][0])
+        weight = next((key for key, known in frame.tape.root.inputs.items() if key[0] == "weight" and known.id == root.id), None)
+        if weight is not None and root.builder is frame.tape.root.builder:
+            frame.report(errors.BiasBeforeBatchNorm(span=span))
+            return

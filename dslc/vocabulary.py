@@ -1,0 +1,163 @@
+"""The words of settings and sources, as tables: initialisers, optimizers, schedules, clips, starts, data sources and data sets.
+
+A row is a signature in the notation of the operator rows. `runs` is False for what can be checked but not run yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dslc.syntax.ast import Signature
+
+
+@dataclass(frozen=True)
+class Range:
+    """What a number may be: `low <= x <= high`; an open end excludes its bound."""
+
+    low: float | None = None
+    high: float | None = None
+    open_low: bool = False
+    open_high: bool = False
+
+    def holds(self, value: float) -> bool:
+        above = self.low is None or value > self.low or (value == self.low and not self.open_low)
+        below = self.high is None or value < self.high or (value == self.high and not self.open_high)
+        return above and below
+
+    def __str__(self) -> str:
+        parts = []
+        if self.low is not None:
+            parts.append(f"{'above' if self.open_low else 'at least'} {self.low:g}")
+        if self.high is not None:
+            parts.append(f"{'below' if self.open_high else 'at most'} {self.high:g}")
+        return " and ".join(parts)
+
+
+POSITIVE = Range(low=0, open_low=True)
+NOT_NEGATIVE = Range(low=0)
+DECAY = Range(low=0, high=1, open_high=True)
+PART = Range(low=0, high=1)
+AT_LEAST_1 = Range(low=1)
+
+
+@dataclass(frozen=True)
+class Word:
+    """One callable word: `text` is its signature, `ranges` bound its numbers."""
+
+    text: str
+    doc: str
+    ranges: Mapping[str, Range] = field(default_factory=dict)
+    runs: bool = True
+
+    @property
+    def name(self) -> str:
+        return self.text[: self.text.index("(")]
+
+    @cached_property
+    def signature(self) -> Signature:
+        from dslc.syntax.parse import parse_signature
+
+        return parse_signature(f"{self.text} -> word")
+
+
+def table(*rows: Word) -> dict[str, Word]:
+    return {row.name: row for row in rows}
+
+
+INITIALISERS = table(
+    Word("zeros()", "0 everywhere"),
+    Word("ones()", "1 everywhere"),
+    Word("constant(value: float)", "one value everywhere"),
+    Word("uniform(low: float = -0.05, high: float = 0.05)", "evenly between low and high"),
+    Word("normal(mean: float = 0.0, std: float = 0.01)", "the normal distribution", {"std": NOT_NEGATIVE}),
+    Word("xavier()", "uniform in ±√(6 / (fan in + fan out)) (Glorot and Bengio 2010)"),
+    Word("he()", "normal with std √(2 / fan in) (He et al. 2015)"),
+)
+
+OPTIMIZERS = table(
+    Word("sgd(rate: float, momentum: float = 0.0, weight_decay: float = 0.0)", "gradient descent with momentum and L2 decay",
+         {"rate": NOT_NEGATIVE, "momentum": DECAY, "weight_decay": NOT_NEGATIVE}),
+    Word("adam(rate: float, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8, weight_decay: float = 0.0)", "Kingma and Ba 2015",
+         {"rate": NOT_NEGATIVE, "beta1": DECAY, "beta2": DECAY, "eps": POSITIVE, "weight_decay": NOT_NEGATIVE}),
+    Word("adamw(rate: float, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8, weight_decay: float = 0.01)",
+         "Adam with decoupled decay (Loshchilov and Hutter 2019)",
+         {"rate": NOT_NEGATIVE, "beta1": DECAY, "beta2": DECAY, "eps": POSITIVE, "weight_decay": NOT_NEGATIVE}, runs=False),
+    Word("rmsprop(rate: float, decay: float = 0.99, momentum: float = 0.0, eps: float = 1e-8, weight_decay: float = 0.0)", "Hinton 2012",
+         {"rate": NOT_NEGATIVE, "decay": DECAY, "momentum": DECAY, "eps": POSITIVE, "weight_decay": NOT_NEGATIVE}, runs=False),
+)  # fmt: skip
+
+SCHEDULES = table(
+    Word("constant(warmup: float = 0.0)", "the rate as it is", {"warmup": NOT_NEGATIVE}),
+    Word("step(every: float, factor: float = 0.1, warmup: float = 0.0)", "times `factor` after every `every` epochs",
+         {"every": POSITIVE, "factor": POSITIVE, "warmup": NOT_NEGATIVE}),
+    Word("cosine(warmup: float = 0.0, final: float = 0.0)", "half a cosine from 1 to `final`", {"warmup": NOT_NEGATIVE, "final": PART}),
+    Word("plateau(factor: float = 0.1, patience: int = 10, warmup: float = 0.0)", "times `factor` when the metric stops improving",
+         {"factor": Range(low=0, high=1, open_low=True, open_high=True), "patience": AT_LEAST_1, "warmup": NOT_NEGATIVE}, runs=False),
+)  # fmt: skip
+
+CLIPS = table(
+    Word("norm(limit: float)", "scale all gradients so that their common norm is at most `limit`", {"limit": POSITIVE}),
+    Word("value(limit: float)", "limit every component to ±`limit`", {"limit": POSITIVE}, runs=False),
+)
+
+STARTS = table(
+    Word('checkpoint(path: string, skip: string = "")', "weights of an earlier run, without those that match `skip`", runs=False)
+)
+
+SOURCES = table(
+    Word("csv(path: string, inputs: list[string], target: names = none, label: string = none, split: list[float] = none)",
+         "columns of a CSV file: fields `input`, `target`, `label`"),
+    Word("npz(path: string, split: list[float] = none, whole: list[string] = none)", "the arrays of a NumPy archive, by their keys"),
+    Word("idx(images: string, labels: string, test_images: string = none, test_labels: string = none, split: list[float] = none)",
+         "images and labels as MNIST stores them: fields `image`, `label`"),
+    Word("text(path: string, unit: string = \"char\", vocab: int, window: int)", "windows of a text: fields `text`, `next`",
+         {"vocab": AT_LEAST_1, "window": AT_LEAST_1}, runs=False),
+    Word("images(path: string, size: int, channels: int = 3)", "a folder of pictures for each class: fields `image`, `label`",
+         {"size": AT_LEAST_1, "channels": Range(low=1, high=4)}, runs=False),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Known:
+    """A data set of the registry. `fields`: types; `settings`: what `dataset(name, ...)` takes for it; `sizes`: settings that are sizes."""
+
+    name: str
+    fields: Mapping[str, str]
+    classes: tuple[str, ...] = ()
+    settings: str = ""
+    doc: str = ""
+    runs: bool = True
+
+
+FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+DIGITS = tuple("0123456789")
+DATASETS: dict[str, Known] = {
+    row.name: row
+    for row in (
+        Known("fashion-mnist", {"image": "u8[batch, 1, 28, 28]", "label": "u8[batch]"}, FASHION, doc="Zalando's 70,000 articles"),
+        Known("digits", {"image": "u8[batch, 64]", "label": "u8[batch]"}, DIGITS, doc="1,797 handwritten digits, 8×8, 0 … 16 (UCI)"),
+        Known("digits-28", {"image": "u8[batch, 1, 28, 28]", "label": "u8[batch]"}, DIGITS, doc="handwritten digits, 28×28", runs=False),
+        Known(
+            "dates",
+            {
+                "source": "i64[batch, time]",
+                "length": "i64[batch]",
+                "target_in": "i64[batch, steps]",
+                "target": "i64[batch, steps]",
+            },
+            doc="dates in many forms to ISO form, by characters; 0 pads",
+            runs=False,
+        ),
+        Known(
+            "copy",
+            {"input": "f32[batch, time, bits]", "target": "f32[batch, time, bits]", "mask": "bool[batch, time, bits]"},
+            settings="length: list[int] = [1, 20], bits: int = 8",
+            doc="copy a sequence of bits (Graves et al. 2014)",
+            runs=False,
+        ),
+    )
+}

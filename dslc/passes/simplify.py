@@ -259,9 +259,9 @@ def broadcast_broadcast(site: Site) -> Val | None:
 
 
 def reduce_nothing(site: Site) -> Val | None:
-    """A sum, mean, maximum or minimum over axes of size 1 only is a reshape."""
+    """A sum, mean, maximum or minimum over axes of size 1 only is a reshape, unless a mask leaves values out."""
     x = site.inputs[0]
-    if any(x.type.shape[a] != Dim.of(1) for a in normal_axes(site.attr("axis"), x.type.rank)):
+    if len(site.inputs) > 1 or any(x.type.shape[a] != Dim.of(1) for a in normal_axes(site.attr("axis"), x.type.rank)):
         return None
     return x if x.type == site.type else reshape(x, attr_shape(site.type.shape))
 

@@ -152,9 +152,13 @@ REDUCE = {"sum": "ReduceSum", "mean": "ReduceMean", "max": "ReduceMax", "min": "
 
 @lowering(*REDUCE)
 def reduce(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
-    axes = axes_of(node, w.type(inputs[0]).rank)
+    x = inputs[0]
+    source = w.type(x)
+    mask = optional(node, inputs, 1).get("mask")
+    if mask is not None:  # only `sum` has one: what is masked adds nothing
+        x = w.emit("Where", [mask, x, w.constant(0, source.dtype)], source)
     keep = int(bool(node.attrs["keep"]))
-    w.emit(REDUCE[node.op], [inputs[0], w.ints(axes)], result(w, node), outputs[0], keepdims=keep, noop_with_empty_axes=1)
+    w.emit(REDUCE[node.op], [x, w.ints(axes_of(node, source.rank))], result(w, node), outputs[0], keepdims=keep, noop_with_empty_axes=1)
 
 
 @lowering("all")

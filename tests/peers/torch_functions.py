@@ -37,6 +37,11 @@ def every(x: Tensor, axis: Any) -> tuple[int, ...]:
     return tuple(range(x.dim())) if axis is None else axis if isinstance(axis, tuple) else (axis,)
 
 
+def masked_sum(x: Tensor, mask: Tensor | None = None, *, axis: Any, keep: bool) -> Tensor:
+    kept = x if mask is None else x.masked_fill(~mask, 0)
+    return kept.sum(every(x, axis), keepdim=keep, dtype=x.dtype)
+
+
 def all_true(x: Tensor, axis: Any, keep: bool) -> Tensor:
     for a in sorted((a % x.dim() for a in every(x, axis)), reverse=True):
         x = x.all(a, keepdim=keep)
@@ -228,6 +233,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "exp": torch.exp,
     "log": torch.log,
     "sqrt": torch.sqrt,
+    "softplus": lambda x: torch.logaddexp(x, torch.zeros_like(x)),
     "tanh": torch.tanh,
     "sigmoid": torch.sigmoid,
     "relu": torch.relu,
@@ -237,7 +243,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "heaviside": lambda x: torch.heaviside(x, x.new_zeros(())),
     "clip": lambda x, min, max: torch.clamp(x, min, max),
     "cast": lambda x, dtype: x.to(DTYPES[dtype]),
-    "sum": lambda x, axis, keep: x.sum(every(x, axis), keepdim=keep, dtype=x.dtype),
+    "sum": masked_sum,
     "mean": lambda x, axis, keep: x.mean(every(x, axis), keepdim=keep),
     "max": lambda x, axis, keep: x.amax(every(x, axis), keepdim=keep),
     "min": lambda x, axis, keep: x.amin(every(x, axis), keepdim=keep),

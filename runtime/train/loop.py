@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dslc.diagnostics import DataError, DivergedError, SpecError
+from dslc.parts import choose
 from dslc.program import Program, Training
 from runtime.errors import CannotRun, Diverged
 from runtime.step import Step, compile_step
@@ -26,7 +27,7 @@ from runtime.train.lock import locked
 from runtime.train.metrics import MetricsLog, is_better, judged, plain_names
 from runtime.train.progress import Moment, Progress
 from runtime.train.resume import Counters, check_same, restore, resumed_state, run_facts
-from runtime.train.run import BEST, CHECKPOINTS, LAST, choose_training, fill_folder, new_folder, read_state
+from runtime.train.run import BEST, CHECKPOINTS, LAST, fill_folder, new_folder, read_state
 from runtime.train.schedules import rate_factor
 from runtime.train.signals import Interrupts
 
@@ -95,7 +96,7 @@ def train(
     setting `steps` of the spec ends a training instead.
     Raises SpecError, DataError, DivergedError (the state before the bad step is then in `last`).
     """
-    chosen = choose_training(program, training)
+    chosen = choose(program, "train", training)
     _refuse(chosen)
     progress = progress or Progress()
     state = resumed_state(resume, progress) if resume is not None else None
@@ -245,16 +246,9 @@ def _encode(session: Session) -> bytes:
 
 
 def _refuse(training: Training) -> None:
-    """Raise SpecError for what can be checked but not run yet."""
-    refused = {
-        f"{len(training.steps)} steps": len(training.steps) != 1,
-        "`times`": any(step.times != 1 for step in training.steps),
-        "`start`": training.start is not None,
-        "a `train` without data": not training.data,
-    }
-    for what, is_there in refused.items():
-        if is_there:
-            raise SpecError(CannotRun(what=what, where=training.place))
+    """Raise SpecError for a training that draws nothing from any data; the step refuses the rest of what cannot run yet."""
+    if not training.data:
+        raise SpecError(CannotRun(what="a `train` without data", where=training.place))
 
 
 def _check_disk(session: Session) -> None:

@@ -16,18 +16,20 @@ import numpy as np
 
 from dslc.diagnostics import DataError, InternalError, SpecError
 from dslc.ir.types import DType
-from dslc.program import Program, Training
+from dslc.program import Program
 from dslc.syntax.reader import read_source
-from dslc.usage import ChooseOne, NoSuchPart, NothingOfKind, Unexpected, advice
+from dslc.usage import Unexpected
 from runtime.train.atomic import write_atomic
 from runtime.train.checkpoint import Checkpoint, load_checkpoint
 from runtime.train.errors import CheckpointBroken, RunFolderFault
 from runtime.train.metrics import NAME as METRICS
 from runtime.train.metrics import read_history
 from runtime.train.resolved import imported_files, program_hash, resolve_text, write_sources
+from runtime.train.schema import schema_files
 
 WRITTEN, RESOLVED, ENVIRONMENT, CHECKPOINTS = "spec.nn", "spec.resolved.nn", "env.json", "checkpoints"
-RESERVED = (WRITTEN, RESOLVED, ENVIRONMENT, METRICS, CHECKPOINTS, "lock")
+SCHEMA = "schema"  # the headers of data files whose fields only the files know, and what the spec imports
+RESERVED = (WRITTEN, RESOLVED, ENVIRONMENT, METRICS, CHECKPOINTS, SCHEMA, "lock")
 LAST, BEST = "last", "best"
 SHIPPED = "specs/"  # how shipped specs are called
 
@@ -53,21 +55,6 @@ class SavedRun:
     def meta(self) -> dict[str, Any]:
         """Counters, best metric, hashes, environment: see docs/training.md."""
         return self.state.meta
-
-
-def choose_training(program: Program, name: str | None) -> Training:
-    """The training of that name, or the only one (R21). Raises SpecError."""
-    trainings = program.trainings
-    if not trainings:
-        raise SpecError(NothingOfKind(path=program.path, kind="train", advice="only a spec with a `train` body can be trained"))
-    if name is None and len(trainings) > 1:
-        raise SpecError(ChooseOne(path=program.path, kind="train", names=", ".join(trainings), flag="--train NAME"))
-    if name is None:
-        return next(iter(trainings.values()))
-    if name not in trainings:
-        hint = advice(name, trainings, f"it has {', '.join(trainings)}")
-        raise SpecError(NoSuchPart(path=program.path, kind="train", found=name, advice=hint))
-    return trainings[name]
 
 
 def new_folder(out: Path | None, spec_path: Path) -> Path:
@@ -105,20 +92,31 @@ def _fault(folder: Path, problem: str, advice: str) -> DataError:
 def fill_folder(folder: Path, program: Program, training: str, spec_path: Path, environment: Mapping[str, Any]) -> None:
     """Write the spec (as written, resolved, and what it imports) and `env.json`; the resolved spec is checked to mean the same."""
     source = read_source(spec_path, spec_path.name)
-    texts = {WRITTEN: source.text, RESOLVED: resolve_text(source, program)}
-    write_sources(folder, str(folder), imported_files(source, spec_path.parent), RESERVED)
-    write_sources(folder, str(folder), texts, ())
+    imports = imported_files(source, spec_path.parent)
+    write_sources(folder, str(folder), imports, RESERVED)
+    write_sources(folder, str(folder), {WRITTEN: source.text, RESOLVED: resolve_text(source, program)}, ())
+    if excerpts := schema_files(program.trainings[training].data):
+        write_sources(folder / SCHEMA, str(folder), imports, excerpts)
+        for name, data in excerpts.items():
+            (folder / SCHEMA / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / SCHEMA / name).write_bytes(data)
     write_atomic(folder, ENVIRONMENT, (json.dumps(environment, indent=2) + "\n").encode())
     (folder / CHECKPOINTS).mkdir()
-    again = _load(folder, program.precision)
-    if program_hash(again, training) != program_hash(program, training):
+    again = load_resolved(folder, program.precision)
+    if training not in again.trainings or program_hash(again, training) != program_hash(program, training):
         raise InternalError(Unexpected(kind="resolved spec", detail=f"{RESOLVED} does not mean what {spec_path.name} means"))
 
 
-def _load(folder: Path, precision: DType) -> Program:
-    from dslc.load import load_program
+def load_resolved(folder: Path, precision: DType) -> Program:
+    """The program of a run folder, from what lies in it alone. Raises SpecError."""
+    from dslc.load import check_source
 
-    return load_program(folder / RESOLVED, precision=precision)[0]
+    source = read_source(folder / RESOLVED, f"{folder.name}/{RESOLVED}")
+    schema = folder / SCHEMA
+    program, found = check_source(source, folder=schema if schema.is_dir() else folder, precision=precision)
+    if program is None:
+        raise SpecError(found)
+    return program
 
 
 def open_run(path: Path, checkpoint: str = BEST) -> SavedRun:
@@ -132,7 +130,7 @@ def open_run(path: Path, checkpoint: str = BEST) -> SavedRun:
             folder, "is not a run folder: there is no spec.resolved.nn", "a run folder is what `dslc train` writes, `runs/NAME/0001`"
         )
     name, state, notes = read_state(folder, (checkpoint, LAST if checkpoint == BEST else BEST))
-    program = _load(folder, DType(state.meta["precision"]))
+    program = load_resolved(folder, DType(state.meta["precision"]))
     training = state.meta["training"]
     if training not in program.trainings or program_hash(program, training) != state.meta["spec_hash"]:
         raise _fault(folder, "spec.resolved.nn is not the spec that the checkpoint was made with", "the folder was changed after the run")

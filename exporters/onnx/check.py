@@ -37,7 +37,7 @@ class Subject:
     @cached_property
     def data(self) -> bytes:
         """The bytes of the file."""
-        return self.model.SerializeToString(deterministic=True)
+        return bytes(self.model.SerializeToString(deterministic=True))
 
 
 def own_lint(subject: Subject) -> str:

@@ -99,7 +99,7 @@ def describe(
     digest = sha256()
     for name in sorted(values):
         digest.update(f"{name} {values[name].dtype.name} {list(values[name].shape)}\n".encode())
-        digest.update(np.ascontiguousarray(values[name]).reshape(-1).view(np.uint8))
+        digest.update(np.ascontiguousarray(values[name]).reshape(-1).view(np.uint8).data)
     defaults = {port.name: port.default for port in network.inputs if port.default is not None}
     texts = {
         "dslc.network": network.name,

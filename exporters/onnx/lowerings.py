@@ -11,6 +11,7 @@ from typing import Any
 
 from dslc.ir.graph import Node
 from dslc.ir.types import Dim, DType, TensorType, tensor
+from dslc.ops.support import normal_axes
 from dslc.ops.window import pads_of
 from exporters.onnx.model import ELEMENT, Writer
 
@@ -45,10 +46,8 @@ def optional(node: Node, inputs: Sequence[str], required: int) -> dict[str, str]
 
 def axes_of(node: Node, rank: int) -> list[int]:
     """The attribute `axis` as a sorted list of non-negative axes; None means all."""
-    axis = node.attrs.get("axis")
-    if axis is None:
-        return list(range(rank))
-    return sorted(a % rank for a in (axis if isinstance(axis, tuple) else (axis,)))  # type: ignore[operator]
+    axis: Any = node.attrs.get("axis")
+    return list(normal_axes(axis, rank))
 
 
 # ---- constants and sizes ------------------------------------------------------------------------------------------------

@@ -150,16 +150,16 @@ def test_symbolic_sizes_are_computed() -> None:
     assert [dim.dim_param or dim.dim_value for dim in declared["wide"].type.tensor_type.shape.dim] == ["batch", "2*time", "width"]
 
 
-def test_a_window_needs_so_many_pixels() -> None:
+@pytest.mark.parametrize(("kernel", "sizes"), [(5, {(7, 7), (7, 19), (19, 7), (19, 19)}), (23, {(24, 24), (27, 27), (53, 53)})])
+def test_a_window_needs_so_many_pixels(kernel: int, sizes: set[tuple[int, int]]) -> None:
+    """The usual sizes where they fit, else the smallest that fits, an odd and a larger one."""
     b = Builder("Net")
-    x, w = b.input("input", "x", tensor("f32", "batch", 2, "h", "w")), b.input("weight", "Net.w", tensor("f32", 3, 2, 5, 5))
+    x, w = b.input("input", "x", tensor("f32", "batch", 2, "h", "w")), b.input("weight", "Net.w", tensor("f32", 3, 2, kernel, kernel))
     b.output("y", F.max_pool(F.conv(x, w), kernel=2))
     report, _ = exported(b.build())
-    assert [row.sizes for row in report.parity if row.backend == "onnx.reference"] == [
-        {"batch": 2, "h": 6, "w": 6},
-        {"batch": 1, "h": 9, "w": 9},
-        {"batch": 1, "h": 17, "w": 17},
-    ] or all(row.sizes["h"] >= 6 for row in report.parity)
+    found = {(row.sizes["h"], row.sizes["w"]) for row in report.parity}
+    assert found <= sizes
+    assert len(found) >= 2
 
 
 # ---- faults: no file is written -------------------------------------------------------------------------------------------------

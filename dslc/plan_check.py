@@ -46,7 +46,7 @@ class PlanCheck:
 
     def steps(self) -> None:
         """Every node that is no constant and no view is a step, in order; in-place steps overwrite only what nobody reads later."""
-        wanted = [at for at, node in enumerate(self.graph.nodes) if node.op not in ("constant", "reshape")]
+        wanted = [at for at, node in enumerate(self.graph.nodes) if node.op not in ("constant", "reshape", "flatten")]
         if [step.node for step in self.plan.steps] != wanted:
             self.fail("its steps", "they are not the nodes that run, in order")
         for number, step in enumerate(self.plan.steps):
@@ -62,7 +62,7 @@ class PlanCheck:
                 self.fail(node.address, "it does not lie over the input that it names")
 
     def places(self) -> None:
-        views = {node.outputs[0]: node.inputs[0] for node in self.graph.nodes if node.op == "reshape"}
+        views = {node.outputs[0]: node.inputs[0] for node in self.graph.nodes if node.op in ("reshape", "flatten")}
         for id, buffer in enumerate(self.plan.buffers):
             type = self.graph.types[id]
             if buffer.bytes != type.bytes.evaluate(self.plan.dims):

@@ -117,7 +117,9 @@ class Splitter:
 
     def wrong(self, node: Node | None, reason: str, name: str = "") -> Sort:
         place = (node.place or node.address) if node is not None else "its declaration"
-        self.errors.append(NotJoinable(name=name or self.affected(node), place=place, reason=reason))
+        error = NotJoinable(name=name or self.affected(node), place=place, reason=reason)
+        if error not in self.errors:
+            self.errors.append(error)
         return "wrong"
 
     def affected(self, node: Node | None) -> str:
@@ -239,19 +241,18 @@ def mixing(graph: Graph, node: Node) -> str:
         return "`arange` counts the samples within a batch"
     if node.op == "reshape":
         return "" if same_place(graph.types[node.inputs[0]], graph.types[node.outputs[0]]) else "`reshape` mixes the samples of a batch"
-    if node.op in ALONG and along_batch(graph, node):
+    if along_batch(graph, node):
         return f"`{node.op}` works along the axis `batch`"
     return ""
 
 
-ALONG = frozenset(["softmax", "log_softmax", "argmax", "argmin", "split", "gather", "cumsum", "layer_norm", "take_along", "stack_slice"])
-
-
 def along_batch(graph: Graph, node: Node) -> bool:
-    """Whether the `axis` of an operator that looks at all of it is the batch axis."""
-    x = graph.types[node.inputs[0]]
+    """Whether the `axis` of an operator that looks at all of it is the batch axis. A concatenation only makes more samples."""
     axis: Any = node.attrs.get("axis")
-    return axis is not None and not set(normal_axes(axis, x.rank)).isdisjoint(batch_axes(x))
+    if axis is None or not node.inputs or node.op in ("concat", "stack") or lookup(node.op).kind == "reduce":
+        return False
+    x = graph.types[node.inputs[0]]
+    return not set(normal_axes(axis, x.rank)).isdisjoint(batch_axes(x))
 
 
 def same_place(before: TensorType, after: TensorType) -> bool:

@@ -214,8 +214,8 @@ def own_shape(site: Site) -> Val | None:
 
 
 def reshape_reshape(site: Site) -> Val | None:
-    """reshape(reshape(x, s), t) = reshape(x, t)"""
-    node = site.maker(site.inputs[0], "reshape")
+    """reshape(reshape(x, s), t) = reshape(x, t); `flatten` is a reshape"""
+    node = site.maker(site.inputs[0], "reshape") or site.maker(site.inputs[0], "flatten")
     if node is None:
         return None
     source = site.val(node.inputs[0])
@@ -266,6 +266,13 @@ def reduce_nothing(site: Site) -> Val | None:
     return x if x.type == site.type else reshape(x, attr_shape(site.type.shape))
 
 
+def join_of_one(site: Site) -> Val | None:
+    """concat([x]) = x, and stack([x]) is a reshape."""
+    if len(site.inputs) > 1:
+        return None
+    return site.same(site.inputs[0]) or reshape(site.inputs[0], attr_shape(site.type.shape))
+
+
 RULES: dict[str, tuple[Rule, ...]] = {
     "add": (neutral(0, (0, 1)), add_negative),
     "subtract": (neutral(0, (1,)), subtract_negative),
@@ -276,6 +283,12 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "where": (same_arms,),
     "cast": (own_dtype, there_and_back),
     "reshape": (own_shape, reshape_reshape),
+    "flatten": (own_shape, reshape_reshape),
+    "slice": (own_shape,),
+    "pad": (own_shape,),
+    "split": (own_shape,),  # into one part
+    "concat": (join_of_one,),
+    "stack": (join_of_one,),
     "transpose": (transpose_identity, transpose_transpose, transpose_of_units),
     "broadcast": (own_shape, broadcast_broadcast),
     "sum": (reduce_nothing,),

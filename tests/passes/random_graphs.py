@@ -95,7 +95,10 @@ class Growth:
             self.builder.output(f"value{value.id}", value)
 
     def apply(self, row: Op, case: Case, symbolic: int) -> tuple[Val, ...]:
-        inputs = [self.argument(array, symbolic if at == 0 or symbolic > 1 else 0) for at, array in enumerate(case.inputs)]
+        inputs = [
+            self.argument(array, symbolic if at == 0 or symbolic > 1 else 0)
+            for at, array in enumerate(case.inputs[: len(case.inputs) - row.random])
+        ]
         attrs = dict(case.attrs)
         if row.random:
             inputs.append(self.builder.key())

@@ -1,0 +1,164 @@
+"""Accumulation over batches of uneven size gives what the whole split at once gives (R15, R16); what cannot be joined is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dslc.diagnostics import SpecError
+from dslc.interpret import interpret
+from dslc.ir.types import DType, tensor
+from dslc.ir.verify import verify
+from dslc.ops.value import Builder, F, Val
+from dslc.passes.accumulate import accumulate
+from dslc.passes.errors import NotJoinable
+from dslc.passes.pipeline import optimize
+
+JOIN = {"sum": np.add, "max": np.maximum, "min": np.minimum, "all": np.logical_and}
+RNG = np.random.default_rng(7)
+SAMPLES = 23
+ARRAYS = {
+    "x": RNG.normal(size=(SAMPLES, 4)),
+    "t": RNG.normal(size=(SAMPLES, 4)),
+    "label": RNG.integers(0, 4, SAMPLES),
+    "mask": RNG.integers(0, 2, SAMPLES).astype(bool),
+    "importance": RNG.uniform(0, 1, SAMPLES),
+    "steps": RNG.normal(size=(SAMPLES, 3, 4)),
+    "w": RNG.normal(size=(4,)),
+}
+TYPES = {
+    "x": tensor("f64", "batch", 4),
+    "t": tensor("f64", "batch", 4),
+    "label": tensor("i64", "batch"),
+    "mask": tensor("bool", "batch"),
+    "importance": tensor("f64", "batch"),
+    "steps": tensor("f64", "batch", 3, 4),
+    "w": tensor("f64", 4),
+}
+
+
+class Fields:
+    """`d.x` is the data field `x` of the graph under construction; `d.w` a weight."""
+
+    def __init__(self) -> None:
+        self.builder = Builder("metrics")
+        self.known: dict[str, Val] = {}
+
+    def __getattr__(self, name: str) -> Val:
+        if name not in self.known:
+            self.known[name] = self.builder.input("weight" if name == "w" else "data", name, TYPES[name])
+        return self.known[name]
+
+    def number(self, dim: object, dtype: DType = DType.f64) -> Val:
+        return self.builder.one("size", (), dim=dim, dtype=dtype)  # type: ignore[arg-type]
+
+
+def positive(x: Val) -> Val:
+    return F.cast(F.greater(x, x.builder.constant(0, DType.f64)), dtype=DType.f64)
+
+
+METRICS: dict[str, Callable[[Fields], Val]] = {
+    "mean": lambda d: F.mean(d.x),
+    "exponential of the mean": lambda d: F.exp(F.mean(d.x * d.x)),
+    "root of the mean square": lambda d: F.sqrt(F.mean((d.x - d.t) * (d.x - d.t))),
+    "mean by axis": lambda d: F.mean(d.x, axis=0),
+    "mean over the batch, kept": lambda d: F.mean(d.steps, axis=(0, 2), keep=True),
+    "maximum of means": lambda d: F.max(F.mean(d.x, axis=0)),
+    "mean of maxima": lambda d: F.mean(F.max(d.x, axis=1)),
+    "precision": lambda d: F.sum(positive(d.x) * positive(d.t)) / F.sum(positive(d.x)),
+    "f1": lambda d: F.sum(positive(d.x) * positive(d.t)) * 2 / (F.sum(positive(d.x)) + F.sum(positive(d.t))),
+    "maximum": lambda d: F.max(d.x),
+    "minimum over the batch": lambda d: F.min(d.steps, axis=0),
+    "range": lambda d: F.max(d.x) - F.min(d.x),
+    "all": lambda d: F.all(F.greater(d.x, d.builder.constant(-9, DType.f64))),
+    "number of samples": lambda d: F.sum(d.x) / d.number(d.x.type.shape[0]),
+    "size with a rest": lambda d: F.sum(d.x) / d.number(d.x.type.shape[0] * 3 + 2),
+    "variance by moments": lambda d: F.mean(d.x * d.x) - F.mean(d.x) * F.mean(d.x),
+    "with a penalty": lambda d: F.mean(d.x * d.w) + F.sum(d.w * d.w),
+    "of weights only": lambda d: F.sum(d.w * d.w),
+    "of transposed values": lambda d: F.mean(F.transpose(d.steps, axes=(1, 0, 2)), axis=1),
+    "of flat values": lambda d: F.mean(F.reshape(d.steps, shape=(d.x.type.shape[0], 12)), axis=0),
+    "of samples joined with steps": lambda d: F.mean(F.reshape(d.steps, shape=(d.x.type.shape[0] * 3, 4)), axis=0),
+    "cross entropy": lambda d: F.cross_entropy(d.x, d.label),
+    "perplexity": lambda d: F.exp(F.cross_entropy(d.x, d.label)),
+    "cross entropy, one label ignored": lambda d: F.cross_entropy(d.x, d.label, ignore=1),
+    "cross entropy, masked": lambda d: F.cross_entropy(d.x, d.label, d.mask, optional=("mask",)),
+    "cross entropy, weighted": lambda d: F.cross_entropy(d.x, d.label, d.importance, optional=("weight",), smoothing=0.1),
+    "cross entropy of each": lambda d: F.max(F.cross_entropy(d.x, d.label, each=True)),
+    "mean squared error": lambda d: F.mse(d.x, d.t),
+    "accuracy": lambda d: F.accuracy(d.x, d.label),
+    "accuracy by hand": lambda d: F.mean(F.cast(F.equal(F.argmax(d.x), d.label), dtype=DType.f64)),
+    "sum of losses": lambda d: F.cross_entropy(d.x, d.label) + 0.5 * F.mse(d.x, d.t),
+}
+
+splits = st.lists(st.integers(1, SAMPLES - 1), max_size=5).map(lambda cuts: [0, *sorted(set(cuts)), SAMPLES])
+
+
+@pytest.mark.parametrize("name", METRICS)
+@settings(max_examples=8, deadline=None)
+@given(cuts=splits)
+def test_batches_give_what_the_whole_gives(name: str, cuts: list[int]) -> None:
+    fields = Fields()
+    fields.builder.output("metric.m", METRICS[name](fields))
+    graph = fields.builder.build()
+    arrays = {item.name: ARRAYS[item.name] for item in graph.inputs}
+    parts = accumulate(graph)
+    verify(parts.batch)
+    verify(parts.final)
+    joined: dict[str, np.ndarray] = {}
+    for start, stop in pairwise(cuts):
+        batch = {key: array if key == "w" else array[start:stop] for key, array in arrays.items()}
+        for key, value in interpret(optimize(parts.batch), np, batch).items():
+            joined[key] = JOIN[parts.combine[key]](joined[key], value) if key in joined else value
+    found = interpret(optimize(parts.final), np, joined)
+    np.testing.assert_allclose(found["metric.m"], interpret(graph, np, arrays)["metric.m"], rtol=1e-12, atol=1e-14)
+    assert found["metric.m"].dtype == graph.types[graph.output("metric.m")].dtype.numpy
+
+
+REFUSED: dict[str, tuple[Callable[[Fields], Val], str]] = {
+    "variance": (lambda d: F.mean((d.x - F.mean(d.x)) * (d.x - F.mean(d.x))), "meets values of single samples"),
+    "still by sample": (lambda d: F.sum(d.x, axis=1), "still has the axis `batch`"),
+    "covariance": (lambda d: F.transpose(d.x, axes=(1, 0)) @ d.t, "`matmul` mixes the samples"),
+    "every pair": (lambda d: F.mean(d.x @ F.transpose(d.x, axes=(1, 0))), "combines every sample with every other"),
+    "softmax over samples": (lambda d: F.max(F.softmax(d.x, axis=0)), "along the axis `batch`"),
+    "last sample": (lambda d: F.argmax(d.x, axis=0), "`argmax` mixes the samples"),
+    "square of the number": (lambda d: d.number(d.x.type.shape[0] * d.x.type.shape[0]), "not proportional"),
+    "scrambled": (lambda d: F.max(F.reshape(d.x, shape=(4, d.x.type.shape[0])), axis=1), "`reshape` mixes"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_joined_is_refused_with_its_place(name: str) -> None:
+    write, reason = REFUSED[name]
+    fields = Fields()
+    fields.builder.place = "specs/net.nn:4:2"
+    fields.builder.output("metric.m", write(fields))
+    with pytest.raises(SpecError) as caught:
+        accumulate(fields.builder.build())
+    (diagnostic,) = caught.value.diagnostics
+    assert isinstance(diagnostic, NotJoinable)
+    assert (diagnostic.code, diagnostic.name, diagnostic.place) == ("metric-not-joinable", "metric.m", "specs/net.nn:4:2")
+    assert reason in diagnostic.message
+
+
+def test_float32_sums_are_joined_in_float64() -> None:
+    builder = Builder("metrics")
+    builder.output("metric.m", F.sum(builder.input("data", "x", tensor("f32", "batch"))))
+    parts = accumulate(builder.build())
+    assert [parts.batch.types[item.id].dtype for item in parts.batch.outputs] == [DType.f64]
+    assert [parts.final.types[item.id].dtype for item in parts.final.outputs] == [DType.f32]
+
+
+def test_updates_stay_with_the_batch() -> None:
+    builder = Builder("metrics")
+    x, seen = builder.input("data", "x", tensor("f32", "batch")), builder.input("state", "seen", tensor("f32"))
+    builder.output("metric.m", F.mean(x))
+    builder.update("seen", seen + 1)
+    parts = accumulate(builder.build())
+    assert [item.name for item in parts.batch.updates] == ["seen"]
+    assert parts.final.updates == ()

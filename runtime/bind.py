@@ -77,7 +77,7 @@ class Binder:
     def cut(self, kernel: Kernel, call: Call, split: Split, part: slice, thread: int) -> Piece:
         inputs = tuple(along(array, axis, part) for array, axis in zip(call.inputs, split.inputs, strict=True))
         outputs = tuple(along(array, axis, part) for array, axis in zip(call.outputs, split.outputs, strict=True))
-        return self.piece(kernel, replace(call, inputs=inputs, outputs=outputs), thread)
+        return self.piece(kernel, replace(call, inputs=inputs, outputs=outputs, start=part.start), thread)
 
     def addends(self, kernel: Kernel, call: Call, split: Split) -> tuple[Lanes, None, list[Piece]]:
         """Every thread computes its own sum; the first one's place is the result, to which the others are added at the end."""

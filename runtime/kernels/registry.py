@@ -21,7 +21,8 @@ Step = Callable[[], object]
 class Call:
     """One application of an operator to arrays.
 
-    attrs: resolved (no symbolic sizes); scratch(shape, dtype) gives memory that lasts as long as the calls of this node run.
+    attrs: resolved (no symbolic sizes); scratch(shape, dtype) gives memory that lasts as long as the calls of this node run;
+    start: where the piece begins along the axis that was cut.
     """
 
     op: str
@@ -30,6 +31,7 @@ class Call:
     attrs: Mapping[str, Any]
     scratch: Callable[[Sequence[int], str], Array]
     xp: Any
+    start: int = 0
 
 
 @dataclass(frozen=True)

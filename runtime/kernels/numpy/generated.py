@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from dslc.ops.infer import evaluate
+from dslc.ops.support import normal_axes
 from dslc.ops.table import lookup
 from runtime.kernels.numpy.lower import lower
 from runtime.kernels.numpy.trace import Tape, Traced, Untraceable
 from runtime.kernels.registry import Call, Kernel, Signature, Split, Step
 
 Spec = tuple[tuple[int, ...], str]
-ROWWISE = frozenset({"softmax", "log_softmax", "layer_norm"})  # independent along every axis but `axis`
+ROWWISE = frozenset({"softmax", "log_softmax", "normalize"})  # independent along every axis but `axis`
 CHUNK_BYTES = 1 << 17  # of the widest result: an operand or two more, and all lie in a second-level cache
 
 
@@ -60,7 +61,7 @@ def split_traced(signature: Signature) -> Split | None:
 def rowwise(signature: Signature) -> bool:
     rank = len(signature.inputs[0][0]) if signature.inputs else 0
     axis = signature.attrs.get("axis")
-    return signature.op in ROWWISE and rank > 1 and isinstance(axis, int) and axis % rank != 0
+    return signature.op in ROWWISE and rank > 1 and 0 not in normal_axes(axis, rank)
 
 
 def split_rows(signature: Signature) -> Split | None:

@@ -39,6 +39,11 @@ def split(signature: Signature) -> Split | None:
     return Split((axis,), (place,), shape[axis], grain=max(1, shape[axis] * (SMALL // 2) // elements))
 
 
+def plain(signature: Signature) -> bool:
+    """Without a mask."""
+    return len(signature.inputs) == 1
+
+
 def argmax(call: Call) -> list[Step]:
     (x,), (y,) = call.inputs, call.outputs
     return [partial(np.argmax, x, call.attrs["axis"], y)]
@@ -50,6 +55,6 @@ def native_index(signature: Signature) -> bool:
 
 
 def register(registry: Registry) -> None:
-    registry.tune(*REDUCTIONS, split=split)(reduction)
+    registry.tune(*REDUCTIONS, split=split, fits=plain)(reduction)
     registry.tune("mean", split=split)(mean)
     registry.tune("argmax", fits=native_index)(argmax)

@@ -42,6 +42,10 @@ class Traced:
     def T(self) -> Traced:
         return self.tape.view(lambda x: x.T, self)
 
+    @property
+    def real(self) -> Traced:
+        return self
+
     def astype(self, dtype: Any, copy: bool = True) -> Traced:
         return self.tape.cast(self, np.dtype(dtype))
 

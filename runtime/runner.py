@@ -1,0 +1,90 @@
+"""Executors that grow: planned for a first size, planned anew where a larger one comes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dslc.diagnostics import DataError
+from dslc.interpret import bind_dims
+from dslc.ir.graph import Graph
+from runtime.device import Array, Device
+from runtime.errors import BadField
+from runtime.executor import Executor
+from runtime.workers import Workers
+
+
+class Runner:
+    """Runs a graph at any size over shared parameters (`storage`, by input name)."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        device: Device,
+        dims: Mapping[str, int],
+        storage: Mapping[str, Array],
+        workers: Workers | None,
+        contiguous: Sequence[str] = (),
+    ) -> None:
+        self.graph = graph
+        self.device = device
+        names = {item.name for item in graph.inputs}
+        self.storage = {name: array for name, array in storage.items() if name in names}
+        self.workers = workers
+        self.contiguous = contiguous
+        self.keyed = next((item.name for item in graph.inputs if item.kind == "key"), None)
+        self.first = {name: dims[name] for name in graph.dims if name in dims}
+        self.planned: Executor | None = None
+        if set(self.first) == set(graph.dims):
+            self.plan(self.first)
+
+    @property
+    def executor(self) -> Executor:
+        """The present executor; where sizes other than the batch are open, there is one only after the first run."""
+        if self.planned is None:
+            self.plan({name: self.first.get(name, 1) for name in self.graph.dims})
+        assert self.planned is not None
+        return self.planned
+
+    def plan(self, dims: Mapping[str, int]) -> None:
+        self.planned = Executor(self.graph, self.device, dims, contiguous=self.contiguous, storage=self.storage, workers=self.workers)
+        self.planned.gradients[...] = 0  # the gaps between gradients
+
+    def run(self, arrays: Mapping[str, Any], key: tuple[int, int, int]) -> dict[str, Array]:
+        """Outputs of a batch; views that are valid until the next run."""
+        if self.keyed is not None:
+            arrays = {**arrays, self.keyed: np.array(key, np.int64)}
+        dims = bind_dims(self.graph, self.storage | dict(arrays))
+        if self.planned is None or not self.planned.plan.fits(dims):
+            known = self.planned.plan.dims if self.planned is not None else self.first
+            self.plan({name: max(size, known.get(name, 1)) for name, size in dims.items()})
+        return self.executor.run(arrays, dims)
+
+
+def fields_of(graph: Graph, fields: Mapping[str, Any], storage: Mapping[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
+    """The data inputs of a graph from fields by name (`data.image`, or `image` where one source has it), as arrays of their dtypes.
+
+    Numbers become arrays of the input's fixed shape. Raises DataError for what is missing or unknown.
+    """
+    wanted = {item.name: graph.types[item.id] for item in graph.inputs if item.kind in ("input", "data") and item.name not in storage}
+    names = {name: name if name in fields else name.partition(".")[2] for name in wanted}
+    found = {}
+    for name, short in names.items():
+        if short not in fields:
+            raise DataError(BadField(field=name, reason=f"it is missing; given are {', '.join(fields) or 'none'}"))
+        found[name] = as_typed(name, fields[short], wanted[name])
+    return found
+
+
+def as_typed(name: str, value: Any, type: Any) -> np.ndarray[Any, Any]:
+    array = np.asarray(value)
+    if array.ndim == 0 and type.rank and not type.names:
+        array = np.broadcast_to(array, type.sizes({}))
+    dtype = np.dtype(type.dtype.numpy)
+    if array.dtype == dtype:
+        return array
+    if not np.can_cast(array.dtype, dtype, "same_kind") and not (array.dtype.kind in "iu" and dtype.kind in "iuf"):
+        raise DataError(BadField(field=name, reason=f"the array is {array.dtype}, {dtype} is needed"))
+    return array.astype(dtype)

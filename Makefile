@@ -35,14 +35,21 @@ $(VENV)/.test: $(BIN)/python pyproject.toml
 setup: $(VENV)/.test
 
 demo: $(VENV)/.core
-	@$(BIN)/python -m dslc train lenet --epochs 3 --out runs/demo
-	@$(BIN)/python -m dslc export runs/demo --output runs/demo/lenet.onnx
+	@rm -rf runs/demo
+	@$(BIN)/dslc train lenet --epochs 3 --out runs/demo
+	@echo
+	@echo "loss and accuracy on 2,000 test images it has never seen (dslc eval runs/demo):"
+	@$(BIN)/dslc eval runs/demo
+	@echo
+	@echo "as ONNX, checked and compared with onnx.reference and onnxruntime (dslc export runs/demo):"
+	@$(BIN)/dslc export runs/demo --output runs/demo/lenet.onnx
 	@echo
 	@echo "What to try next:"
-	@echo "  $(BIN)/dslc show lenet                             the layer table"
-	@echo "  $(BIN)/dslc eval runs/demo                         accuracy on the test split"
-	@echo "  $(BIN)/dslc new mine && $(BIN)/dslc train mine.nn      a spec of your own"
-	@echo "  $(BIN)/dslc --help                                 everything else"
+	@echo "  $(BIN)/dslc show lenet                                 its layers with shapes, parameters and memory"
+	@echo "  $(BIN)/dslc show lenet --graph lenet.svg               its picture"
+	@echo "  $(BIN)/dslc train lenet --set lr=0.02 --epochs 5       other settings"
+	@echo "  $(BIN)/dslc new mine && $(BIN)/dslc train mine.nn    a spec of your own"
+	@echo "  $(BIN)/dslc --help                                     everything else"
 
 test: $(VENV)/.test
 	@$(BIN)/python -m pytest

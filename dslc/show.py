@@ -164,7 +164,12 @@ MACS: dict[str, Callable[[TensorType, list[TensorType]], Dim]] = {
 
 
 def macs(node: Node, graph: Graph) -> Dim:
-    """Multiply-adds of the operators that consist of them (convolutions and matrix products), for one sample."""
+    """Multiply-adds of convolutions and matrix products for one sample; those of a scan for all its steps."""
+    if node.body is not None:
+        inner = sum((macs(inner, node.body) for inner in node.body.nodes), Dim.of(0))
+        sequences, carries = node.attrs.get("sequences"), node.attrs.get("carries")
+        along = graph.types[node.inputs[0] if sequences else node.outputs[int(str(carries))]]
+        return inner * along.shape[1].substitute(ONE)
     count = MACS.get(node.op)
     if count is None:
         return Dim.of(0)

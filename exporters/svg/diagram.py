@@ -218,3 +218,14 @@ def join(parts: list[Part], graph: Graph) -> list[Part]:
         upper.outputs = part.outputs
         makers[part.outputs[0]] = upper
     return kept
+
+
+def shape(diagram: Diagram, value: int) -> str:
+    """`20 × 24 × 24`: without the batch axis; the dtype where it is no float."""
+    type = diagram.types[value]
+    sizes = [str(size) for size in type.shape]
+    sizes = sizes[1:] if sizes[:1] == ["batch"] else sizes
+    words = " × ".join(f"({size})" if " " in size else size for size in sizes)
+    if not words:
+        return "scalar" if type.dtype.is_float else str(type.dtype)
+    return words if type.dtype.is_float else f"{type.dtype} {words}"

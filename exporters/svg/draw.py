@@ -6,7 +6,7 @@ from html import escape
 from itertools import pairwise
 
 from exporters.svg.columns import Column, fold
-from exporters.svg.diagram import ROOT, Diagram, Part
+from exporters.svg.diagram import ROOT, Diagram, Part, shape
 from exporters.svg.layout import Edge
 from exporters.svg.levels import PAD, ROW, TITLE, Layout, Level
 
@@ -109,18 +109,19 @@ def edges_of(level: Level, column: Column, diagram: Diagram) -> list[str]:
 
 def shapes_of(level: Level, column: Column, diagram: Diagram) -> list[str]:
     """The shape of each value where it leaves its maker: on the side to which no edge bends."""
-    edges: dict[tuple[int, int], list[Edge]] = {}
+    edges: dict[int, list[Edge]] = {}
     for edge in level.edges:
         member = level.members[edge.source] if edge.source < len(level.members) else ROOT
         if isinstance(member, Part) and column.first <= level.items[edge.source].layer <= column.last:
-            edges.setdefault((edge.source, edge.value), []).append(edge)
+            edges.setdefault(edge.source, []).append(edge)
     out = []
-    for (_, value), fan in edges.items():
-        x, y = fan[0].points[0]
-        turns = {(ahead > x + 1) - (ahead < x - 1) for edge in fan for ahead, _ in edge.points[1:2]}
-        dx, anchor = (-7, "end") if turns == {1} or turns == {0, 1} else (0, "middle") if turns == {-1, 1} else (7, "start")
-        words = shape(diagram, value)
-        dy = 30 if anchor == "middle" else 16
+    for fan in edges.values():
+        x, y = max(edge.points[0] for edge in fan)
+        turns = {(edge.points[1][0] > x + 1) - (edge.points[1][0] < x - 1) for edge in fan}
+        several = len({edge.value for edge in fan}) > 1
+        to_left, between = turns <= {0, 1} and 1 in turns, turns == {-1, 1}
+        dx, dy, anchor = (7, 16, "start") if several else (-7, 16, "end") if to_left else (0, 30, "middle") if between else (7, 16, "start")
+        words = " | ".join(dict.fromkeys(shape(diagram, edge.value) for edge in fan))
         out.append(text(x + column.dx + dx, y + column.dy + dy, words, "shape", f' text-anchor="{anchor}"'))
     return out
 
@@ -190,14 +191,3 @@ def rect(x: float, y: float, width: float, height: float, name: str, radius: flo
 def text(x: float, y: float, words: str, name: str, more: str = "") -> str:
     kind = f' class="{name}"' if name else ""
     return f'<text{kind} x="{x:.1f}" y="{y:.1f}"{more}>{escape(words)}</text>'
-
-
-def shape(diagram: Diagram, value: int) -> str:
-    """`20 × 24 × 24`: without the batch axis; the dtype where it is no float."""
-    type = diagram.types[value]
-    sizes = [str(size) for size in type.shape]
-    sizes = sizes[1:] if sizes[:1] == ["batch"] else sizes
-    words = " × ".join(f"({size})" if " " in size else size for size in sizes)
-    if not words:
-        return "scalar" if type.dtype.is_float else str(type.dtype)
-    return words if type.dtype.is_float else f"{type.dtype} {words}"

@@ -15,7 +15,7 @@ from math import copysign
 
 APART = 28.0  # between neighbours of a layer
 GAP = 38.0  # between layers: room for an arrow and the shape beside it
-TAIL = 24.0  # above the last layer where values leave by ports
+TAIL = 24.0  # before a layer where values leave by ports, and after one where they enter and do not branch
 SIDE = 0.002  # pull of an edge that skips layers, beside 1.0 of a direct one
 SWEEPS = 8
 
@@ -74,7 +74,7 @@ def arrange(items: list[Item], edges: list[Edge]) -> tuple[float, float]:
     layers = ordered(layers, [pair for chain in chains for pair in pairwise(chain)])
     attach(items, edges, chains, layers)
     place(nodes, layers, links(edges, chains))
-    bottoms = stack(nodes, layers)
+    bottoms = stack(nodes, layers, [gap(layer, following, nodes, edges) for layer, following in pairwise(layers)])
     for edge, chain in zip(edges, chains, strict=True):
         edge.points = trace(nodes, edge, chain, bottoms)
     left = min(node.x - node.width / 2 for node in nodes)
@@ -246,17 +246,25 @@ def spread(nodes: Sequence[Item], layer: Sequence[int], wishes: Sequence[float],
 # ---- y and edges --------------------------------------------------------------------------------------------------------------
 
 
-def stack(nodes: Sequence[Item], layers: Sequence[Sequence[int]]) -> list[float]:
+def gap(layer: Sequence[int], following: Sequence[int], nodes: Sequence[Item], edges: Sequence[Edge]) -> float:
+    """The room between two layers: less where there is no shape to write and no curve to draw."""
+    if nodes[following[0]].pin == "last":
+        return TAIL
+    leaving = sum(edge.source in layer for edge in edges)
+    return TAIL if nodes[layer[0]].pin == "first" and leaving == len(layer) else GAP
+
+
+def stack(nodes: Sequence[Item], layers: Sequence[Sequence[int]], gaps: Sequence[float]) -> list[float]:
     """Layers one under the other, items in the middle of theirs; returns where each layer ends."""
     top, bottoms = 0.0, []
-    for layer in layers:
+    for layer, below in zip(layers, [*gaps, 0.0], strict=True):
         height = max(nodes[node].height for node in layer)
         for node in layer:
             nodes[node].y = top + (height - nodes[node].height) / 2
             if not nodes[node].height:  # a waypoint runs through the whole layer
                 nodes[node].y = top
         bottoms.append(top + height)
-        top += height + (TAIL if len(bottoms) == len(layers) - 1 and nodes[layers[-1][0]].pin == "last" else GAP)
+        top += height + below
     return bottoms
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from exporters.svg.diagram import ROOT, Call, Diagram, Part
+from exporters.svg.diagram import ROOT, Call, Diagram, Part, shape
 from exporters.svg.layout import Edge, Item, arrange, evenly
 
 ROW = 24.0  # one line of a card
@@ -74,8 +74,15 @@ class Layout:
                     made.edges.append(Edge(source, at, value, self.leaves(members, source, value, inner), into))
         for value, at in made.exits.items():
             made.edges.append(Edge(home[value], at, value, self.leaves(members, home[value], value, inner), 0.0))
-        made.width, made.height = arrange(made.items, made.edges)
+        width, made.height = arrange(made.items, made.edges)
+        made.width = max([width, *self.label_ends(made)])
         return made
+
+    def label_ends(self, level: Level) -> Iterator[float]:
+        """Where the shapes beside edges end on the right."""
+        for edge in level.edges:
+            if edge.source < len(level.members) and isinstance(level.members[edge.source], Part):
+                yield edge.points[0][0] + 7 + text_width(shape(self.diagram, edge.value), 11.5)
 
     def add_ports(self, group: Call, level: Level, home: dict[int, int]) -> None:
         """Items of no height for the values that enter (first layer) and leave (last layer)."""

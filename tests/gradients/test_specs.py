@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +14,12 @@ from dslc.interpret import interpret
 from dslc.ir.graph import Graph
 from dslc.ir.types import DType, TensorType, tensor
 from dslc.load import load_program, specs_folder
-from dslc.ops.philox import stream_of, uniform
 from dslc.ops.value import F, Val
 from dslc.passes.differentiate import differentiate
 from dslc.passes.drop_dead import drop_dead
 from dslc.passes.rewrite import resume
 from dslc.program import Network
+from tests.peers.values import draw, weight
 
 TRAINED = ("xor", "softmax", "mlp", "lenet")
 NETWORKS = ("resnet20", "vgg8")  # without a `train`: the tests put a loss behind them
@@ -73,11 +72,6 @@ def with_loss(net: Network) -> Graph:
 # ---- values -----------------------------------------------------------------------------------------------------------------
 
 
-def draw(name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Uniform numbers in [0, 1), a different stream for each name."""
-    return np.asarray(uniform(np, np.array([7, 0, 0], np.int64), stream_of(name), shape, np.dtype("float64")))
-
-
 def arrays(graph: Graph) -> dict[str, np.ndarray]:
     found = {"key": np.array([1, 0, 0], np.int64)}
     for item in graph.inputs:
@@ -86,17 +80,6 @@ def arrays(graph: Graph) -> dict[str, np.ndarray]:
             values = weight(item.name, type) if item.kind in ("weight", "state") else data(item.name, type)
             found[item.name] = values.astype(type.dtype.numpy)
     return found
-
-
-def weight(name: str, type: TensorType) -> np.ndarray:
-    """Kernels of about unit gain, vectors around 0, factors and variances around 1."""
-    values = draw(name, type.sizes({}))
-    if name.endswith((".gamma", ".var")):
-        return 0.5 + values
-    if values.ndim < 2:
-        return 0.2 * values - 0.1
-    fan_in = values.shape[0] if values.ndim == 2 else prod(values.shape[1:])
-    return (2 * values - 1) * (6 / fan_in) ** 0.5
 
 
 def data(name: str, type: TensorType) -> np.ndarray:

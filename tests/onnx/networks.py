@@ -6,6 +6,7 @@ import numpy as np
 
 from dslc.ir.graph import Graph
 from dslc.program import Init, Network, Port, State, Weight
+from tests.peers.values import weights
 
 
 def network(graph: Graph, defaults: dict[str, float] | None = None) -> Network:
@@ -24,8 +25,6 @@ def network(graph: Graph, defaults: dict[str, float] | None = None) -> Network:
     )
 
 
-def parameters(net: Network, seed: int = 0) -> dict[str, np.ndarray]:
-    """Positive numbers around 1/4 for every weight and state, so that they serve as variances too."""
-    rng = np.random.default_rng(seed)
-    items = (*net.weights, *net.states)
-    return {item.address: rng.uniform(0.05, 0.5, item.type.sizes({})).astype(item.type.dtype.numpy) for item in items}
+def parameters(net: Network) -> dict[str, np.ndarray]:
+    """Values for every weight and state."""
+    return weights((*net.weights, *net.states))

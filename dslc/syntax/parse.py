@@ -15,7 +15,7 @@ from dslc.source import Source, Span
 from dslc.syntax import ast, errors
 from dslc.syntax.build import build
 from dslc.syntax.reader import read_source
-from dslc.syntax.scan import SOFT, Token, scan, tables
+from dslc.syntax.scan import CONTEXTUAL, SOFT, Token, scan, tables
 from dslc.syntax.situations import explain
 
 __all__ = ["parse", "parse_literal", "parse_signature", "read_source"]
@@ -26,6 +26,7 @@ CLOSE = {close: open for open, close in OPEN.items()}
 OPERATORS = frozenset(["ARROW", "OR", "AND", "COMPARE", "PLUS", "MINUS", "STAR", "SLASH", "FLOOR", "PERCENT", "AT", "POWER", "RANGE"])
 CONTINUES = OPERATORS | {"COMMA", "LBRACE", "IN", "NOT", "THEN", "ELSE"}
 CONTINUED = OPERATORS | {"THEN", "ELSE", "LBRACE", "RBRACE"}
+KEYWORDS = SOFT | CONTEXTUAL
 TOP_LEVEL = frozenset({"NETWORK", "TRAIN", "IMPORT", "BLOCK", "PARAM"})
 STATEMENTS = TOP_LEVEL | {"FOR", "RETURN", "YIELD", "CARRY"}
 SOFT_STATEMENTS = SOFT - {"from", "as", "over"}
@@ -191,7 +192,7 @@ class Driver:
 
     def kind(self, token: Token, at: int) -> str:
         """A soft keyword is one where the table takes it, but not before `:` (a setting's name) or `=` in a call."""
-        if token.type != "NAME" or (token.text not in SOFT and token.text != "log"):
+        if token.type != "NAME" or token.text not in KEYWORDS:
             return token.type
         keyword = tables().keywords[token.text]
         following = self.tokens[at + 1].type if at + 1 < len(self.tokens) else "$END"
@@ -217,14 +218,13 @@ class Driver:
             action, argument = entry
             if action is self.shift_action:
                 return True
-            size = len(argument.expansion)
-            base -= max(0, size - len(pushed))
-            del pushed[max(0, len(pushed) - size) :]
-            below = pushed[-1] if pushed else stack[base - 1]
-            if not pushed:
-                base -= 1
-                pushed.append(below)
-            pushed.append(self.rows[below][argument.origin.name][1])
+            size, mine = len(argument.expansion), len(pushed)
+            if size < mine:
+                del pushed[mine - size :]
+            else:
+                base -= size - mine + 1
+                pushed[:] = [stack[base]]
+            pushed.append(self.rows[pushed[-1]][argument.origin.name][1])
             if kind == "$END" and pushed[-1] == self.state.parse_conf.end_state:
                 return True
 
@@ -376,10 +376,12 @@ class Driver:
         bracket = self.brackets[-1]
         if bracket.token.type == "LBRACE":
             self.sink.add(self.unclosed_brace(bracket, token))
-            if not self.shift("RBRACE", Token("RBRACE", "}", token.start, token.start)):
+            end = len(self.source.text[: token.start].rstrip())
+            closer = Token("RBRACE", "}", end, end)
+            if not self.shift("RBRACE", closer):
                 self.pop_to_list()
-                self.feed_error(token)
-                self.shift("RBRACE", Token("RBRACE", "}", token.start, token.start))
+                self.feed_error(self.history[0] if self.history else closer)
+                self.shift("RBRACE", closer)
             self.brackets.pop()
             self.previous = "RBRACE"
             self.history.clear()

@@ -44,6 +44,7 @@ HARD = frozenset(
     ]
 )
 SOFT = frozenset(["dslc", "from", "as", "over", "input", "output", "weight", "state", "update", "layer", "step", "rule", "generate"])
+CONTEXTUAL = frozenset(["log"])  # a keyword only behind the range of a `param`, elsewhere a name
 MOST_TOKENS = 300_000
 MOST_NAME = 128
 

@@ -101,7 +101,7 @@ class MisplacedStatement(Diagnostic):
     place: str
     right: str
     code = "misplaced-statement"
-    words = "`{statement}` does not stand in {place}"
+    words = "{statement} does not stand in {place}"
     hint = "it stands in {right}"
 
 

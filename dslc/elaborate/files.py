@@ -135,6 +135,14 @@ class Library:
 
     # -- imports
 
+    def imported(self) -> list[FileScope]:
+        """All imported files, each once."""
+        found: dict[str, FileScope] = {}
+        for scope in self._imports.values():
+            if scope is not None:
+                found.setdefault(scope.source.path, scope)
+        return list(found.values())
+
     def import_names(self, frame: Frame, scope: FileScope, node: ast.Import) -> None:
         other = self.open(frame, scope, node)
         for name in node.names:

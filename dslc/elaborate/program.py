@@ -10,6 +10,7 @@ from dslc.elaborate.files import FileScope, Library
 from dslc.elaborate.generate import elaborate_generate
 from dslc.elaborate.networks import elaborate_network
 from dslc.elaborate.overrides import Outside
+from dslc.elaborate.resolve import resolve
 from dslc.elaborate.session import Session, Stopped
 from dslc.elaborate.train import TrainElaborator
 from dslc.elaborate.values import NetworkDecl
@@ -22,11 +23,8 @@ def elaborate(
     session: Session, source: Source, tree: ast.File, folder: Path | None, std: Path, given: Mapping[str, Outside], train: str | None
 ) -> Program | None:  # fmt: skip
     """The program of a file; None where something failed. All diagnostics are in the session's sink."""
-    from dslc.elaborate.resolve import resolve
-
     session.library = Library(session, folder, std)
     try:
-        resolve(session, tree, root=True)
         return whole(session, source, tree, folder, given, train)
     except Stopped:
         return None
@@ -41,6 +39,7 @@ def whole(
     bare = FileScope(source, tree, folder)
     outside = overrides.settings(library.frame(bare), given, tree, [train] if train in names and train is not None else names)
     scope = library.load(source, tree, folder, outside[""])
+    resolve(session, [scope, *library.imported()])
     networks = all_networks(session, scope, tree)
     trainings: dict[str, Training] = {}
     shown: list[ParamValue] = []

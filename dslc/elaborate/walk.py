@@ -10,7 +10,7 @@ from dslc.syntax import ast
 
 
 @cache
-def _parts(kind: type[ast.Node]) -> tuple[str, ...]:
+def parts(kind: type[ast.Node]) -> tuple[str, ...]:
     return tuple(field.name for field in fields(kind) if field.name != "span")
 
 
@@ -23,7 +23,7 @@ def nodes(roots: Iterable[object]) -> Iterator[ast.Node]:
             stack.extend(item)
         elif isinstance(item, ast.Node):
             yield item
-            stack.extend(getattr(item, part) for part in _parts(type(item)))
+            stack.extend(getattr(item, part) for part in parts(type(item)))
 
 
 def callee(node: ast.Call | ast.Stage) -> ast.Name | None:

@@ -11,7 +11,7 @@ from dslc.ir.graph import Graph, Node
 from dslc.ir.types import Dim, Frozen, TensorType
 from dslc.ops.table import lookup
 from dslc.passes.plan_memory import Lifetimes, Slot, aligned, allocate, lifetimes, make_slots, peak
-from dslc.passes.separate import separate
+from dslc.passes.separate import operand_views, separate
 
 BufferKind = Literal["input", "parameter", "state", "constant", "arena", "alias"]
 Scratch = Callable[[Node, tuple[TensorType, ...], tuple[TensorType, ...], Mapping[str, int]], int]
@@ -21,8 +21,9 @@ KINDS: dict[str, BufferKind] = {"input": "input", "data": "input", "key": "input
 class Buffer(Frozen):
     """Where one value lives.
 
-    kind: "arena" has an `offset` (bytes from the start of the arena); "alias" is the memory of the value `of`, in its own shape; the others
-    come from outside (`input`, `parameter`, `state`) or are made once (`constant`). bytes: at the planned dims.
+    kind: "arena" has an `offset` (bytes from the start of the arena); "alias" is the memory of the value `of`: in its own shape, or, where
+    there is an `order`, with the axes of the value `source` in that order (read by matrix products only); the others come from
+    outside (`input`, `parameter`, `state`) or are made once (`constant`). bytes: at the planned dims.
     first, last: the steps between which the memory must not be given to another; the number of steps means "after the run".
     """
 
@@ -31,6 +32,8 @@ class Buffer(Frozen):
     bytes: int
     offset: int | None = None
     of: int | None = None
+    source: int | None = None
+    order: tuple[int, ...] | None = None
     first: int
     last: int
 
@@ -178,11 +181,22 @@ def scratch_slots(graph: Graph, lives: Lifetimes, dims: Mapping[str, int], scrat
 
 def make_buffers(graph: Graph, lives: Lifetimes, sizes: Sequence[int], offsets: Mapping[int, int]) -> tuple[Buffer, ...]:
     outside = {item.id: KINDS[item.kind] for item in graph.inputs}
+    orders = operand_views(graph)
+    sources = {node.outputs[0]: node.inputs[0] for node in graph.nodes if node.outputs[0] in orders}
 
     def buffer(id: int, owner: int) -> Buffer:
         kind: BufferKind = "alias" if owner != id else "arena" if id in offsets else outside.get(id, "constant")
-        of = owner if owner != id else None
-        return Buffer(value=id, kind=kind, bytes=sizes[id], offset=offsets.get(id), of=of, first=lives.first[owner], last=lives.last[owner])
+        return Buffer(
+            value=id,
+            kind=kind,
+            bytes=sizes[id],
+            offset=offsets.get(id),
+            of=owner if owner != id else None,
+            source=sources.get(id),
+            order=orders.get(id),
+            first=lives.first[owner],
+            last=lives.last[owner],
+        )
 
     return tuple(buffer(id, owner) for id, owner in enumerate(lives.owners))
 
@@ -233,8 +247,8 @@ def step_text(plan: Plan, step: Step) -> str:
 
 
 def value_text(plan: Plan, id: int) -> str:
-    """`%5@1024`: value 5 at offset 1024; `%6=%5@1024`: a view of value 5."""
+    """`%5@1024`: value 5 at offset 1024; `%6=%5@1024`: a view of value 5, `%6=%5ᵀ` a transposed one."""
     buffer = plan.buffers[id]
     place = plan.place(id)
-    view = "" if buffer.of is None else f"=%{buffer.of}"
+    view = "" if buffer.of is None else f"=%{buffer.of}" if buffer.order is None else f"=%{buffer.of}ᵀ"
     return f"%{id}{view}" + ("" if place.offset is None else f"@{place.offset}")

@@ -44,9 +44,26 @@ class PlanCheck:
         last.update((self.owner(item.id), len(self.plan.steps)) for item in (*self.graph.outputs, *self.graph.updates))
         return last
 
+    def views(self) -> dict[int, int]:
+        """What each view is a view of: reshapes, and transposes of the last two axes that only matrix products read."""
+        strided = {id for node in self.graph.nodes if node.op != "matmul" for id in node.inputs}
+        strided |= {item.id for item in (*self.graph.outputs, *self.graph.updates)}
+        found = {}
+        for node in self.graph.nodes:
+            (id, *_), order = node.outputs, self.plan.buffers[node.outputs[0]].order
+            if node.op in ("reshape", "flatten"):
+                found[id] = node.inputs[0]
+            elif order is not None:
+                rank = len(order)
+                if node.op != "transpose" or id in strided or order != (*range(rank - 2), rank - 1, rank - 2):
+                    self.fail(node.address, "it cannot be a view")
+                found[id] = node.inputs[0]
+        return found
+
     def steps(self) -> None:
         """Every node that is no constant and no view is a step, in order; in-place steps overwrite only what nobody reads later."""
-        wanted = [at for at, node in enumerate(self.graph.nodes) if node.op not in ("constant", "reshape", "flatten")]
+        views = self.views()
+        wanted = [at for at, node in enumerate(self.graph.nodes) if node.op != "constant" and node.outputs[0] not in views]
         if [step.node for step in self.plan.steps] != wanted:
             self.fail("its steps", "they are not the nodes that run, in order")
         for number, step in enumerate(self.plan.steps):
@@ -62,7 +79,7 @@ class PlanCheck:
                 self.fail(node.address, "it does not lie over the input that it names")
 
     def places(self) -> None:
-        views = {node.outputs[0]: node.inputs[0] for node in self.graph.nodes if node.op in ("reshape", "flatten")}
+        views = self.views()
         for id, buffer in enumerate(self.plan.buffers):
             type = self.graph.types[id]
             if buffer.bytes != type.bytes.evaluate(self.plan.dims):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from typing import Any
 
 from dslc.diagnostics import DataError, InternalError
@@ -60,7 +59,7 @@ class Executor:
         bound = self.prepare(self.sizes(arrays) if dims is None else dims)
         for name, target in bound.inputs:
             self.feed(name, target, arrays)
-        with quiet(self.device.xp), single_blas() if self.threads > 1 else nullcontext():
+        with quiet(self.device.xp), single_blas():
             for section in bound.sections:
                 if len(section) > 1 and any(section[1:]) and self.workers is not None:
                     self.workers.run(section)
@@ -111,6 +110,8 @@ class Bound:
     def array(self, id: int) -> Array:
         owner, graph, plan = self.owner, self.owner.graph, self.owner.plan
         buffer, place = plan.buffers[id], plan.place(id)
+        if buffer.order is not None and buffer.source is not None:
+            return self.arrays[buffer.source].transpose(buffer.order)
         if place.kind == "arena":
             assert place.offset is not None
             return memory(graph, id, self.dims, owner.arena, place.offset)

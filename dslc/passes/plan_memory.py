@@ -13,7 +13,7 @@ from heapq import heappop, heappush
 
 from dslc.ir.graph import Graph, Node
 from dslc.ops.table import lookup
-from dslc.passes.separate import VIEWS, storage
+from dslc.passes.separate import storage
 
 ALIGNMENT = 64
 GREEDY_LIMIT = 1500  # slots up to which the quadratic search by size is tried as well
@@ -44,14 +44,10 @@ def aligned(size: int) -> int:
     return -(-size // ALIGNMENT) * ALIGNMENT
 
 
-def runs(node: Node) -> bool:
-    return node.op != "constant" and node.op not in VIEWS
-
-
 def lifetimes(graph: Graph) -> Lifetimes:
     """Inputs and constants are there from the start; outputs, updates and all that is no step's result live to the end."""
-    steps = [at for at, node in enumerate(graph.nodes) if runs(node)]
     owners = storage(graph)
+    steps = [at for at, node in enumerate(graph.nodes) if node.op != "constant" and owners[node.outputs[0]] == node.outputs[0]]
     end = len(steps)
     first, last = [0] * len(graph.types), [end] * len(graph.types)
     for step, at in enumerate(steps):

@@ -26,8 +26,9 @@ after:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from dslc.ir.graph import Graph, Output
+from dslc.ir.graph import Graph, Node, Output
 from dslc.ops.support import attr_shape
 from dslc.ops.value import Builder, Val
 from dslc.passes.rewrite import resume
@@ -61,7 +62,33 @@ def copied(builder: Builder, item: Output) -> Output:
 def storage(graph: Graph) -> list[int]:
     """For each value the value whose memory it is: itself, or what it is a view of."""
     owners = list(range(len(graph.types)))
+    views = operand_views(graph)
     for node in graph.nodes:
-        if node.op in VIEWS:
+        if node.op in VIEWS or node.outputs[0] in views:
             owners[node.outputs[0]] = owners[node.inputs[0]]
     return owners
+
+
+def operand_views(graph: Graph) -> dict[int, tuple[int, ...]]:
+    """The transposes that need no memory, with the order of the axes: the last two are swapped, and only matrix products read the result.
+
+    A matrix product reads a transposed operand as it lies.
+    """
+    found = {node.outputs[0]: order for node in graph.nodes if (order := swap(graph, node)) is not None}
+    for node in graph.nodes:
+        if node.op != "matmul":
+            for id in node.inputs:
+                found.pop(id, None)
+    for item in (*graph.outputs, *graph.updates):
+        found.pop(item.id, None)
+    return found
+
+
+def swap(graph: Graph, node: Node) -> tuple[int, ...] | None:
+    """The order of the axes of a `transpose` that swaps the last two."""
+    rank = graph.types[node.outputs[0]].rank
+    if node.op != "transpose" or rank < 2:
+        return None
+    swapped = (*range(rank - 2), rank - 1, rank - 2)
+    axes: Any = node.attrs["axes"]
+    return swapped if axes is None or tuple(a % rank for a in axes) == swapped else None

@@ -277,3 +277,20 @@ def test_a_large_graph_is_compiled_in_seconds() -> None:
     assert from_text(to_text(graph)) == graph
     verify(graph)
     assert perf_counter() - start < 60
+
+
+def test_transposed_operands_of_products_are_views() -> None:
+    plan = planned(
+        """%0: f32[n, 3] = data x
+        %1: f32[n, 3] = exp(%0) "a"
+        %2: f32[3, n] = transpose(%1) {axes=(1, 0)} "b"
+        %3: f32[3, 3] = matmul(%2, %1) "c"
+        %4: f32[3, n] = transpose(%0) {axes=none} "d"
+        %5: f32[3, n] = exp(%4) "e"
+        output y = %3
+        output z = %5"""
+    )
+    assert [plan.graph.nodes[step.node].address for step in plan.steps] == ["a", "c", "d", "e"]
+    view = plan.buffers[2]
+    assert (view.kind, view.of, view.source, view.order, view.last) == ("alias", 1, 1, (1, 0), 1)
+    assert plan.buffers[4].order is None

@@ -36,10 +36,10 @@ setup: $(VENV)/.test
 
 demo: $(VENV)/.core
 	@rm -rf runs/demo
-	@$(BIN)/dslc train lenet --epochs 3 --out runs/demo
+	@$(BIN)/dslc train lenet --epochs 3 --data-dir runtime/data/shipped --out runs/demo
 	@echo
 	@echo "loss and accuracy on 2,000 test images it has never seen (dslc eval runs/demo):"
-	@$(BIN)/dslc eval runs/demo
+	@$(BIN)/dslc eval runs/demo --data-dir runtime/data/shipped
 	@echo
 	@echo "as ONNX, checked and compared with onnx.reference and onnxruntime (dslc export runs/demo):"
 	@$(BIN)/dslc export runs/demo --output runs/demo/lenet.onnx

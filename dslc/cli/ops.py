@@ -81,4 +81,5 @@ def layers() -> dict[str, str]:
 
 def first(text: str) -> str:
     """The block's head: its parameters with their defaults."""
-    return next((line.removeprefix("block ").rstrip(" {") for line in text.splitlines() if line.startswith("block ")), "")
+    head = text[text.index("block ") :].removeprefix("block ").partition("{")[0]
+    return " ".join(head.split())

@@ -1,8 +1,13 @@
-"""Gradients of every shipped spec: against fourth-order differences in float64, and against PyTorch."""
+"""Gradients of every shipped spec: against fourth-order differences in float64, and against PyTorch.
+
+A network with relu is smooth in pieces, and steps that are small enough to stay on one piece are too small for nine digits: the deep
+networks have 10⁵ kinks. So the differences are taken of the piece on which the weights lie: relu(x) = x · [x > 0] with the truth value
+held at what it is there. Value and gradient at that point are the network's own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -11,7 +16,7 @@ import numpy as np
 import pytest
 
 from dslc.interpret import interpret
-from dslc.ir.graph import Graph
+from dslc.ir.graph import Graph, Input, Node
 from dslc.ir.types import DType, TensorType, tensor
 from dslc.load import load_program, specs_folder
 from dslc.ops.value import F, Val
@@ -24,17 +29,18 @@ from tests.peers.values import draw, weight
 TRAINED = ("xor", "softmax", "mlp", "lenet")
 NETWORKS = ("resnet20", "vgg8")  # without a `train`: the tests put a loss behind them
 WITHOUT_WEIGHTS = ("gates",)
-STEPS = (1e-4, 2e-5, 4e-6, 1e-6, 3e-7)
+STEPS = (1e-4, 1e-3, 1e-5, 1e-6)
 BATCH = 2
 Arrays = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A loss over weights: `forward` gives the output `loss`, `graph` also the gradients."""
+    """A loss over weights: `forward` gives the output `loss`, `graph` also the gradients, `piece` the loss without kinks of relu."""
 
     forward: Graph
     graph: Graph
+    piece: Graph
     weights: tuple[str, ...]
     arrays: Arrays
 
@@ -56,7 +62,9 @@ def subject(name: str) -> Subject:
         ((step,),) = (training.steps for training in program.trainings.values())
         loss, weights = step.graph, step.trains
     forward = drop_dead(loss.model_copy(update={"outputs": tuple(o for o in loss.outputs if o.name == "loss"), "updates": ()}))
-    return Subject(forward, differentiate(forward, "loss", weights), weights, arrays(forward))
+    given = arrays(forward)
+    piece, held = smooth_piece(forward, given)
+    return Subject(forward, differentiate(forward, "loss", weights), piece, weights, {**given, **held})
 
 
 def with_loss(net: Network) -> Graph:
@@ -67,6 +75,25 @@ def with_loss(net: Network) -> Graph:
     b.outputs = []
     b.output("loss", F.cross_entropy(logits, label))
     return b.build()
+
+
+def smooth_piece(graph: Graph, given: Arrays) -> tuple[Graph, dict[str, np.ndarray]]:
+    """The graph with every relu(x) as x · m, and the inputs m = [x > 0] at the given point."""
+    held: dict[str, np.ndarray] = {}
+
+    def keep(node: Node, results: Sequence[np.ndarray]) -> None:
+        if node.op == "relu":
+            held[f"held:{node.address}"] = (results[0] > 0).astype(results[0].dtype)
+
+    interpret(graph, np, given, on_node=keep)
+    types, inputs, nodes = list(graph.types), list(graph.inputs), []
+    for node in graph.nodes:
+        if node.op == "relu":
+            inputs.append(Input(kind="data", name=f"held:{node.address}", id=len(types)))
+            node = node.model_copy(update={"op": "multiply", "inputs": (*node.inputs, len(types))})
+            types.append(graph.types[node.outputs[0]])
+        nodes.append(node)
+    return graph.model_copy(update={"types": tuple(types), "inputs": tuple(inputs), "nodes": tuple(nodes)}), held
 
 
 # ---- values -----------------------------------------------------------------------------------------------------------------
@@ -125,7 +152,7 @@ def direction(address: str, gradient: np.ndarray) -> np.ndarray:
 
 
 def nearest(s: Subject, directions: Arrays, wanted: float) -> float:
-    """The smallest relative error over some steps: large ones step over kinks of relu, small ones lose digits."""
+    """The smallest relative error over some steps: large ones step over kinks of max_pool, small ones lose digits."""
     best = np.inf
     for h in STEPS:
         best = min(best, abs(difference(s, directions, h) - wanted) / abs(wanted))
@@ -139,7 +166,7 @@ def difference(s: Subject, directions: Arrays, h: float) -> float:
 
     def f(k: int) -> float:
         moved = {address: s.arrays[address] + k * h * d for address, d in directions.items()}
-        return float(interpret(s.forward, np, {**s.arrays, **moved})["loss"])
+        return float(interpret(s.piece, np, {**s.arrays, **moved})["loss"])
 
     return (8 * (f(1) - f(-1)) - (f(2) - f(-2))) / (12 * h)
 

@@ -15,12 +15,14 @@ from dslc.program import Argument, Program
 from dslc.source import Source
 
 SUFFIX = ".nn"
-OUTSIDE = frozenset(["--set", "environment"])  # origins whose values are text of the literal grammar
 
 
 @dataclass(frozen=True)
 class Override:
-    """A value from outside: `path` is "lr" or "train.epochs". A `str` value is text to be parsed where `origin` is "--set" or "environment"."""
+    """A value from outside: `path` is "lr" or "train.epochs".
+
+    A `str` value is text to be parsed where `origin` is "--set" or "environment".
+    """
 
     path: str
     value: str | Argument

@@ -92,19 +92,19 @@ def within_limits(frame: Frame, type: TensorType, span: Span) -> bool:
     if type.rank > MOST_RANK:
         frame.report(errors.RankTooLarge(span=span, rank=str(type.rank), limit=str(MOST_RANK)))
         return False
-    for size in type.shape:
-        if size.is_constant and not 1 <= size.constant <= MOST_DIM:
-            if size.constant > MOST_DIM:
-                frame.report(errors.SizeTooLarge(span=span, type=f"a size of {size}", limit=f"{MOST_DIM:,}"))
+    for dim in type.shape:
+        if dim.is_constant and not 1 <= dim.constant <= MOST_DIM:
+            if dim.constant > MOST_DIM:
+                frame.report(errors.SizeTooLarge(span=span, type=f"a size of {dim}", limit=f"{MOST_DIM:,}"))
             else:
-                frame.report(errors.BadShape(span=span, found=f"{size} in {type}"))
+                frame.report(errors.BadShape(span=span, found=f"{dim} in {type}"))
             return False
-        if not size.is_constant and (size.sign() or 1) < 1:
-            frame.report(errors.BadShape(span=span, found=f"{size} in {type}"))
+        if not dim.is_constant and (dim.sign() or 1) < 1:
+            frame.report(errors.BadShape(span=span, found=f"{dim} in {type}"))
             return False
     fixed = 1
-    for size in type.shape:
-        fixed *= size.constant if size.is_constant else 1
+    for dim in type.shape:
+        fixed *= dim.constant if dim.is_constant else 1
     if fixed > MOST_ELEMENTS:
         frame.report(errors.SizeTooLarge(span=span, type=str(type), limit=f"{MOST_ELEMENTS:,} elements"))
         return False
@@ -251,8 +251,8 @@ def meet(frame: Frame, op: str, types: tuple[TensorType, TensorType], span: Span
 def missing_axes(short: TensorType, long: TensorType) -> str:
     """Where `_` would make the shorter operand fit."""
     at, items = 0, []
-    for size in long.shape:
-        if at < short.rank and short.shape[at] == size:
+    for dim in long.shape:
+        if at < short.rank and short.shape[at] == dim:
             items.append(":")
             at += 1
         else:

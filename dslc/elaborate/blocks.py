@@ -164,7 +164,8 @@ def expand(
         training=phase(frame, address), call=frame.call, caller=frame, call_span=site.span, depth=depth,
         numbers=session.library.numbers(block.decl.body), frozen=frame.frozen,
     )  # fmt: skip
-    if not all([parameter(inner, block, parm, arguments, bound, site) for parm in block.decl.parms]):
+    good = [parameter(inner, block, parm, arguments, bound, site) for parm in block.decl.parms]  # all errors, not the first alone
+    if not all(good):
         return POISON
     if block.name == "batch_norm" and is_std(block.decl.span) and isinstance(arguments.get("x"), Val):
         warnings.biased(frame, arguments["x"], site.name_span)
@@ -258,15 +259,20 @@ def tensor_parameter(frame: Frame, block: BlockValue, parm: ast.Parm, value: Val
 
 
 def matched(frame: Frame, caller: Frame, block: BlockValue, parm: ast.Parm, type: ast.Type, found: TensorType, given: Given) -> bool:
-    labels: tuple[Label, ...] = ()
-    if isinstance(given.expr, ast.Name):
-        binding = caller.scope.find(given.expr.id)
-        if binding is not None:
-            labels = (Label(binding.span, f"`{given.expr.id}` is {found}"),)
+    labels = origin(caller, given, found)
     # The words are about the caller's argument, so the call itself is no part of the chain.
     view = frame.inside(scope=frame.scope, caller=caller.caller, call_span=caller.call_span)
     view.kind, view.name = caller.kind, caller.name
     return patterns.match(view, block.name, parm.name.id, type, found, given.span, labels)
+
+
+def origin(caller: Frame, given: Given, found: TensorType) -> tuple[Label, ...]:
+    """Where the value comes from: the place that bound its name, or the expression before the arrow."""
+    if isinstance(given.expr, ast.Name):
+        binding = caller.scope.find(given.expr.id)
+        if binding is not None:
+            return (Label(binding.span, f"`{given.expr.id}` is {found}"),)
+    return (Label(given.written, f"this is {found}"),) if given.written is not None else ()
 
 
 def fits_dtype(wanted: DType, found: DType) -> bool:

@@ -35,11 +35,6 @@ class Site:
     def name_span(self) -> Span:
         return self.path[0].span.to(self.path[-1].span)
 
-    @property
-    def whole(self) -> Span:
-        """The call with what is piped into it."""
-        return self.piped[1].to(self.span) if self.piped is not None else self.span
-
 
 @dataclass(frozen=True)
 class Slot:
@@ -54,12 +49,17 @@ class Slot:
 
 @dataclass(frozen=True)
 class Given:
-    """An argument: an expression, or a value that was piped in."""
+    """An argument: an expression, or a value that was piped in. `span` is where messages point, `text` what was written."""
 
     span: Span
     expr: ast.Expr | None = None
     value: Value = None
     name_span: Span | None = None
+    written: Span | None = None
+
+    @property
+    def text(self) -> str:
+        return " ".join((self.written or self.span).text.split())
 
 
 def call(frame: Frame, site: Site, want: str = "") -> Value:
@@ -94,7 +94,7 @@ def bind(frame: Frame, site: Site, callee: str, slots: Sequence[Slot], signature
     bound: dict[str, list[Given]] = {}
     by_name = {slot.name: slot for slot in slots}
     good = True
-    positional = [Given(site.piped[1], site.piped[2], site.piped[0])] if site.piped is not None else []
+    positional = [piped(site)] if site.piped is not None else []
     named: list[ast.Arg] = []
     for arg in site.args:
         if arg.name is not None:
@@ -117,7 +117,7 @@ def bind(frame: Frame, site: Site, callee: str, slots: Sequence[Slot], signature
             )
             good = False
         elif slot.name in bound:
-            labels = (Label(bound[slot.name][0].span, "given here first"),)
+            labels: tuple[Label, ...] = (Label(bound[slot.name][0].span, "given here first"),)
             frame.report(errors.ArgumentTwice(span=arg.span, callee=callee, name=slot.name, labels=labels))
             good = False
         else:
@@ -130,6 +130,13 @@ def bind(frame: Frame, site: Site, callee: str, slots: Sequence[Slot], signature
             )
             good = False
     return bound if good else None
+
+
+def piped(site: Site) -> Given:
+    """What stands before `->`: messages point at the stage that takes it."""
+    assert site.piped is not None
+    value, span, expr = site.piped
+    return Given(site.name_span, expr, value, written=span)
 
 
 def fill(
@@ -175,7 +182,7 @@ def tensor_argument(frame: Frame, given: Given) -> Value:
 
     if given.value is None and given.expr is not None:
         return tensor(frame, given.expr)
-    return as_tensor(frame, given.value, given.span, given.span.text)
+    return as_tensor(frame, given.value, given.span, given.text)
 
 
 def without_pipe(site: Site) -> Site:

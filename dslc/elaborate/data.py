@@ -11,12 +11,12 @@ from dslc.elaborate.calls import Site
 from dslc.elaborate.frame import Frame
 from dslc.elaborate.initialisers import arguments
 from dslc.elaborate.suggest import listed, meant, nearest, rename
-from dslc.elaborate.values import POISON, DataValue, Poison, Value, is_int
+from dslc.elaborate.values import POISON, DataValue, Poison, is_int
 from dslc.ir.types import Dim, DType, TensorType
 from dslc.program import DataSource
 from dslc.source import Span
 from dslc.syntax import ast
-from dslc.vocabulary import DATASETS, SOURCES, Known, Word
+from dslc.vocabulary import DATASETS, SOURCES, Word
 
 COMPOSED = "pairs"
 NAMES = frozenset([*SOURCES, "dataset", COMPOSED])
@@ -47,7 +47,8 @@ def data_value(frame: Frame, variable: str, node: ast.Call, span: Span) -> DataV
         return POISON
     whole = tuple(bound.get("whole") or ())
     source = DataSource(
-        variable=variable, kind=kind, args=bound, fields=types or {}, whole=whole, checked=checked and types is not None, place=span.place
+        variable=variable, kind=kind, args=bound, fields=dict(types or {}), whole=whole, checked=checked and types is not None,
+        place=span.place,
     )  # fmt: skip
     return DataValue(source, types, span)
 
@@ -245,5 +246,3 @@ SCHEMAS: dict[str, Callable[[Frame, Mapping[str, Any], ast.Call], tuple[Types, b
     "text": text_schema,
     "images": images_schema,
 }
-
-__all__ = ["NAMES", "Known", "Value", "data_value", "is_source"]

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from dslc.diagnostics import Diagnostic
-
+from dslc.elaborate.finding import Finding
 
 # ---- names -------------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
-class UnknownName(Diagnostic):
+class UnknownName(Finding):
     name: str
     meant: str = ""
     code = "unknown-name"
@@ -19,8 +15,7 @@ class UnknownName(Diagnostic):
     label = "not known here"
 
 
-@dataclass(frozen=True, kw_only=True)
-class UnknownField(Diagnostic):
+class UnknownField(Finding):
     owner: str
     name: str
     meant: str = ""
@@ -30,8 +25,7 @@ class UnknownField(Diagnostic):
     hint = "it has {known}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Shadowing(Diagnostic):
+class Shadowing(Finding):
     name: str
     what: str
     code = "shadowing"
@@ -39,8 +33,7 @@ class Shadowing(Diagnostic):
     hint = "choose another name"
 
 
-@dataclass(frozen=True, kw_only=True)
-class DuplicateName(Diagnostic):
+class DuplicateName(Finding):
     name: str
     what: str
     code = "duplicate-name"
@@ -48,8 +41,7 @@ class DuplicateName(Diagnostic):
     hint = "give one of them another name"
 
 
-@dataclass(frozen=True, kw_only=True)
-class UnusedName(Diagnostic):
+class UnusedName(Finding):
     name: str
     what: str
     code = "unused-name"
@@ -57,16 +49,14 @@ class UnusedName(Diagnostic):
     hint = "delete it, or call it `_`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class NeverRead(Diagnostic):
+class NeverRead(Finding):
     name: str
     code = "never-read"
     words = "this value of `{name}` is never read: it is overwritten first"
     hint = "delete the first assignment, or use its value"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ScanAssignment(Diagnostic):
+class ScanAssignment(Finding):
     name: str
     code = "scan-assignment"
     words = "`{name}` belongs to the body around this `scan`"
@@ -74,8 +64,7 @@ class ScanAssignment(Diagnostic):
     hint = "say `carry {name}` at the top of the `scan` if it goes from step to step"
 
 
-@dataclass(frozen=True, kw_only=True)
-class NotAValue(Diagnostic):
+class NotAValue(Finding):
     name: str
     what: str
     code = "not-a-value"
@@ -83,8 +72,7 @@ class NotAValue(Diagnostic):
     hint = "call it: `{name}(…)`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReservedName(Diagnostic):
+class ReservedName(Finding):
     name: str
     what: str
     code = "reserved-name"
@@ -95,8 +83,7 @@ class ReservedName(Diagnostic):
 # ---- places ------------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
-class MisplacedStatement(Diagnostic):
+class MisplacedStatement(Finding):
     statement: str
     place: str
     right: str
@@ -105,31 +92,27 @@ class MisplacedStatement(Diagnostic):
     hint = "it stands in {right}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class BareValue(Diagnostic):
+class BareValue(Finding):
     code = "bare-value"
     words = "a value alone does nothing"
     hint = "give it a name, `name = …`, or delete it"
 
 
-@dataclass(frozen=True, kw_only=True)
-class UnreachableStatement(Diagnostic):
+class UnreachableStatement(Finding):
     after: str
     code = "unreachable-statement"
     words = "nothing runs after `{after}`"
     hint = "make `{after}` the last statement of its body"
 
 
-@dataclass(frozen=True, kw_only=True)
-class MissingReturn(Diagnostic):
+class MissingReturn(Finding):
     block: str
     code = "missing-return"
     words = "`{block}` returns nothing"
     hint = "end the block, and each arm that may end it, with `return`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class LateInput(Diagnostic):
+class LateInput(Finding):
     name: str
     code = "late-input"
     words = "`input {name}` stands after other statements"
@@ -139,16 +122,14 @@ class LateInput(Diagnostic):
 # ---- calls -------------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
-class NotCallable(Diagnostic):
+class NotCallable(Finding):
     name: str
     what: str
     code = "not-callable"
     words = "`{name}` is {what}: it cannot be called"
 
 
-@dataclass(frozen=True, kw_only=True)
-class UnknownArgument(Diagnostic):
+class UnknownArgument(Finding):
     callee: str
     name: str
     meant: str = ""
@@ -158,8 +139,7 @@ class UnknownArgument(Diagnostic):
     hint = "it takes {known}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class TooManyArguments(Diagnostic):
+class TooManyArguments(Finding):
     callee: str
     given: str
     takes: str
@@ -167,8 +147,7 @@ class TooManyArguments(Diagnostic):
     words = "`{callee}` is given {given} values by position and takes {takes}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class MissingArgument(Diagnostic):
+class MissingArgument(Finding):
     callee: str
     name: str
     signature: str
@@ -177,8 +156,7 @@ class MissingArgument(Diagnostic):
     hint = "it is `{signature}`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ArgumentTwice(Diagnostic):
+class ArgumentTwice(Finding):
     callee: str
     name: str
     code = "argument-twice"
@@ -186,15 +164,13 @@ class ArgumentTwice(Diagnostic):
     hint = "delete one of them"
 
 
-@dataclass(frozen=True, kw_only=True)
-class PositionalAfterNamed(Diagnostic):
+class PositionalAfterNamed(Finding):
     code = "positional-after-named"
     words = "a value by position stands after one by name"
     hint = "put it before, or give its name"
 
 
-@dataclass(frozen=True, kw_only=True)
-class WrongKind(Diagnostic):
+class WrongKind(Finding):
     name: str
     callee: str
     wanted: str
@@ -204,8 +180,7 @@ class WrongKind(Diagnostic):
     label = "{found}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class SeveralResults(Diagnostic):
+class SeveralResults(Finding):
     callee: str
     count: str
     code = "several-results"
@@ -213,16 +188,14 @@ class SeveralResults(Diagnostic):
     hint = "name them first: `a, b = …`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ResultCount(Diagnostic):
+class ResultCount(Finding):
     names: str
     given: str
     code = "result-count"
     words = "{names} names stand left of `=`, and {given} on the right"
 
 
-@dataclass(frozen=True, kw_only=True)
-class UselessAlias(Diagnostic):
+class UselessAlias(Finding):
     callee: str
     alias: str
     code = "useless-alias"
@@ -230,8 +203,7 @@ class UselessAlias(Diagnostic):
     hint = "delete `as {alias}`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class LayerAlias(Diagnostic):
+class LayerAlias(Finding):
     callee: str
     alias: str
     code = "layer-alias"
@@ -239,8 +211,7 @@ class LayerAlias(Diagnostic):
     hint = "delete `as {alias}`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class LayerSettings(Diagnostic):
+class LayerSettings(Finding):
     callee: str
     name: str
     code = "layer-settings"
@@ -248,16 +219,14 @@ class LayerSettings(Diagnostic):
     hint = "set it there"
 
 
-@dataclass(frozen=True, kw_only=True)
-class NotALayer(Diagnostic):
+class NotALayer(Finding):
     what: str
     code = "not-a-layer"
     words = "a layer is made by a block or an operator, not by {what}"
     hint = "write `layer name = block(settings)`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class LayerTensor(Diagnostic):
+class LayerTensor(Finding):
     callee: str
     name: str
     code = "layer-tensor"
@@ -265,16 +234,14 @@ class LayerTensor(Diagnostic):
     hint = "delete it here"
 
 
-@dataclass(frozen=True, kw_only=True)
-class NoWeightYet(Diagnostic):
+class NoWeightYet(Finding):
     layer: str
     code = "no-weight-yet"
     words = "`{layer}` has no weights yet"
     hint = "call it first: its weights are made by its first call"
 
 
-@dataclass(frozen=True, kw_only=True)
-class LayerMismatch(Diagnostic):
+class LayerMismatch(Finding):
     address: str
     first: str
     second: str
@@ -283,16 +250,14 @@ class LayerMismatch(Diagnostic):
     hint = "a layer has one set of weights: use a second layer"
 
 
-@dataclass(frozen=True, kw_only=True)
-class NetworkInChain(Diagnostic):
+class NetworkInChain(Finding):
     name: str
     code = "network-in-chain"
     words = "`{name}` is a network: it does not stand inside a chain"
     hint = "call it by itself, `net = {name}(…)`, and read `net.NAME`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class NetworkAsValue(Diagnostic):
+class NetworkAsValue(Finding):
     name: str
     outputs: str
     code = "network-as-value"
@@ -300,8 +265,7 @@ class NetworkAsValue(Diagnostic):
     hint = "read one of its values: {outputs}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class NetworkInBlock(Diagnostic):
+class NetworkInBlock(Finding):
     name: str
     place: str
     code = "network-in-block"
@@ -309,16 +273,14 @@ class NetworkInBlock(Diagnostic):
     hint = "networks are called in `train`, `generate` and other networks"
 
 
-@dataclass(frozen=True, kw_only=True)
-class NeedsScan(Diagnostic):
+class NeedsScan(Finding):
     what: str
     code = "needs-scan"
     words = "{what} is not known when the spec is compiled"
     hint = "use `scan` to go over it"
 
 
-@dataclass(frozen=True, kw_only=True)
-class OutsideCall(Diagnostic):
+class OutsideCall(Finding):
     name: str
     what: str
     place: str
@@ -329,21 +291,18 @@ class OutsideCall(Diagnostic):
 # ---- numbers and conditions --------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
-class DivisionByZero(Diagnostic):
+class DivisionByZero(Finding):
     code = "division-by-zero"
     words = "this divides by zero"
 
 
-@dataclass(frozen=True, kw_only=True)
-class NumberTooLarge(Diagnostic):
+class NumberTooLarge(Finding):
     what: str
     code = "number-too-large"
     words = "{what}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class BadOperands(Diagnostic):
+class BadOperands(Finding):
     op: str
     left: str
     right: str
@@ -351,52 +310,45 @@ class BadOperands(Diagnostic):
     words = "`{op}` does not take {left} and {right}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class BadOperand(Diagnostic):
+class BadOperand(Finding):
     op: str
     found: str
     code = "bad-operand"
     words = "`{op}` does not take {found}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class NotACondition(Diagnostic):
+class NotACondition(Finding):
     found: str
     code = "not-a-condition"
     words = "a condition is true or false, not {found}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class TensorCondition(Diagnostic):
+class TensorCondition(Finding):
     code = "tensor-condition"
     words = "whether this holds is known only at run time"
     hint = "use `where(condition, a, b)`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class SymbolicCondition(Diagnostic):
+class SymbolicCondition(Finding):
     text: str
     code = "symbolic-condition"
     words = "`{text}` cannot be known here"
     hint = "give the input a fixed size"
 
 
-@dataclass(frozen=True, kw_only=True)
-class SymbolicDivision(Diagnostic):
+class SymbolicDivision(Finding):
     text: str
     code = "symbolic-division"
     words = "`{text}` is not a size: a size is divided by a fixed number"
 
 
-@dataclass(frozen=True, kw_only=True)
-class NotAList(Diagnostic):
+class NotAList(Finding):
     found: str
     code = "not-a-list"
     words = "`for` goes over a list or a range, not {found}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class DtypeMismatch(Diagnostic):
+class DtypeMismatch(Finding):
     op: str
     left: str
     right: str
@@ -406,8 +358,7 @@ class DtypeMismatch(Diagnostic):
     hint = "make them one type: `cast(x, {target})`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class WeakFloat(Diagnostic):
+class WeakFloat(Finding):
     op: str
     number: str
     dtype: str
@@ -419,8 +370,7 @@ class WeakFloat(Diagnostic):
 # ---- shapes ------------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
-class ShapeMismatch(Diagnostic):
+class ShapeMismatch(Finding):
     message_text: str
     here: str = ""
     action: str = ""
@@ -430,8 +380,7 @@ class ShapeMismatch(Diagnostic):
     hint = "{action}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class BroadcastMismatch(Diagnostic):
+class BroadcastMismatch(Finding):
     op: str
     left: str
     right: str
@@ -441,8 +390,7 @@ class BroadcastMismatch(Diagnostic):
     hint = "{action}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class BadIndex(Diagnostic):
+class BadIndex(Finding):
     message_text: str
     action: str = ""
     code = "bad-index"
@@ -450,15 +398,13 @@ class BadIndex(Diagnostic):
     hint = "{action}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class BadShape(Diagnostic):
+class BadShape(Finding):
     found: str
     code = "bad-shape"
     words = "a size is a whole number of at least 1, not {found}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class SymbolicWeight(Diagnostic):
+class SymbolicWeight(Finding):
     what: str
     type: str
     names: str
@@ -467,8 +413,7 @@ class SymbolicWeight(Diagnostic):
     hint = "give {names} a fixed size in the input"
 
 
-@dataclass(frozen=True, kw_only=True)
-class BadSetting(Diagnostic):
+class BadSetting(Finding):
     callee: str
     name: str
     reason: str
@@ -478,16 +423,14 @@ class BadSetting(Diagnostic):
     hint = "{wanted}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class UnknownType(Diagnostic):
+class UnknownType(Finding):
     name: str
     meant: str = ""
     code = "unknown-type"
     words = "there is no type `{name}`{meant}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class WrongType(Diagnostic):
+class WrongType(Finding):
     what: str
     wanted: str
     found: str
@@ -498,69 +441,60 @@ class WrongType(Diagnostic):
 # ---- networks, weights, states -----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
-class NoOutput(Diagnostic):
+class NoOutput(Finding):
     network: str
     code = "no-output"
     words = "`{network}` has no output"
     hint = "add `output name = …`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class OutputRebound(Diagnostic):
+class OutputRebound(Finding):
     name: str
     code = "output-rebound"
     words = "`{name}` is published already"
     hint = "give the new value another name"
 
 
-@dataclass(frozen=True, kw_only=True)
-class OutputTwice(Diagnostic):
+class OutputTwice(Finding):
     name: str
     code = "output-twice"
     words = "`{name}` is published twice"
 
 
-@dataclass(frozen=True, kw_only=True)
-class OutputKind(Diagnostic):
+class OutputKind(Finding):
     name: str
     found: str
     code = "output-kind"
     words = "an output is a tensor, and `{name}` is {found}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class NetworkCycle(Diagnostic):
+class NetworkCycle(Finding):
     chain: str
     code = "network-cycle"
     words = "networks call each other in a circle: {chain}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class DuplicateAddress(Diagnostic):
+class DuplicateAddress(Finding):
     address: str
     code = "duplicate-address"
     words = "two things have the address `{address}`"
     hint = "give one of them a name: `as name`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class DuplicateUpdate(Diagnostic):
+class DuplicateUpdate(Finding):
     name: str
     code = "duplicate-update"
     words = "`{name}` is updated twice"
 
 
-@dataclass(frozen=True, kw_only=True)
-class NotAState(Diagnostic):
+class NotAState(Finding):
     name: str
     code = "not-a-state"
     words = "`{name}` is no state of this body"
     hint = "only a `state` of the same body is updated"
 
 
-@dataclass(frozen=True, kw_only=True)
-class PhasesDiffer(Diagnostic):
+class PhasesDiffer(Finding):
     address: str
     detail: str
     code = "phases-differ"
@@ -568,22 +502,19 @@ class PhasesDiffer(Diagnostic):
     hint = "declare it outside `if training`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class BadCarry(Diagnostic):
+class BadCarry(Finding):
     name: str
     reason: str
     code = "bad-carry"
     words = "{reason}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ScanYield(Diagnostic):
+class ScanYield(Finding):
     code = "scan-yield"
     words = "a `scan` ends with `yield`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class UnfitData(Diagnostic):
+class UnfitData(Finding):
     message_text: str
     code = "unfit-data"
     words = "{message_text}"
@@ -592,8 +523,7 @@ class UnfitData(Diagnostic):
 # ---- train and generate ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
-class UnknownSetting(Diagnostic):
+class UnknownSetting(Finding):
     name: str
     place: str
     meant: str = ""
@@ -603,16 +533,14 @@ class UnknownSetting(Diagnostic):
     hint = "the settings are {known}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class DuplicateSetting(Diagnostic):
+class DuplicateSetting(Finding):
     name: str
     code = "duplicate-setting"
     words = "`{name}` is set twice"
     hint = "delete one of them"
 
 
-@dataclass(frozen=True, kw_only=True)
-class MissingSetting(Diagnostic):
+class MissingSetting(Finding):
     name: str
     place: str
     example: str
@@ -621,15 +549,13 @@ class MissingSetting(Diagnostic):
     hint = "add `{example}`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class SettingName(Diagnostic):
+class SettingName(Finding):
     name: str
     code = "setting-name"
     words = "the setting `{name}` takes no name"
 
 
-@dataclass(frozen=True, kw_only=True)
-class NotOneOf(Diagnostic):
+class NotOneOf(Finding):
     name: str
     found: str
     meant: str = ""
@@ -639,8 +565,7 @@ class NotOneOf(Diagnostic):
     hint = "there are {known}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class SettingValue(Diagnostic):
+class SettingValue(Finding):
     name: str
     wanted: str
     found: str
@@ -648,16 +573,14 @@ class SettingValue(Diagnostic):
     words = "`{name}` is {wanted}, not {found}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class LossShape(Diagnostic):
+class LossShape(Finding):
     type: str
     code = "loss-shape"
     words = "a loss is one number, and this is {type}"
     hint = "take the mean: `mean(…)`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class MetricBatch(Diagnostic):
+class MetricBatch(Finding):
     name: str
     type: str
     code = "metric-batch"
@@ -665,24 +588,21 @@ class MetricBatch(Diagnostic):
     hint = "reduce it: `mean(…)`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class StepPlace(Diagnostic):
+class StepPlace(Finding):
     name: str
     code = "step-place"
     words = "`{name}` belongs into a `step` here"
     hint = "a training with steps has its losses and optimizer in them"
 
 
-@dataclass(frozen=True, kw_only=True)
-class NoMatch(Diagnostic):
+class NoMatch(Finding):
     pattern: str
     meant: str = ""
     code = "no-match"
     words = "`{pattern}` matches nothing{meant}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class UnknownDataset(Diagnostic):
+class UnknownDataset(Finding):
     name: str
     meant: str = ""
     known: str
@@ -691,31 +611,27 @@ class UnknownDataset(Diagnostic):
     hint = "the data sets are {known}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class DataPlace(Diagnostic):
+class DataPlace(Finding):
     name: str
     code = "data-place"
     words = "`{name}(…)` is a data source: it is bound to a name at the top of `train`"
     hint = "write `data = {name}(…)`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class NoNetwork(Diagnostic):
+class NoNetwork(Finding):
     place: str
     code = "no-network"
     words = "{place} calls no network"
 
 
-@dataclass(frozen=True, kw_only=True)
-class SelfTrained(Diagnostic):
+class SelfTrained(Finding):
     name: str
     code = "not-trained"
     words = "`{name}` is not called here"
     hint = "`trains` names networks that this training calls"
 
 
-@dataclass(frozen=True, kw_only=True)
-class SchemaNote(Diagnostic):
+class SchemaNote(Finding):
     path: str
     reason: str
     code = "schema-not-checked"
@@ -723,8 +639,7 @@ class SchemaNote(Diagnostic):
     words = "schema of {path} not checked: {reason}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class BadDataFile(Diagnostic):
+class BadDataFile(Finding):
     path: str
     reason: str
     code = "bad-data-file"
@@ -734,24 +649,21 @@ class BadDataFile(Diagnostic):
 # ---- files -------------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
-class ImportOutside(Diagnostic):
+class ImportOutside(Finding):
     path: str
     code = "import-outside"
     words = "`{path}` is not inside the spec's folder"
     hint = "imports are relative and stay in the folder of the spec"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ImportLink(Diagnostic):
+class ImportLink(Finding):
     path: str
     code = "import-link"
     words = "`{path}` goes through a link"
     hint = "copy the file into the spec's folder"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ImportMissing(Diagnostic):
+class ImportMissing(Finding):
     path: str
     reason: str
     meant: str = ""
@@ -759,15 +671,13 @@ class ImportMissing(Diagnostic):
     words = "cannot import {path}: {reason}{meant}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ImportCycle(Diagnostic):
+class ImportCycle(Finding):
     chain: str
     code = "import-cycle"
     words = "files import each other in a circle: {chain}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ImportName(Diagnostic):
+class ImportName(Finding):
     name: str
     path: str
     meant: str = ""
@@ -775,22 +685,19 @@ class ImportName(Diagnostic):
     words = "{path} has no block, network or layer `{name}`{meant}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ImportDepth(Diagnostic):
+class ImportDepth(Finding):
     limit: str
     code = "import-depth"
     words = "imports go deeper than {limit} files"
 
 
-@dataclass(frozen=True, kw_only=True)
-class TooManyImports(Diagnostic):
+class TooManyImports(Finding):
     limit: str
     code = "too-many-imports"
     words = "more than {limit} files are imported"
 
 
-@dataclass(frozen=True, kw_only=True)
-class NoSpec(Diagnostic):
+class NoSpec(Finding):
     name: str
     meant: str = ""
     code = "no-spec"
@@ -801,8 +708,7 @@ class NoSpec(Diagnostic):
 # ---- params ------------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
-class ParamValue(Diagnostic):
+class ParamValue(Finding):
     name: str
     wanted: str
     found: str
@@ -810,16 +716,14 @@ class ParamValue(Diagnostic):
     words = "`{name}` is {wanted}, not {found}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ParamMissing(Diagnostic):
+class ParamMissing(Finding):
     name: str
     code = "param-missing"
     words = "the param `{name}` has no value"
     hint = "give it a default, or `--set {name}=…`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ParamDomain(Diagnostic):
+class ParamDomain(Finding):
     name: str
     value: str
     domain: str
@@ -827,8 +731,7 @@ class ParamDomain(Diagnostic):
     words = "`{name}` is {value}, outside {domain}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class UnknownOverride(Diagnostic):
+class UnknownOverride(Finding):
     name: str
     meant: str = ""
     known: str
@@ -837,15 +740,13 @@ class UnknownOverride(Diagnostic):
     hint = "what can be set: {known}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class OverrideTwice(Diagnostic):
+class OverrideTwice(Finding):
     name: str
     code = "override-twice"
     words = "`{name}` is set twice"
 
 
-@dataclass(frozen=True, kw_only=True)
-class BadOverride(Diagnostic):
+class BadOverride(Finding):
     what: str
     code = "bad-override"
     words = "{what}"
@@ -855,24 +756,21 @@ class BadOverride(Diagnostic):
 # ---- limits ------------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
-class TooManyNodes(Diagnostic):
+class TooManyNodes(Finding):
     limit: str
     where: str = ""
     code = "too-many-nodes"
     words = "the network grows beyond {limit} nodes{where}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class TooManySteps(Diagnostic):
+class TooManySteps(Finding):
     limit: str
     where: str = ""
     code = "too-many-steps"
     words = "the spec needs more than {limit} compile-time steps{where}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ExpansionTooDeep(Diagnostic):
+class ExpansionTooDeep(Finding):
     limit: str
     chain: str
     code = "expansion-too-deep"
@@ -880,23 +778,20 @@ class ExpansionTooDeep(Diagnostic):
     hint = "a block that calls itself must stop: use an `if` on a compile-time number"
 
 
-@dataclass(frozen=True, kw_only=True)
-class TooComplex(Diagnostic):
+class TooComplex(Finding):
     code = "too-complex"
     words = "this expression is nested too deeply together with the calls around it"
     hint = "give inner parts names of their own"
 
 
-@dataclass(frozen=True, kw_only=True)
-class RankTooLarge(Diagnostic):
+class RankTooLarge(Finding):
     rank: str
     limit: str
     code = "rank-too-large"
     words = "a tensor has {rank} axes; {limit} is the most"
 
 
-@dataclass(frozen=True, kw_only=True)
-class SizeTooLarge(Diagnostic):
+class SizeTooLarge(Finding):
     type: str
     limit: str
     code = "size-too-large"
@@ -906,8 +801,7 @@ class SizeTooLarge(Diagnostic):
 # ---- warnings --------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
-class SoftmaxBeforeCrossEntropy(Diagnostic):
+class SoftmaxBeforeCrossEntropy(Finding):
     loss: str
     function: str
     code = "softmax-before-cross-entropy"
@@ -917,8 +811,7 @@ class SoftmaxBeforeCrossEntropy(Diagnostic):
     hint = "give it the value before the {function}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ZeroWeights(Diagnostic):
+class ZeroWeights(Finding):
     address: str
     code = "zero-weights"
     severity = "warning"
@@ -926,8 +819,7 @@ class ZeroWeights(Diagnostic):
     hint = "start it with `xavier` or `he`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class BiasBeforeBatchNorm(Diagnostic):
+class BiasBeforeBatchNorm(Finding):
     code = "bias-before-batch-norm"
     severity = "warning"
     words = "the batch norm that follows takes this bias away again"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from dslc.elaborate import errors
 from dslc.elaborate.frame import Frame
 from dslc.elaborate.suggest import listed, meant, nearest, rename
 from dslc.elaborate.values import POISON, DataValue, LayerValue, NetworkValue, Poison, Value, words_of
-from dslc.ops.value import Val
 from dslc.syntax import ast
 
 
@@ -63,11 +65,9 @@ def of_layer(frame: Frame, owner: LayerValue, node: ast.Field) -> Value:
     return unknown(frame, node, node.value.span.text, tuple(dict.fromkeys(name.split(".")[0] for name in mine)))
 
 
-READERS = (
+READERS: tuple[tuple[type, Callable[[Frame, Any, ast.Field], Value]], ...] = (
     (Poison, lambda frame, owner, node: POISON),
     (NetworkValue, of_network),
     (DataValue, of_data),
     (LayerValue, of_layer),
 )
-
-__all__ = ["Val", "read"]

@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from dslc.diagnostics import Label, SpecError
-from dslc.elaborate import blocks, errors, params
-from dslc.elaborate.calls import Site
-from dslc.elaborate.expressions import evaluate, path_of
+from dslc.elaborate import errors, params
+from dslc.elaborate.expressions import evaluate
 from dslc.elaborate.frame import Frame
-from dslc.elaborate.names import callee
 from dslc.elaborate.scope import Scope
 from dslc.elaborate.session import Session
 from dslc.elaborate.suggest import meant, nearest, rename
 from dslc.elaborate.tape import Tape
-from dslc.elaborate.values import POISON, Binding, BlockValue, NetworkDecl, OperatorValue, Poison, Value, text_of, words_of
+from dslc.elaborate.values import POISON, Binding, BlockValue, NetworkDecl, Value, text_of
 from dslc.elaborate.walk import call_numbers
 from dslc.ops.value import Builder
 from dslc.source import Source
@@ -110,7 +107,8 @@ class Library:
     def frame(self, scope: FileScope) -> Frame:
         """Where params and layers of a file are evaluated."""
         return Frame(
-            session=self.session, file=scope, tape=Tape(Builder("file"), False), scope=Scope(), kind="file", name="", address="", training=False
+            session=self.session, file=scope, tape=Tape(Builder("file"), False), scope=Scope(), kind="file", name="", address="",
+            training=False,
         )  # fmt: skip
 
     def declare(self, scope: FileScope, name: ast.Name, value: Value, kind: str) -> None:
@@ -252,6 +250,3 @@ class ImportPath:
         self.parts = [part for part in text.split("/") if part not in ("", ".")]
         strange = any(char in text for char in '\\:\0"<>|*?\n\t') or text.startswith(("/", "~"))
         self.good = bool(self.parts) and not strange and ".." not in self.parts and all(len(part) <= 128 for part in self.parts)
-
-
-__all__ = ["Any", "FileScope", "Library", "OperatorValue", "Poison", "Site", "blocks", "callee", "path_of", "words_of"]

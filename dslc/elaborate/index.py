@@ -112,20 +112,20 @@ def part_of_axis(frame: Frame, plan: Plan, shape: tuple[Dim, ...], part: ast.Sli
         found = words_of(stop if is_int(start) else start)
         frame.report(errors.BadIndex(span=part.span, message_text=f"the ends of `a:b` are ints, not {found}"))
         return False
-    if any(is_int(bound) and bound < 0 for bound in (start, stop)):
+    if negative(start) or negative(stop):
         if not whole.is_constant:
             text = f"a negative end needs a fixed size, and this axis is {whole}"
             frame.report(errors.BadIndex(span=part.span, message_text=text, action="write the end with the size: `size - 1`"))
             return False
-        start = start + whole.constant if is_int(start) and start < 0 else start
-        stop = stop + whole.constant if is_int(stop) and stop < 0 else stop
+        start = start + whole.constant if negative(start) else start
+        stop = stop + whole.constant if negative(stop) else stop
     length = Dim.of(stop) - Dim.of(start)
     room = whole - Dim.of(stop)
     low = room.lower() if not room.is_constant else room.constant
     if length.is_constant and length.constant < 1:
         frame.report(errors.BadIndex(span=part.span, message_text="this part is empty"))
         return False
-    if (is_int(start) and start < 0) or low is None or low < 0:
+    if negative(start) or low is None or low < 0:
         text = f"`{part.span.text}` is not inside an axis of {whole}"
         if low is None or not whole.is_constant:
             text = f"whether `{part.span.text}` is inside an axis of {whole} cannot be known here"
@@ -135,6 +135,10 @@ def part_of_axis(frame: Frame, plan: Plan, shape: tuple[Dim, ...], part: ast.Sli
     plan.stops.append(stop)
     plan.shape.append(size(length))
     return True
+
+
+def negative(bound: Value) -> bool:
+    return is_int(bound) and bound < 0
 
 
 def single(frame: Frame, plan: Plan, shape: tuple[Dim, ...], part: ast.Expr) -> bool:

@@ -29,7 +29,7 @@ from dslc.elaborate.values import (
 )
 from dslc.ir.types import Dim, TensorType
 from dslc.ops.value import Builder, Val
-from dslc.program import Network, Port, Weight
+from dslc.program import Network, Port
 from dslc.source import Span
 from dslc.syntax import ast
 
@@ -233,7 +233,8 @@ def finished(decl: NetworkDecl, tapes: list[tuple[Tape, NetworkBody]]) -> Networ
     )  # fmt: skip
     return Network(
         name=decl.name, inputs=tuple(body.inputs.values()), outputs=ports, evaluate=graphs[0], train=graphs[1],
-        weights=tuple(tape.weights.values()), states=tuple(tape.states.values()), layers=tuple(tape.layers), place=decl.decl.name.span.place,
+        weights=tuple(tape.weights.values()), states=tuple(tape.states.values()), layers=tuple(tape.layers),
+        place=decl.decl.name.span.place,
     )  # fmt: skip
 
 
@@ -288,6 +289,3 @@ def arguments(frame: Frame, decl: NetworkDecl, site: Site) -> dict[str, tuple[Va
     if bound is None:
         return None
     return {name: (tensor_argument(frame, given[0]), given[0]) for name, given in bound.items()}
-
-
-__all__ = ["Weight", "call_network", "elaborate_network"]

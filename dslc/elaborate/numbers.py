@@ -145,9 +145,9 @@ def compare(op: str, left: Value, right: Value) -> bool:
         same = comparable(left, right)
         if not same:
             raise Failed("operands")
-        return (left == right) if op == "==" else (left != right)
+        return bool(left == right) if op == "==" else bool(left != right)
     if is_number(left) and is_number(right):
-        return ORDER[op](left, right)
+        return bool(ORDER[op](left, right))
     raise Failed("operands")
 
 

@@ -7,10 +7,10 @@ from functools import cache
 
 from dslc.elaborate import apply, errors, numbers
 from dslc.elaborate.apply import emit, is_scalar
-from dslc.elaborate.calls import Given, Site, Slot, bind, setting, tensor_argument
+from dslc.elaborate.calls import Given, Site, Slot, bind, piped, setting, tensor_argument
 from dslc.elaborate.frame import Frame
-from dslc.elaborate.values import POISON, OperatorValue, Poison, Several, Value, is_number, is_poison, text_of, words_of
-from dslc.ir.types import Dim, DType
+from dslc.elaborate.values import POISON, OperatorValue, Poison, Value, is_number, is_poison, text_of, words_of
+from dslc.ir.types import DType
 from dslc.ops.infer import REQUIRED, Parameter, parameters
 from dslc.ops.table import lookup
 from dslc.ops.value import Val
@@ -74,13 +74,13 @@ def call_operator(frame: Frame, name: str, site: Site, want: str, settings: Mapp
     if is_poison(*flat, *attrs.values()):
         return POISON
     if name in numbers.FUNCTIONS and flat and all(is_number(value) for value in flat) and not attrs:
-        return on_numbers(frame, name, tuple(flat), site.whole)
-    return applied(frame, name, tensors, attrs, spans, site.whole)
+        return on_numbers(frame, name, tuple(flat), site.span)
+    return applied(frame, name, tensors, attrs, spans, site.span)
 
 
 def positional(frame: Frame, site: Site) -> list[ast.Arg | Given]:
-    piped = [Given(site.piped[1], site.piped[2], site.piped[0])] if site.piped is not None else []
-    return [*piped, *(arg for arg in site.args if arg.name is None)]
+    first = [piped(site)] if site.piped is not None else []
+    return [*first, *(arg for arg in site.args if arg.name is None)]
 
 
 def on_numbers(frame: Frame, name: str, values: tuple[Value, ...], span: Span) -> Value:
@@ -98,9 +98,9 @@ def variadic(frame: Frame, callee: str, given: list[Given]) -> list[Value]:
     for item in given:
         value = evaluate(frame, item.expr) if item.value is None and item.expr is not None else item.value
         if isinstance(value, tuple) and len(given) == 1:
-            values += [as_tensor(frame, member, item.span, item.span.text) for member in value]
+            values += [as_tensor(frame, member, item.span, item.text) for member in value]
         else:
-            values.append(as_tensor(frame, value, item.span, item.span.text))
+            values.append(as_tensor(frame, value, item.span, item.text))
     return values
 
 
@@ -210,10 +210,10 @@ def tensor_of(frame: Frame, site: Site) -> Value:
     convert = float if dtype.is_float else bool if dtype is DType.bool else int
     flat = tuple(convert(leaf) for leaf in leaves)
     if len(shape) == 0:
-        return emit(frame, "constant", (), {"value": flat[0], "dtype": dtype}, site.whole)
-    result = emit(frame, "constant", (), {"value": flat, "dtype": dtype}, site.whole)
+        return emit(frame, "constant", (), {"value": flat[0], "dtype": dtype}, site.span)
+    result = emit(frame, "constant", (), {"value": flat, "dtype": dtype}, site.span)
     if len(shape) > 1 and isinstance(result, Val):
-        result = emit(frame, "reshape", (result,), {"shape": shape}, site.whole)
+        result = emit(frame, "reshape", (result,), {"shape": shape}, site.span)
     return result
 
 
@@ -251,11 +251,11 @@ def fold(frame: Frame, name: str, site: Site) -> Value:
     if is_poison(*ready):
         return POISON
     if all(is_number(value) for value in ready):
-        return on_numbers(frame, name, tuple(ready), site.whole)
+        return on_numbers(frame, name, tuple(ready), site.span)
     result: Value = ready[0]
     for (_, span), value in zip(values[1:], ready[1:], strict=True):
         places = {"a": values[0][1], "b": span}
-        result = applied(frame, FOLDS[name], {"a": [result], "b": [value]}, {}, places, site.whole)
+        result = applied(frame, FOLDS[name], {"a": [result], "b": [value]}, {}, places, site.span)
         if isinstance(result, Poison):
             return POISON
     return result
@@ -280,5 +280,3 @@ def per_axis(frame: Frame, site: Site) -> Value:
 
 
 SPECIAL = {"tensor": tensor_of, "per_axis": per_axis}
-
-__all__ = ["Dim", "Several", "call_operator", "layer_slots"]

@@ -11,9 +11,7 @@ from dslc.elaborate import errors
 from dslc.elaborate.expressions import evaluate
 from dslc.elaborate.frame import Frame
 from dslc.elaborate.params import Setting
-from dslc.elaborate.settings import COUNTS
 from dslc.elaborate.suggest import listed, meant, nearest
-from dslc.ir.types import Dim
 from dslc.source import Span
 from dslc.syntax import ast
 
@@ -69,6 +67,3 @@ def settings(frame: Frame, found: Mapping[str, Outside], tree: ast.File, trainin
             near = nearest(path, known)
             frame.report(errors.UnknownOverride(span=outside.span, name=path, meant=meant(near), known=listed(known)))
     return result
-
-
-__all__ = ["COUNTS", "Dim", "Outside", "read", "settings"]

@@ -27,14 +27,18 @@ def dtype_of(frame: Frame, type: ast.Type) -> DType | None:
 
 
 def match(frame: Frame, callee: str, name: str, type: ast.Type, found: TensorType, span: Span, labels: tuple[Label, ...] = ()) -> bool:
-    """Match a tensor's shape against the pattern of parameter `name`; new names are bound in `frame`. False (reported) if it does not fit."""
+    """Match a tensor's shape against the pattern of parameter `name`; new names are bound.
+
+    False, with everything reported, if it does not fit.
+    """
     pattern = type.dims or ()
     rests = [at for at, item in enumerate(pattern) if isinstance(item, ast.Rest)]
     fixed = len(pattern) - len(rests)
     if (not rests and found.rank != fixed) or found.rank < fixed:
         return misfit(frame, callee, name, type, found, span, labels)
     if not rests:
-        return all([dim(frame, callee, name, type, found, axis, item, span, labels) for axis, item in enumerate(pattern)])
+        checks = [dim(frame, callee, name, type, found, axis, item, span, labels) for axis, item in enumerate(pattern)]
+        return all(checks)
     before = rests[0]
     after = fixed - before
     good = [dim(frame, callee, name, type, found, axis, item, span, labels) for axis, item in enumerate(pattern[:before])]

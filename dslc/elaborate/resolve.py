@@ -26,7 +26,8 @@ from dslc.vocabulary import INITIALISERS
 
 RESERVED = {"training": "a built-in name", "op": "a built-in name", "std": "a built-in name", **dict.fromkeys(DTYPES, "a dtype")}
 KINDS = {
-    "local": "", "parameter": "the parameter ", "input": "the input ", "weight": "the weight ", "state": "the state ", "layer": "the layer ",
+    "local": "", "parameter": "the parameter ", "input": "the input ", "weight": "the weight ", "state": "the state ",
+    "layer": "the layer ",
     "slice": "", "loop": "the loop variable ", "dim": "the dim ", "param": "the param ", "import": "the imported name ", "carry": "",
 }  # fmt: skip
 FIELDS_TOO = frozenset(["local", "layer", "weight"])  # top-level names of networks that may be read from outside
@@ -492,9 +493,7 @@ def read_names(roots: Iterable[object]) -> Iterator[ast.Name]:
             yield item
         elif isinstance(item, tuple):
             stack.extend(item)
-        elif isinstance(item, ast.Arg):
-            stack.append(item.value)
-        elif isinstance(item, ast.Field):
+        elif isinstance(item, (ast.Arg, ast.Field)):
             stack.append(item.value)
         elif isinstance(item, ast.Stage):
             stack.append(item.path[0])
@@ -502,4 +501,4 @@ def read_names(roots: Iterable[object]) -> Iterator[ast.Name]:
         elif isinstance(item, (ast.Body, ast.Scan)):
             continue
         elif isinstance(item, ast.Node):
-            stack.extend(getattr(item, part) for part in parts(type(item)))
+            stack.extend(getattr(item, part) for part in parts(item))

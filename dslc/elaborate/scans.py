@@ -59,10 +59,8 @@ def run_scan(frame: Frame, node: ast.Scan, statement: ast.Assign) -> Sequence[Va
     scope = Scope(frame.scope)
     body = ScanBody(frame, over)
     inner = frame.inside(scope=scope, tape=tape, body=body, scanning=True)
-    good = all(
-        [slice_of(frame, inner, name, value, expr, over) for name, value, expr in zip(node.names, sequences, node.values, strict=True)]
-    )
-    if not good:
+    good = [slice_of(frame, inner, name, value, expr, over) for name, value, expr in zip(node.names, sequences, node.values, strict=True)]
+    if not all(good):
         poison_carried(frame, node)
         return failed
     from dslc.elaborate.statements import run_body

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dslc.diagnostics import Label
 from dslc.elaborate import apply, data, errors, settings
 from dslc.elaborate.calls import Given
 from dslc.elaborate.expressions import evaluate
@@ -22,7 +21,6 @@ from dslc.elaborate.statements import run_body
 from dslc.elaborate.suggest import meant, nearest
 from dslc.elaborate.tape import Tape
 from dslc.elaborate.values import Binding, DataValue, NetworkDecl, NetworkValue, Poison, Value, words_of
-from dslc.ir.types import DType
 from dslc.ops.value import Builder, Val
 from dslc.program import Call, ParamValue, Rule, State, StepProgram, Training, Weight
 from dslc.source import Span
@@ -355,7 +353,7 @@ class TrainElaborator:
         return Training(
             name=self.name, networks=self.networks(frame), data=tuple(item.source for item in body.data.values()), steps=tuple(steps),
             evaluate=evaluate_graph, predict=pruned(frame.tape, "predict", results, {}),
-            contract={name: " ".join(argument.span.text.split()) for name, (_, argument) in given.items()},
+            contract={name: argument.text for name, (_, argument) in given.items()},
             metrics=tuple(term.name for term in metrics), weights=tuple(weights.values()), states=tuple(states.values()),
             schedule=body.settings.values.get("schedule"), clip=body.settings.values.get("clip"), batch_size=values["batch_size"] or 1,
             epochs=values["epochs"], max_steps=values["steps"], start=body.settings.values.get("start"), rules=rules,
@@ -392,6 +390,3 @@ def outputs(frame: Frame, losses: list[Term], metrics: list[Term]) -> dict[str, 
         found["loss"] = total
     found |= {f"loss.{term.name}": term.value for term in losses if term.name}
     return found | {f"metric.{term.name}": term.value for term in metrics}
-
-
-__all__ = ["Callable", "DType", "Label", "TrainElaborator"]

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
-from functools import cache
 
 from dslc.syntax import ast
 
+_PARTS: dict[str, tuple[str, ...]] = {}
 
-@cache
-def parts(kind: type[ast.Node]) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind) if field.name != "span")
+
+def parts(node: ast.Node) -> tuple[str, ...]:
+    """The names of a node's fields, its span left out."""
+    kind = type(node).__name__
+    if kind not in _PARTS:
+        _PARTS[kind] = tuple(field.name for field in fields(node) if field.name != "span")
+    return _PARTS[kind]
 
 
 def nodes(roots: Iterable[object]) -> Iterator[ast.Node]:
@@ -23,7 +27,7 @@ def nodes(roots: Iterable[object]) -> Iterator[ast.Node]:
             stack.extend(item)
         elif isinstance(item, ast.Node):
             yield item
-            stack.extend(getattr(item, part) for part in parts(type(item)))
+            stack.extend(getattr(item, part) for part in parts(item))
 
 
 def callee(node: ast.Call | ast.Stage) -> ast.Name | None:

@@ -319,7 +319,6 @@ op(
     shape=target_shape,
     onnx=LOSS_ONLY,
     sample=target_cases(-2, 2),
-    analytic=True,
     parts=target_parts("mse"),
     example="y = mse(x, 0)",
 )

@@ -150,7 +150,7 @@ op(
     shape=_channel_shape,
     sample=_moment_cases,
     analytic=True,
-    example="m, v = op.channel_moments(image)",
+    example="y, v = op.channel_moments(image)",
 )
 op(
     "channel_affine(x: f[n, c, *s], scale: f[c], shift: f[c]) -> f[n, c, *s]",

@@ -54,3 +54,13 @@ def _processor() -> str:
     except OSError:
         return platform.processor()
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor())
+
+
+def free_memory() -> int | None:
+    """Bytes that can be had without swapping, as Linux estimates them; None where the system does not tell."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return None
+    kilobytes = next((line.split()[1] for line in lines if line.startswith("MemAvailable:")), "")
+    return int(kilobytes) * 1024 if kilobytes.isdigit() else None

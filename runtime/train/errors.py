@@ -58,6 +58,15 @@ class DiskSpace(Diagnostic):
 
 
 @dataclass(frozen=True, kw_only=True)
+class MemorySpace(Diagnostic):
+    needed: int
+    free: int
+    code = "memory-space"
+    words = "a training step needs {needed} bytes of memory, {free} are free"
+    hint = "a smaller `batch_size` needs less"
+
+
+@dataclass(frozen=True, kw_only=True)
 class SaveFailed(Diagnostic):
     file: str
     problem: str

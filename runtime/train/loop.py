@@ -20,8 +20,8 @@ from runtime.errors import CannotRun, Diverged
 from runtime.step import Step, compile_step
 from runtime.train.atomic import remove_drafts, write_atomic
 from runtime.train.checkpoint import Checkpoint, encode
-from runtime.train.environment import environment
-from runtime.train.errors import DiskSpace
+from runtime.train.environment import environment, free_memory
+from runtime.train.errors import DiskSpace, MemorySpace
 from runtime.train.inputs import Inputs, Order, load_inputs
 from runtime.train.lock import locked
 from runtime.train.metrics import MetricsLog, is_better, judged, plain_names
@@ -33,6 +33,7 @@ from runtime.train.signals import Interrupts
 
 LOG_EVERY = 50  # steps between two lines of metrics.jsonl
 SAVE_SECONDS = 300.0  # between two saves inside an epoch
+REST_SECONDS = 1.0  # between two saves at ends of epochs, where epochs are shorter
 FILES = 3  # last, best and the one being written
 
 
@@ -67,6 +68,7 @@ class Session:
     total: int = field(init=False)
     seen: int = 0  # samples, by this process
     saved_at: float = 0.0
+    waiting: dict[str, bytes] = field(default_factory=dict)  # checkpoints that are to be written
 
     def __post_init__(self) -> None:
         self.order = Order(self.inputs.count("train"), self.training.batch_size, self.seed)
@@ -107,7 +109,9 @@ def train(
     facts = run_facts(program, chosen, inputs, seed, device, threads)
     if state is not None:
         check_same(resume, facts, state.meta, progress)
+        facts["spec"] = state.meta["spec"]  # as it was called at first
     step = compile_step(program, training=chosen.name, device=device, batch_size=chosen.batch_size, seed=seed, threads=threads)
+    _check_memory(step)
     folder = resume if resume is not None else new_folder(out, spec_path)
     with locked(folder, str(folder)) as stale, Interrupts() as interrupts:
         if stale:
@@ -130,16 +134,18 @@ def _run(session: Session, interrupts: Interrupts, max_steps: int | None) -> Run
     counters = session.counters
     if counters.step == 0:
         _check_disk(session)
-        _save(session, LAST)
+        _save(session)
     session.progress.start(session.program.path, counters.step, session.total)
     end = session.total if max_steps is None else min(session.total, max_steps)
     session.saved_at = time.monotonic()
     while counters.step < end and not interrupts.asked:
         _one_step(session)
-        if counters.step % session.order.steps == 0 or counters.step == session.total:
+        epoch_ends = counters.step % session.order.steps == 0 or counters.step == session.total
+        if epoch_ends:
             _end_epoch(session)
-        elif interrupts.asked or counters.step == end or time.monotonic() - session.saved_at > SAVE_SECONDS:
-            _save(session, LAST)
+        is_last = interrupts.asked or counters.step == end
+        if is_last or time.monotonic() - session.saved_at > (REST_SECONDS if epoch_ends else SAVE_SECONDS):
+            _save(session)
     finished = counters.step >= session.total
     metrics = {session.inputs.evaluated(): counters.metrics}
     if finished:
@@ -192,7 +198,7 @@ def _moment(session: Session, loss: float, rate: float) -> Moment:
 
 
 def _end_epoch(session: Session) -> None:
-    """Evaluate, note the best, save: `best` before `last`, so that `last` never speaks of a `best` that is not there."""
+    """Evaluate, and keep the state if it is the best so far."""
     counters = session.counters
     split = session.inputs.evaluated()
     counters.metrics = evaluate(session.step, session.inputs, split, session.training.batch_size)
@@ -205,8 +211,7 @@ def _end_epoch(session: Session) -> None:
     rate = _rate(session)
     session.log.add("epoch", counters.step, epoch=_epoch(session), train_loss=loss, split=split, metrics=counters.metrics)
     if better:
-        _save(session, BEST)
-    _save(session, LAST)
+        session.waiting[BEST] = _encode(session)
     session.progress.epoch(_moment(session, loss, rate))
 
 
@@ -232,8 +237,12 @@ def evaluate(step: Step, inputs: Inputs, split: str, size: int) -> dict[str, flo
 # -- checkpoints
 
 
-def _save(session: Session, name: str) -> None:
-    write_atomic(session.folder / CHECKPOINTS, f"{name}.safetensors", _encode(session))
+def _save(session: Session) -> None:
+    """Write the present state as `last`; before it a `best` that waits, so that `last` never speaks of a `best` that is not there."""
+    session.waiting[LAST] = _encode(session)
+    for name in (BEST, LAST):
+        if name in session.waiting:
+            write_atomic(session.folder / CHECKPOINTS, f"{name}.safetensors", session.waiting.pop(name))
     session.saved_at = time.monotonic()
 
 
@@ -251,6 +260,13 @@ def _refuse(training: Training) -> None:
         raise SpecError(CannotRun(what="a `train` without data", where=training.place))
 
 
+def _check_memory(step: Step) -> None:
+    """The planned arena against what the system says is free (Linux tells; elsewhere nothing is checked)."""
+    needed, free = step.train_runner.executor.plan.arena_bytes, free_memory()
+    if step.device.threaded and free is not None and free < needed:
+        raise DataError(MemorySpace(needed=needed, free=free))
+
+
 def _check_disk(session: Session) -> None:
     needed, free = FILES * len(_encode(session)), shutil.disk_usage(session.folder).free
     if free < needed:
@@ -261,6 +277,6 @@ def _diverged(session: Session, fields: dict[str, Any], loss: float, grad_norm: 
     """Save the state before this step, name the first node that is not finite, and stop."""
     counters = session.counters
     first = session.step.first_bad(fields, seed=session.seed, step=counters.step, first_sample=0)
-    _save(session, LAST)
+    _save(session)
     what = f"the loss ({loss:g})" if not isfinite(loss) else f"the gradient (norm {grad_norm:g})"
     raise DivergedError(Diverged(what=f"step {counters.step + 1}: {what}", first=first))

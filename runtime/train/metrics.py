@@ -48,7 +48,7 @@ class MetricsLog:
 
     def __init__(self, folder: Path, step: int) -> None:
         self.path = folder / NAME
-        self.history = [row for row in read_history(folder) if row["step"] <= step]
+        self.history = [row for row in read_history(folder) if row["step"] <= step and row.get("kind") != "end"]
         write_atomic(folder, NAME, "".join(_line(row) for row in self.history).encode())
         self.descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | NO_LINK)
 

@@ -15,6 +15,17 @@ from typing import Any, TextIO
 
 INTERVAL = 5.0  # seconds between plain lines
 LIVE_INTERVAL = 0.1  # seconds between redrawings of the live line
+EPOCH_LINES = 40  # where there are many more epochs, not every one has a line
+
+
+def numbers(metrics: Mapping[str, float]) -> str:
+    """`loss 0.3067  accuracy 0.8950`."""
+    return "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+
+
+def named(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Without the loss, which a line about a step already says."""
+    return {name: value for name, value in metrics.items() if name != "loss"}
 
 
 @dataclass(frozen=True)
@@ -93,23 +104,21 @@ class PlainProgress(Progress):
             self._say(self.line(moment))
 
     def epoch(self, moment: Moment) -> None:
-        numbers = "  ".join(f"{name} {value:.4f}" for name, value in moment.metrics.items())
-        self._say(f"epoch {moment.epoch}/{moment.epochs}  train loss {moment.loss:.4f}  {numbers}")
+        if moment.epoch % max(1, moment.epochs // EPOCH_LINES) == 0 or moment.epoch == moment.epochs:
+            self._say(f"epoch {moment.epoch}/{moment.epochs}  train loss {moment.loss:.4f}  {numbers(moment.metrics)}")
 
     def note(self, text: str) -> None:
         self._say(f"note: {text}")
 
     def finish(self, event: Mapping[str, Any]) -> None:
-        numbers = "  ".join(f"{name} {value:.4f}" for name, value in event["metrics"].items())
-        self._say(f"{event['status']}: {event['folder']}" + (f"  {numbers}" if numbers else ""))
+        self._say(f"{event['status']}: {event['folder']}  {numbers(event['metrics'])}".rstrip())
 
     def line(self, moment: Moment) -> str:
-        """`step 120/507  epoch 1/3  loss 0.6931  2,310 samples/s  0:42 left`."""
+        """`step 120/507  epoch 1/3  loss 0.6931  2,310 samples/s  0:42 left  accuracy 0.8308`; the metrics are the last known."""
         seconds = int(self.left(moment))
-        return (
-            f"step {moment.step}/{moment.steps}  epoch {min(moment.epoch + 1, moment.epochs)}/{moment.epochs}  loss {moment.loss:.4f}  "
-            f"{self.speed(moment):,.0f} samples/s  {seconds // 60}:{seconds % 60:02} left"
-        )
+        counted = f"step {moment.step}/{moment.steps}  epoch {min(moment.epoch + 1, moment.epochs)}/{moment.epochs}"
+        pace = f"{self.speed(moment):,.0f} samples/s  {seconds // 60}:{seconds % 60:02} left"
+        return f"{counted}  loss {moment.loss:.4f}  {pace}  {numbers(named(moment.metrics))}".rstrip()
 
     def _say(self, text: str) -> None:
         print(text, file=self.stream, flush=True)
@@ -167,8 +176,7 @@ class LiveProgress(PlainProgress):
         if not self.due(LIVE_INTERVAL):
             return
         row = Table.grid(padding=(0, 1))
-        metric = "  ".join(f"{name} {value:.4f}" for name, value in moment.metrics.items())
-        row.add_row(ProgressBar(total=moment.steps, completed=moment.step, width=20), self.line(moment), metric)
+        row.add_row(ProgressBar(total=moment.steps, completed=moment.step, width=20), self.line(moment))
         self.live.update(row, refresh=True)
 
     def finish(self, event: Mapping[str, Any]) -> None:

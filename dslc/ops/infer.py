@@ -5,7 +5,7 @@ Unification: the letters of a signature stand for dims (`[batch, c, *s]`) and dt
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -14,7 +14,7 @@ from dslc.ir.types import Dim, DType, TensorType
 from dslc.ops.table import Mismatch, Op, lookup
 from dslc.syntax import ast
 
-DTYPE_CLASSES = {
+DTYPE_CLASSES: dict[str, tuple[str, Callable[[DType], bool]]] = {
     "f": ("a float", lambda d: d.is_float),
     "i": ("an integer", lambda d: d.is_int),
     "n": ("a number", lambda d: d.is_float or d.is_int),

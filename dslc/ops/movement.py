@@ -65,7 +65,7 @@ def _transpose_grad(g: Val, y: Val, x: Val, axes: Any) -> Val:
     if axes is None:
         return last_swapped(g)
     order = transpose_order(axes, x.type.rank)
-    return F.transpose(g, axes=tuple(order.index(a) for a in range(len(order))))  # type: ignore[no-any-return]
+    return F.transpose(g, axes=tuple(order.index(a) for a in range(len(order))))
 
 
 def flatten_shape(x: TensorType) -> TensorType:
@@ -145,7 +145,7 @@ def slice_shape(x: TensorType, starts: Any, stops: Any) -> TensorType:
 
 def _slice_grad(g: Val, y: Val, x: Val, starts: Any, stops: Any) -> Val:
     after = attr_shape([size - Dim.of(stop) for size, stop in zip(x.type.shape, stops, strict=True)])
-    return F.pad(g, before=starts, after=after)  # type: ignore[no-any-return]
+    return F.pad(g, before=starts, after=after)
 
 
 def pad_shape(x: TensorType, before: Any, after: Any, value: Any) -> TensorType:
@@ -159,7 +159,7 @@ def pad_shape(x: TensorType, before: Any, after: Any, value: Any) -> TensorType:
 
 def _pad_grad(g: Val, y: Val, x: Val, before: Any, after: Any, value: Any) -> Val:
     stops = attr_shape([Dim.of(b) + size for b, size in zip(before, x.type.shape, strict=True)])
-    return F.slice(g, starts=before, stops=stops)  # type: ignore[no-any-return]
+    return F.slice(g, starts=before, stops=stops)
 
 
 op(
@@ -254,7 +254,7 @@ def _split_grad(g: Any, y: Any, x: Val, parts: int, axis: int) -> Val:
     zero = x.builder.constant(0, x.type.dtype)
     piece = (y if isinstance(y, tuple) else (y,))[0]
     filled = [F.broadcast(zero, shape=sizes(piece)) if part is None else part for part in gs]
-    return F.concat(*filled, axis=axis)  # type: ignore[no-any-return]
+    return F.concat(*filled, axis=axis)
 
 
 op(

@@ -56,7 +56,7 @@ def spread(g: Val, x: Val, axis: int | tuple[int, ...] | None, keep: bool) -> Va
     axes = normal_axes(axis, x.type.rank)
     if not keep:
         g = reshape(g, [1 if i in axes else size for i, size in enumerate(sizes(x))])
-    return F.broadcast(g, shape=sizes(x))  # type: ignore[no-any-return]
+    return F.broadcast(g, shape=sizes(x))
 
 
 def unbroadcast(g: Val, type: TensorType) -> Val:
@@ -72,7 +72,7 @@ def unbroadcast(g: Val, type: TensorType) -> Val:
 def last_swapped(value: Val) -> Val:
     """The matrix transpose: the last two axes swapped."""
     rank = value.type.rank
-    return F.transpose(value, axes=(*range(rank - 2), rank - 1, rank - 2))  # type: ignore[no-any-return]
+    return F.transpose(value, axes=(*range(rank - 2), rank - 1, rank - 2))
 
 
 def per_channel(vector: Val, rank: int) -> Val:

@@ -6,7 +6,7 @@ Gradient rules, derived operators and the elaborator all write graphs through th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -166,15 +166,11 @@ class Builder:
 
 
 class _Functions:
-    """`F.sigmoid(x)`, `F.sum(x, axis=(0,), keep=True)`: an operator applied to `Val`s by its name.
+    """`F.sigmoid(x)`, `F.sum(x, axis=(0,), keep=True)`: an operator with one result applied to `Val`s by its name."""
 
-    Results: a Val, or a tuple where the row has several results.
-    """
-
-    def __getattr__(self, name: str) -> Any:
-        def apply(*inputs: Val, **attrs: Attr) -> Any:
-            results = inputs[0].builder.many(name, inputs, **attrs)
-            return results[0] if len(results) == 1 else results
+    def __getattr__(self, name: str) -> Callable[..., Val]:
+        def apply(*inputs: Val, **attrs: Attr) -> Val:
+            return inputs[0].builder.one(name, inputs, **attrs)
 
         return apply
 

@@ -28,7 +28,7 @@ def result_size(name: str, axis: int, size: Dim, kernel: int, stride: int, dilat
     """
     if pad == "same":
         return (size + (stride - 1)) // stride
-    before, after = pad[axis]
+    before, after = pairs(pad)[axis]
     extent = dilation * (kernel - 1) + 1
     room = size + (before + after - extent)
     if room.sign() == -1:
@@ -44,10 +44,15 @@ def result_size(name: str, axis: int, size: Dim, kernel: int, stride: int, dilat
     return count - 1 if ((count - 1) * stride).constant >= size.constant + before else count
 
 
+def pairs(pad: Any) -> Pairs:
+    """Pads that are written out."""
+    return tuple(pad)
+
+
 def pads_of(pad: Any, sizes: Sequence[int], kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> Pairs:
     """(before, after) for each axis; `same` puts the odd one after (ONNX's SAME_UPPER)."""
     if pad != "same":
-        return tuple(pad)
+        return pairs(pad)
     found = []
     for size, k, s, d in zip(sizes, kernel, stride, dilation, strict=True):
         total = max((-(-size // s) - 1) * s + (k - 1) * d + 1 - size, 0)

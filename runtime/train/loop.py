@@ -22,6 +22,7 @@ from runtime.train.atomic import remove_drafts, write_atomic
 from runtime.train.checkpoint import Checkpoint, encode
 from runtime.train.environment import environment, free_memory
 from runtime.train.errors import DiskSpace, MemorySpace
+from runtime.train.initializers import initialize
 from runtime.train.inputs import Inputs, Order, load_inputs
 from runtime.train.lock import locked
 from runtime.train.metrics import MetricsLog, is_better, judged, plain_names
@@ -30,6 +31,7 @@ from runtime.train.resume import Counters, check_same, restore, resumed_state, r
 from runtime.train.run import BEST, CHECKPOINTS, LAST, fill_folder, new_folder, read_state
 from runtime.train.schedules import rate_factor
 from runtime.train.signals import Interrupts
+from runtime.workers import default_threads
 
 LOG_EVERY = 50  # steps between two lines of metrics.jsonl
 SAVE_SECONDS = 300.0  # between two saves inside an epoch
@@ -101,6 +103,7 @@ def train(
     chosen = choose(program, "train", training)
     _refuse(chosen)
     progress = progress or Progress()
+    threads = threads or default_threads()
     state = resumed_state(resume, progress) if resume is not None else None
     seed = state.meta["seed"] if state is not None else seed
     inputs = load_inputs(chosen, spec_path.parent, data_dir, seed)
@@ -200,6 +203,7 @@ def _moment(session: Session, loss: float, rate: float) -> Moment:
 def _end_epoch(session: Session) -> None:
     """Evaluate, and keep the state if it is the best so far."""
     counters = session.counters
+    session.step.load({item.address: initialize(item, session.seed) for item in session.training.states if item.scope == "train"})  # R14
     split = session.inputs.evaluated()
     counters.metrics = evaluate(session.step, session.inputs, split, session.training.batch_size)
     loss = counters.loss_sum / counters.samples

@@ -27,6 +27,7 @@ from dslc.elaborate.values import (
     size,
     words_of,
 )
+from dslc.elaborate.walk import nodes
 from dslc.ir.types import Dim, TensorType
 from dslc.ops.value import Builder, Val
 from dslc.program import Network, Port
@@ -45,6 +46,7 @@ class NetworkBody:
     inputs: dict[str, Port] = field(default_factory=dict)
     outputs: dict[str, tuple[Val, ast.Name]] = field(default_factory=dict)
     waiting: list[ast.Input] = field(default_factory=list)
+    doubtful: bool = False  # an output failed (reported)
 
     def source(self, frame: Frame, name: ast.Name, value: ast.Expr) -> bool:
         return False
@@ -133,7 +135,9 @@ class NetworkBody:
                 frame.report(errors.OutputTwice(span=name.span, name=name.id, labels=labels))
             elif isinstance(binding.value, Val):
                 self.outputs[name.id] = (binding.value, name)
-            elif not isinstance(binding.value, Poison):
+            elif isinstance(binding.value, Poison):
+                self.doubtful = True
+            else:
                 frame.report(errors.OutputKind(span=name.span, name=name.id, found=words_of(binding.value)))
 
     def bind(self, frame: Frame, node: ast.Output) -> None:
@@ -183,7 +187,8 @@ def elaborate_network(session: Session, decl: NetworkDecl) -> Network | None:
         run_body(frame, decl.decl.body)
         tapes.append((tape, body))
     for _, body in tapes:
-        if not body.outputs and session.sink.error_count + session.sink.dropped == before:
+        failed = body.doubtful or any(isinstance(node, ast.Error) for node in nodes((decl.decl.body,)))
+        if not (body.outputs or failed) and session.sink.error_count + session.sink.dropped == before:
             session.report(errors.NoOutput(span=decl.decl.name.span, network=decl.name))
     if session.sink.error_count + session.sink.dropped == before:
         same_weights(session, decl, tapes[0][0], tapes[1][0])

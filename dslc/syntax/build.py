@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from typing import Any
 
-from dslc.diagnostics import Sink
+from dslc.diagnostics import Edit, Fix, Sink
 from dslc.source import Source, Span
 from dslc.syntax import ast, errors
-from dslc.syntax.scan import SOFT
+from dslc.syntax.scan import HARD, SOFT
 
 MOST_NESTED = 64
+NAMED_SETTINGS = ("loss", "metric")
+TYPED = ("input", "weight", "state", "carry", "param", "output")
 
 
 class Context:
@@ -227,14 +231,33 @@ def broken(c: Context, i: Items, s: Span) -> ast.Error:
     return ast.Error(names=guess(str(i[0])), body=i[1], span=s)
 
 
-def guess(text: str) -> tuple[str, ...]:
-    """Names that a broken statement would have bound: what stands left of `=`, or after a declaring keyword."""
-    import re
+LIST = r"[A-Za-z_]\w*(?:[ \t]*,[ \t]*[A-Za-z_]\w*)*"
+HEAD = re.compile(rf"\s*(?:([A-Za-z_]\w*)[ \t]+(?=[A-Za-z_]))?({LIST})")
+SCANNED = re.compile(rf"\bscan\b\s*(?:\([^()]*\))?\s*({LIST})[ \t]")
+PARAMETER = re.compile(r"[(,]\s*([A-Za-z_]\w*)\s*(?=[:,)])")
 
-    head = re.match(
-        r"\s*(?:(?:input|output|weight|state|update|layer|carry|param|block|network)\s+)?([A-Za-z_]\w*(?:\s*,\s*[A-Za-z_]\w*)*)", text
-    )
-    return tuple(re.findall(r"[A-Za-z_]\w*", head.group(1))) if head else ()
+
+def guess(text: str) -> tuple[str, ...]:
+    """Names that a broken statement would have bound: what stands left of `=`, after a declaring (perhaps mistyped) word, in a head."""
+    text = text[:1000]
+    head = HEAD.match(text)
+    found = [] if head is None else [head.group(1) or "", *re.findall(r"\w+", head.group(2))]
+    found += [name for group in SCANNED.findall(text) for name in re.findall(r"\w+", group)]
+    if head is not None and head.group(1) == "block":
+        found += PARAMETER.findall(text)
+    return tuple(dict.fromkeys(name for name in found if name and name not in HARD | SOFT))
+
+
+def setting(c: Context, i: Items, s: Span) -> ast.Setting | ast.Error:
+    """`key: value`, `key name: value`; `inpt x: [...]` is a mistyped declaration."""
+    key, name = c.label(i[0]), None if i[1] is None else c.label(i[1])
+    if name is not None and key.id not in NAMED_SETTINGS:
+        near = get_close_matches(key.id, (*TYPED, *NAMED_SETTINGS), n=1, cutoff=0.6)
+        if near and near[0] in TYPED:
+            fix = Fix(f"write `{near[0]}`", (Edit(key.span, near[0]),))
+            c.sink.add(errors.UnknownStatement(span=key.span, word=key.id, nearest=near[0], fix=fix))
+            return ast.Error(names=(name.id,), body=None, span=s)
+    return ast.Setting(key=key, name=name, value=expression(c, i[2]), span=s)
 
 
 def dims(c: Context, items: Items) -> tuple[Any, ...]:
@@ -275,9 +298,7 @@ RULES: dict[str, Constructor] = {
     "body": lambda c, i, s: ast.Body(statements=statements(i), span=s),
     # statements
     "assign": lambda c, i, s: ast.Assign(names=i[0], values=i[1], span=s),
-    "setting": lambda c, i, s: ast.Setting(
-        key=c.label(i[0]), name=None if i[1] is None else c.label(i[1]), value=expression(c, i[2]), span=s
-    ),
+    "setting": setting,
     "input": lambda c, i, s: ast.Input(name=c.name(i[0]), type=i[1], default=optional(c, i[2]), span=s),
     "output": lambda c, i, s: ast.Output(names=i[0], value=optional(c, i[1]), span=s),
     "weight": lambda c, i, s: ast.Weight(name=c.name(i[0]), type=i[1], init=expression(c, i[2]), span=s),

@@ -15,18 +15,20 @@ from dslc.source import Source, Span
 from dslc.syntax import ast, errors
 from dslc.syntax.build import build
 from dslc.syntax.reader import read_source
-from dslc.syntax.scan import CONTEXTUAL, SOFT, Token, scan, tables
+from dslc.syntax.scan import CONTEXTUAL, MOST_TOKENS, SOFT, Token, scan, tables
 from dslc.syntax.situations import explain
 
 __all__ = ["parse", "parse_literal", "parse_signature", "read_source"]
 
 MOST_BRACKETS = 64
+MOST_MENDS = 8
 OPEN = {"LPAR": "RPAR", "LSQB": "RSQB", "LBRACE": "RBRACE"}
 CLOSE = {close: open for open, close in OPEN.items()}
 OPERATORS = frozenset(["ARROW", "OR", "AND", "COMPARE", "PLUS", "MINUS", "STAR", "SLASH", "FLOOR", "PERCENT", "AT", "POWER", "RANGE"])
 CONTINUES = OPERATORS | {"COMMA", "LBRACE", "IN", "NOT", "THEN", "ELSE"}
 CONTINUED = OPERATORS | {"THEN", "ELSE", "LBRACE", "RBRACE"}
 KEYWORDS = SOFT | CONTEXTUAL
+ENDS = frozenset({"NAME", "INT", "FLOAT", "STRING", "TRUE", "FALSE", "RPAR", "RSQB"})
 TOP_LEVEL = frozenset({"NETWORK", "TRAIN", "IMPORT", "BLOCK", "PARAM"})
 STATEMENTS = TOP_LEVEL | {"FOR", "RETURN", "YIELD", "CARRY"}
 SOFT_STATEMENTS = SOFT - {"from", "as", "over"}
@@ -39,13 +41,30 @@ def parse(source: Source, sink: Sink) -> ast.File:
     gc.disable()  # a parse makes many objects and no cycles: a third of the time
     try:
         tokens, comments = scan(source, sink)
-        driver = Driver(source, sink, tokens, "file")
-        statements = build(source, driver.run(), sink)
+        tree = attempts(source, sink, tokens)
+        statements = build(source, tree, sink)
     finally:
         if enabled:
             gc.enable()
     check_header(source, statements, sink)
     return ast.File(source, statements, tuple(comments), sink.error_count == before)
+
+
+def attempts(source: Source, sink: Sink, tokens: list[Token]) -> Any:
+    """Lark's tree. Where indentation shows which brace is missing or too many, it is mended in the tokens and the parse begins again."""
+    mended: list[Diagnostic] = []
+    while True:
+        own = Sink()
+        driver = Driver(source, own, tokens, "file", mends=len(mended) < MOST_MENDS, abandoned=len(tokens) >= MOST_TOKENS)
+        try:
+            tree = driver.run()
+        except _Again as again:
+            mended.append(again.error)
+            tokens = again.tokens
+            continue
+        sink.extend([*mended, *own])
+        sink.dropped += own.dropped
+        return tree
 
 
 def parse_signature(text: str) -> ast.Signature:
@@ -115,6 +134,8 @@ class Driver:
     sink: Sink
     tokens: list[Token]
     start: str
+    mends: bool = False
+    abandoned: bool = False
     brackets: list[Bracket] = field(default_factory=list)
     history: list[Token] = field(default_factory=list)
     crooked: list[tuple[Bracket, Token]] = field(default_factory=list)  # a `{` and its `}` where the indentation differs
@@ -286,8 +307,8 @@ class Driver:
             raise _GivenUp
         if not self.accepted("$END"):
             self.report(token, len(self.tokens))
-            self.pop_to_list()
-            self.feed_error(token)
+            self.restart(*((self.history[0], self.history[-1]) if self.history else (token, token)))
+            self.history.clear()
             return False
         self.result = self.state.feed_token(self.lark_token("$END", token), True)
         return True
@@ -295,6 +316,7 @@ class Driver:
     def abandon(self) -> None:
         """Give up the rest of the text."""
         self.tokens = self.tokens[:0]
+        self.abandoned = True
 
     # -- recovery
 
@@ -327,24 +349,40 @@ class Driver:
             self.close_open(token)
             return at
         if token.type == "RBRACE" and not self.brackets:
-            self.sink.add(errors.NothingToClose(span=self.span(token), labels=self.surplus()))
+            self.nothing_to_close(token)
             return at + 1
         if token.type in CLOSE and self.brackets and self.wrongly_closed(token):
             return self.wrong_closer(token, at)
+        if token.type == "LBRACE" and self.round and self.previous in ENDS:  # a head whose ( is open
+            self.close_open(token)
+            return at
         reported = self.report(token, at)
         begins = self.starts_soft(token, at) or (token.type in STATEMENTS and token.first) or isinstance(reported, errors.SameLine)
-        middle = bool(self.history)
-        self.restart(self.history[0] if self.history else token)
-        if middle and begins:
+        if self.history and begins:
+            self.restart(self.history[0], self.history[-1])
             self.separate(token)
             return at
-        return self.skip_statement(at)
+        return self.skip(token, at)
 
-    def restart(self, first: Token) -> None:
-        """Put an ERROR in the place of the broken statement that began at `first`."""
+    def skip(self, token: Token, at: int) -> int:
+        """Put an ERROR in the place of the broken statement and skip the rest of it."""
+        first = self.history[0] if self.history else token
+        after = self.skip_statement(at)
+        self.restart(first, self.tokens[max(at, after - 1)] if after > at else first)
+        self.history.clear()
+        return after
+
+    def restart(self, first: Token, last: Token) -> None:
+        """Put an ERROR in the place of the broken statement from `first` to `last`."""
+        if not self.history:
+            self.shift("_NL", Token("_NL", "\n", first.start, first.start))  # what stands before is finished
         self.drop_round()
         self.pop_to_list()
-        self.feed_error(first)
+        self.feed_error(first, last)
+
+    @property
+    def round(self) -> bool:
+        return bool(self.brackets) and self.brackets[-1].token.type != "LBRACE"
 
     def separate(self, token: Token) -> None:
         """End the broken statement before a token that begins the next one."""
@@ -352,12 +390,17 @@ class Driver:
         self.shift("_NL", Token("_NL", "\n", token.start, token.start))
         self.previous = "_NL"
 
-    def surplus(self) -> tuple[Label, ...]:
-        """The first `}` that stands deeper than the line of its `{`: probably the one too many."""
+    def nothing_to_close(self, token: Token) -> None:
+        """The first `}` that stands deeper than the line of its `{` is probably the one too many."""
         for opened, closer in self.crooked:
             if self.indent(closer) > opened.indent:
-                return (Label(self.span(closer), f"by its indentation this one does not belong to the `{{` of line {opened.line}"),)
-        return ()
+                text = f"by its indentation this one does not belong to the `{{` of line {opened.line}"
+                error = errors.NothingToClose(span=self.span(token), labels=(Label(self.span(closer), text),))
+                if self.mends:
+                    raise _Again(error, [item for item in self.tokens if item is not closer])
+                self.sink.add(error)
+                return
+        self.sink.add(errors.NothingToClose(span=self.span(token)))
 
     def unclosed(self, token: Token, at: int) -> bool:
         """Layout says that the innermost bracket should have been closed before this token."""
@@ -375,23 +418,24 @@ class Driver:
         """Report the innermost open bracket; drop `(` and `[` with their statement, close `{` so that its statements are kept."""
         bracket = self.brackets[-1]
         if bracket.token.type == "LBRACE":
-            self.sink.add(self.unclosed_brace(bracket, token))
+            if not self.abandoned:
+                self.sink.add(self.unclosed_brace(bracket, token))
             end = len(self.source.text[: token.start].rstrip())
             closer = Token("RBRACE", "}", end, end)
             if not self.shift("RBRACE", closer):
                 self.pop_to_list()
-                self.feed_error(self.history[0] if self.history else closer)
+                self.feed_error(*((self.history[0], self.history[-1]) if self.history else (closer, closer)))
                 self.shift("RBRACE", closer)
             self.brackets.pop()
             self.previous = "RBRACE"
             self.history.clear()
         else:
-            if not self.slipped:
-                closer = {"(": ")", "[": "]"}[bracket.token.text]
-                self.sink.add(errors.UnclosedBracket(span=self.span(bracket.token), bracket=bracket.token.text, closer=closer))
-            self.restart(self.history[0] if self.history else bracket.token)
+            if not (self.slipped or self.abandoned):
+                wanted = {"(": ")", "[": "]"}[bracket.token.text]
+                self.sink.add(errors.UnclosedBracket(span=self.span(bracket.token), bracket=bracket.token.text, closer=wanted))
+            self.restart(self.history[0], self.history[-1])
             self.history.clear()
-        if token.type not in ("$END", "RBRACE"):
+        if token.type not in ("$END", "RBRACE", "LBRACE"):
             self.separate(token)
 
     def unclosed_brace(self, bracket: Bracket, token: Token) -> errors.UnclosedBrace:
@@ -399,7 +443,10 @@ class Driver:
         for opened, closer in self.crooked:
             if opened.token.start > bracket.token.start and self.indent(closer) < opened.indent:
                 text = f"by its indentation this `}}` does not belong to the `{{` of line {opened.line}"
-                return errors.UnclosedBrace(span=self.span(opened.token), labels=(Label(self.span(closer), text),))
+                error = errors.UnclosedBrace(span=self.span(opened.token), labels=(Label(self.span(closer), text),))
+                if self.mends:
+                    raise _Again(error, self.with_closer(opened))
+                return error
         labels: tuple[Label, ...] = ()
         if token.type != "$END":
             labels = (Label(self.span(token), f"by its indentation line {self.source.position(token.start)[0]} stands outside"),)
@@ -408,6 +455,16 @@ class Driver:
             at = len(self.source.text[: token.start].rstrip())
             fix = Fix("write `}` on a line of its own", (Edit(Span(self.source, at, at), "\n" + " " * bracket.indent + "}"),))
         return errors.UnclosedBrace(span=self.span(bracket.token), labels=labels, fix=fix)
+
+    def with_closer(self, opened: Bracket) -> list[Token]:
+        """The tokens with a `}` before the first line that stands no deeper than the line of `opened`."""
+        start = self.tokens.index(opened.token) + 1
+        at = next(at for at in range(start, len(self.tokens)) if self.begins_outside(self.tokens[at], opened))
+        end = self.tokens[at - 1].start
+        return [*self.tokens[:at], Token("RBRACE", "}", end, end), Token("_NL", "\n", end, end), *self.tokens[at:]]
+
+    def begins_outside(self, token: Token, opened: Bracket) -> bool:
+        return token.first and token.type != "_NL" and self.indent(token) <= opened.indent
 
     def wrong_closer(self, token: Token, at: int) -> int:
         bracket = self.brackets[-1]
@@ -424,8 +481,7 @@ class Driver:
         mended = Token(OPEN[bracket.token.type], closer, token.start, token.end, token.first, True)
         if self.take(mended, at):
             return at + 1
-        self.restart(self.history[0] if self.history else token)
-        return self.skip_statement(at)
+        return self.skip(token, at)
 
     def closer_error(self, token: Token, closer: str, label: Label, at: int) -> errors.WrongCloser | errors.Surplus:
         """The fix is certain if no other closer follows; in a body of statements the bracket closes nothing."""
@@ -453,11 +509,12 @@ class Driver:
             states.pop()
             values.pop()
 
-    def feed_error(self, first: Token) -> None:
+    def feed_error(self, first: Token, last: Token) -> None:
         """One ERROR statement; a separator before it where a statement was finished."""
         if "ERROR" not in self.rows[self.state.state_stack[-1]]:
             self.shift("_NL", Token("_NL", "\n", first.start, first.start))
-        self.shift("ERROR", Token("ERROR", self.source.text[first.start : first.end], first.start, first.end))
+        end = max(first.end, last.end)
+        self.shift("ERROR", Token("ERROR", self.source.text[first.start : end], first.start, end))
         self.broken_at = self.braces
         self.previous = "ERROR"
 
@@ -474,7 +531,6 @@ class Driver:
                 break
             self.previous = token.type if token.type != "_NL" else self.previous
             at += 1
-        self.history.clear()
         if at < len(self.tokens) and self.tokens[at].type == "_NL":
             self.previous = "ERROR"
         return at
@@ -487,6 +543,15 @@ class Driver:
         following = self.tokens[at]
         outside = self.indent(following) <= self.statement_indent
         return outside if depth else outside or not (self.previous in CONTINUES or following.type in CONTINUED)
+
+
+class _Again(Exception):
+    """A brace was mended in the tokens: begin again."""
+
+    def __init__(self, error: Diagnostic, tokens: list[Token]) -> None:
+        super().__init__()
+        self.error = error
+        self.tokens = tokens
 
 
 class _GivenUp(Exception):

@@ -232,7 +232,7 @@ def _foreign_name(source: Source, token: Token, sink: Sink) -> Token:
         sink.add(errors.LookalikeName(span=span, found=printable(token.text), right=plain, letters=letters, fix=_fix(span, plain)))
         return Token("NAME", plain, token.start, token.end, token.first, True)
     sink.add(errors.ForeignName(span=span, found=printable(token.text)))
-    return Token("NAME", "_", token.start, token.end, token.first, True)
+    return Token("NAME", token.text, token.start, token.end, token.first, True)
 
 
 NUMBERS = "numbers are written `3`, `0.5`, `1e-4`"

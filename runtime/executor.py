@@ -14,6 +14,7 @@ from runtime.arena import Scratch
 from runtime.bind import Binder, memory, size_of
 from runtime.device import Array, Device
 from runtime.kernels import registry_of
+from runtime.views import transposed_views
 from runtime.workers import Step, Workers, single_blas
 
 Sections = list[list[list[Step]]]
@@ -102,6 +103,10 @@ class Bound:
         for id in range(len(graph.types)):
             self.arrays[id] = self.array(id)
         nodes = [graph.nodes[step.node] for step in plan.steps]
+        if owner.device.threaded:
+            views = transposed_views(graph, nodes, self.arrays)
+            self.arrays |= views
+            nodes = [node for node in nodes if views.keys().isdisjoint(node.outputs)]
         self.sections = self.bind(nodes)
         self.inputs = [(item.name, self.arrays[item.id]) for item in owner.fed]
         self.outputs = {output.name: self.arrays[output.id] for output in graph.outputs}

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from dslc.diagnostics import DataError, DivergedError, SpecError
+from dslc.interpret import quiet
 from dslc.ir.graph import Graph
 from dslc.passes.accumulate import accumulate
 from dslc.passes.differentiate import differentiate
@@ -180,7 +181,7 @@ class Step:
 
     def gradient_norm(self) -> float:
         """√Σ g² over all trained weights."""
-        with single_blas():
+        with quiet(self.device.xp), single_blas():
             squares = [float(self.device.xp.dot(update.arrays["g"], update.arrays["g"])) for update in self.updates]
             if all(map(isfinite, squares)):
                 return sqrt(sum(squares))

@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from runtime.kernels.numpy.correlate import Axis, Scratch, correlate, weight_gradient
+from runtime.kernels.numpy.correlate import Axis, Scratch, correlate, spread, weight_gradient
 from runtime.kernels.registry import Registry, Signature, Split, Step
 
 Array = Any
+WIDER = 1.2  # how much wider than g the gradient of x must be for `spread`
 
 
 @dataclass(frozen=True)
@@ -104,20 +105,17 @@ def input_gradient(g: Array, w: Array, dx: Array, attrs: Any, scratch: Scratch) 
             if not row_taps or not column_taps:
                 steps.append(partial(np.copyto, target, 0))
                 continue
-            shape = (groups, w.shape[1], len(row_taps), w.shape[0] // groups, len(column_taps))
-            packed = scratch(shape, w.dtype.name)
-            for source, weights, part, places in zip(
-                groups_of(g, groups, 1), groups_of(w, groups, 0), packed, groups_of(target, groups, 1), strict=True
-            ):
-                steps += pack_taps(weights, part, row_taps, column_taps)
-                steps += correlate(source, part.reshape(part.shape[0], -1), places, rows, columns, scratch)
+            apart = rows.rolled and columns.count > WIDER * columns.size
+            for source, weights, places in zip(groups_of(g, groups, 1), groups_of(w, groups, 0), groups_of(target, groups, 1), strict=True):
+                picked = weights[:, :, falling(row_taps), falling(column_taps)]  # [o, c, t, s]
+                ordered = picked.transpose(3, 1, 2, 0) if apart else picked.transpose(1, 2, 0, 3)
+                packed = scratch(ordered.shape, w.dtype.name)
+                steps.append(partial(np.copyto, packed, ordered))
+                if apart:
+                    steps += spread(source, packed.reshape(ordered.shape[0] * ordered.shape[1], -1), places, rows, columns, scratch)
+                else:
+                    steps += correlate(source, packed.reshape(ordered.shape[0], -1), places, rows, columns, scratch)
     return steps
-
-
-def pack_taps(w: Array, target: Array, rows: tuple[int, ...], columns: tuple[int, ...]) -> list[Step]:
-    """target[c, t, o, s] = w[o, c, rows[t], columns[s]]; taps are evenly spaced and fall."""
-    picked = w[:, :, falling(rows), falling(columns)]
-    return [partial(np.copyto, target, picked.transpose(1, 2, 0, 3))]
 
 
 def falling(taps: tuple[int, ...]) -> slice:

@@ -23,6 +23,7 @@ from runtime.kernels.registry import Step
 Array = Any
 Scratch = Callable[[Sequence[int], str], Array]
 BLOCK_BYTES = 2 << 20  # of the copied input: fits a second-level cache or nearly
+NARROW = 16  # rows of a product below which all taps are put into one
 BLOCK_COLUMNS = 256  # of one product, at least: shorter ones leave BLAS waiting
 
 
@@ -134,23 +135,74 @@ def resized(array: Array, count: int, axis: int) -> Array:
     return array.reshape(-1)[: int(np.prod(shape, dtype=np.int64))].reshape(shape)
 
 
+def spread(x: Array, weights: Array, out: Array, rows: Axis, columns: Axis, scratch: Scratch) -> list[Step]:
+    """The same sum with the columns taken apart behind the product: out[m, j] = Σ_s Z[s, m, j + off_w[s]], for steps of one.
+
+    weights: [s·o, taps·c]. Z[m, s, o, image, column] is computed for the rows and columns that x has, so nothing is multiplied with a zero:
+    the better way where the result is much wider than x, as in the gradient of a large kernel without padding.
+    """
+    images, channels, height, width = x.shape
+    shifts = len(columns.offsets)
+    filters = weights.shape[0] // shifts
+    one = rows.count * shifts * filters * width * x.itemsize
+    block = max(1, min(images, max(BLOCK_BYTES // one, -(-BLOCK_COLUMNS // width))))
+    copied = scratch((height, channels, block, width), x.dtype.name)
+    made = scratch((rows.count, shifts, filters, block, width), x.dtype.name)
+    steps: list[Step] = []
+    for start in range(0, images, block):
+        count = min(block, images - start)
+        source, product = resized(copied, count, 2), resized(made, count, 3)
+        steps.append(partial(np.copyto, source, x[start : start + count].transpose(2, 1, 0, 3)))
+        flat = product.reshape(rows.count, shifts * filters, count * width)
+        for places, first, used in row_ranges(rows, height):
+            if not used:
+                steps.append(partial(np.copyto, flat[places], 0))
+                continue
+            stride = source.strides
+            low = places.start + rows.offsets[first]
+            shape = (places.stop - places.start, used * channels, count * width)
+            operand = as_strided(source[low:], shape, (stride[0], stride[1], stride[3]), writeable=False)
+            steps.append(partial(np.matmul, weights[:, first * channels : (first + used) * channels], operand, flat[places]))
+        target = out[start : start + count].transpose(2, 1, 0, 3)
+        steps.append(partial(np.copyto, target, 0))
+        for tap, offset in enumerate(columns.offsets):
+            inside, read = columns.window(1, offset, columns.count)
+            if inside.stop > inside.start:
+                steps.append(partial(np.add, target[..., inside], product[:, tap, :, :, read], out=target[..., inside]))
+    return steps
+
+
+def row_ranges(rows: Axis, height: int) -> list[tuple[slice, int, int]]:
+    """Neighbouring outputs that use the same taps: (outputs, first tap, number of taps inside x)."""
+    found: list[tuple[slice, int, int]] = []
+    for m in range(rows.count):
+        inside = [tap for tap, offset in enumerate(rows.offsets) if 0 <= m + offset < height]
+        first, used = (inside[0], len(inside)) if inside else (0, 0)
+        if found and found[-1][1:] == (first, used):
+            found[-1] = (slice(found[-1][0].start, m + 1), first, used)
+        else:
+            found.append((slice(m, m + 1), first, used))
+    return found
+
+
 def weight_gradient(x: Array, g: Array, out: Array, rows: Axis, columns: Axis, scratch: Scratch) -> list[Step]:
     """out[o, c, t, s] = Σ_{n, m, j} g[n, o, m, j] · x[n, c, m·step_h + off_h[t], j·step_w + off_w[s]]; out: [o, c, t, s], any strides.
 
     x is copied to X[c, s, row, image, column] and g to G[o, row, image, column]. The rows of one tap lie one after the other in X where
     rows step by one (else every tap gets its own copy), so (row, image, column) is one long contracted axis: a GEMM for each tap and block.
+    X stands on the left: BLAS is then half as fast again as with G on the left.
     """
     images, channels = x.shape[:2]
     taps, shifts, filters = len(rows.offsets), len(columns.offsets), g.shape[1]
-    shared = rows.rolled and rows.step == 1
+    shared = rows.rolled and rows.step == 1 and channels * shifts >= NARROW
     height = rows.count + taps - 1 if shared else rows.count
     copies = 1 if shared else taps
     axes = [rows] if shared else [Axis(rows.step, (offset,), rows.count, rows.size) for offset in rows.offsets]
     block = block_images(images, channels, rows, columns, x.itemsize)
     copied = scratch((copies, channels, shifts, height, block, columns.count), x.dtype.name)
     gathered = scratch((filters, rows.count, block, columns.count), x.dtype.name)
-    total = scratch((taps, filters, channels * shifts), x.dtype.name)
-    product = scratch((filters, channels * shifts), x.dtype.name)
+    total = scratch((taps, channels * shifts, filters), x.dtype.name)
+    product = scratch((taps, channels * shifts, filters), x.dtype.name)
     steps: list[Step] = []
     for start in range(0, images, block):
         count = min(block, images - start)
@@ -158,20 +210,20 @@ def weight_gradient(x: Array, g: Array, out: Array, rows: Axis, columns: Axis, s
         for axis, copy in zip(axes, source, strict=True):
             steps += copy_rows(x[start : start + count], copy.transpose(2, 0, 1, 3, 4), axis, columns)
         steps.append(partial(np.copyto, target, g[start : start + count].transpose(1, 2, 0, 3)))
-        left = target.reshape(filters, -1)
-        for tap in range(taps):
-            right = tap_operand(source[0], tap, rows.count) if shared else tap_operand(source[tap], 0, rows.count)
-            if start == 0:
-                steps.append(partial(np.matmul, left, right, total[tap]))
-            else:
-                steps.append(partial(np.matmul, left, right, product))
-                steps.append(partial(np.add, total[tap], product, total[tap]))
-    return [*steps, partial(np.copyto, out.transpose(2, 0, 1, 3), total.reshape(taps, filters, channels, shifts))]
+        into = product if start else total
+        right = target.reshape(filters, -1).T
+        if shared:
+            steps += [partial(np.matmul, tap_operand(source[0], tap, rows.count), right, into[tap]) for tap in range(taps)]
+        else:
+            steps.append(partial(np.matmul, source.reshape(taps * channels * shifts, -1), right, into.reshape(-1, filters)))
+        if start:
+            steps.append(partial(np.add, total, product, total))
+    return [*steps, partial(np.copyto, out.transpose(2, 1, 3, 0), total.reshape(taps, channels, shifts, filters))]
 
 
 def tap_operand(source: Array, first: int, count: int) -> Array:
-    """[row·image·column, c·s] of `count` rows from `first` on, as a view of X[c, s, row, image, column]."""
+    """[c·s, row·image·column] of `count` rows from `first` on, as a view of X[c, s, row, image, column]."""
     channels, shifts, _, images, columns = source.shape
     depth = count * images * columns
     stride = source.strides
-    return as_strided(source[:, :, first:], (depth, channels * shifts), (stride[4], stride[1]), writeable=False)
+    return as_strided(source[:, :, first:], (channels * shifts, depth), (stride[1], stride[4]), writeable=False)

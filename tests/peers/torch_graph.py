@@ -12,6 +12,7 @@ from dslc.ir.graph import Graph, Node
 from dslc.ir.types import Dim
 from dslc.ops.infer import evaluate, resolve_attrs, split_inputs
 from dslc.ops.table import lookup
+from dslc.passes.differentiate import input_names
 from tests.peers.torch_functions import FUNCTIONS
 
 Arrays = Mapping[str, np.ndarray]
@@ -28,7 +29,8 @@ def run(graph: Graph, arrays: Arrays, wrt: tuple[str, ...] = (), loss: str = "lo
         results = apply(node, [values[id] for id in node.inputs], dims)
         values.update(zip(node.outputs, results, strict=True))
     outputs = {output.name: values[output.id] for output in graph.outputs}
-    found = torch.autograd.grad(outputs[loss], list(leaves.values()), allow_unused=True) if wrt else ()
+    needed = bool(wrt) and outputs[loss].requires_grad
+    found = torch.autograd.grad(outputs[loss], list(leaves.values()), allow_unused=True) if needed else [None] * len(wrt)
     gradients = {name: np.zeros(leaf.shape) if g is None else g.numpy() for (name, leaf), g in zip(leaves.items(), found, strict=True)}
     return {name: value.detach().numpy() for name, value in outputs.items()}, gradients
 
@@ -49,7 +51,9 @@ def apply(node: Node, inputs: list[torch.Tensor], dims: Mapping[str, int]) -> tu
     if lookup(node.op).random:
         drawn = evaluate(node.op, np, [value.detach().numpy() for value in inputs], attrs)
         return tuple(torch.from_numpy(np.array(array)) for array in drawn)
-    positional, optional = split_inputs(node.op, inputs, attrs)
+    rules = lookup(node.op).grad  # None: no gradient passes, on purpose
+    passing = [value if rules.get(name) else value.detach() for value, name in zip(inputs, input_names(node), strict=True)]
+    positional, optional = split_inputs(node.op, passing, attrs)
     settings = {key: value for key, value in attrs.items() if key != "optional"}
     result = FUNCTIONS[node.op](*positional, **optional, **settings)
     return result if isinstance(result, tuple) else (result,)

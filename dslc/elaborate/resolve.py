@@ -22,6 +22,7 @@ from dslc.elaborate.suggest import meant, nearest, rename
 from dslc.elaborate.walk import bound_names, nodes, parts
 from dslc.source import Span
 from dslc.syntax import ast
+from dslc.syntax.scan import SOFT
 from dslc.vocabulary import INITIALISERS
 
 RESERVED = {"training": "a built-in name", "op": "a built-in name", "std": "a built-in name", **dict.fromkeys(DTYPES, "a dtype")}
@@ -31,7 +32,7 @@ KINDS = {
     "slice": "", "loop": "the loop variable ", "dim": "the dim ", "param": "the param ", "import": "the imported name ", "carry": "",
 }  # fmt: skip
 FIELDS_TOO = frozenset(["local", "layer", "weight"])  # top-level names of networks that may be read from outside
-FILE_UNUSED = {"param": "the param", "import": "the imported name", "layer": "the layer of the file"}
+FILE_UNUSED = {"param": "the param", "import": "the imported name", "layer": "the layer"}
 
 
 def resolve(session: Session, files: Iterable[FileScope]) -> None:
@@ -171,7 +172,7 @@ class BodyResolver:
             self.report(errors.UnknownName(span=name.span, name=name.id, meant=meant(near), fix=rename(name.span, near)))
 
     def known_word(self, name: str) -> bool:
-        if name in BUILT_IN or name in DTYPES or name in INITIALISERS or name in self.file.session.library.std_names:
+        if name in SOFT or name in BUILT_IN or name in DTYPES or name in INITIALISERS or name in self.file.session.library.std_names:
             return True
         if self.kind in ("train", "generate") and (name == "batch" or name in SOURCES):
             return True

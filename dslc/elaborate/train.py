@@ -21,6 +21,7 @@ from dslc.elaborate.statements import run_body
 from dslc.elaborate.suggest import meant, nearest
 from dslc.elaborate.tape import Tape
 from dslc.elaborate.values import Binding, DataValue, NetworkDecl, NetworkValue, Poison, Value, words_of
+from dslc.elaborate.walk import nodes
 from dslc.ops.value import Builder, Val
 from dslc.program import Call, ParamValue, Rule, State, StepProgram, Training, Weight
 from dslc.source import Span
@@ -205,11 +206,13 @@ class TrainElaborator:
         """The training, or None where something failed or the schema of its data is not known."""
         before = self.errors
         frame, body = self.run(False, None, True, frozenset())
-        self.required(frame, body)
+        broken = any(isinstance(node, ast.Error) for node in nodes((self.node.body,)))
+        if not broken:  # else what is missing may be what was not understood
+            self.required(frame, body)
         values, shown = self.counts(frame, body)
         rules = self.rules(frame, body)
         frozen = frozenset(self.frozen(frame, rules))
-        if self.errors != before or body.unknown_data:
+        if self.errors != before or body.unknown_data or broken:
             return None, shown
         steps = self.steps(frame, body, rules, frozen)
         if self.errors != before or steps is None:

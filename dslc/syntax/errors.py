@@ -152,7 +152,7 @@ class Semicolon(Diagnostic):
 @dataclass(frozen=True, kw_only=True)
 class SingleQuotes(Diagnostic):
     code = "single-quotes"
-    words = "a string stands in double quotes"
+    words = "a string stands in straight double quotes"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -366,9 +366,9 @@ class Driver:
 
     def skip(self, token: Token, at: int) -> int:
         """Put an ERROR in the place of the broken statement and skip the rest of it."""
-        first = self.history[0] if self.history else token
+        first, last = (self.history[0], self.history[-1]) if self.history else (token, token)
         after = self.skip_statement(at)
-        self.restart(first, self.tokens[max(at, after - 1)] if after > at else first)
+        self.restart(first, self.tokens[after - 1] if after > at else last)
         self.history.clear()
         return after
 
@@ -472,6 +472,8 @@ class Driver:
         if token.type == "RBRACE":  # an open ( or [ inside a body that ends
             self.close_open(token)
             return at
+        if len(self.brackets) > 1 and self.brackets[-2].token.type == CLOSE[token.type]:
+            return self.missing_closer(token, closer, at)
         if not self.slipped:
             label = Label(self.span(bracket.token), f"this `{bracket.token.text}` is open")
             self.sink.add(self.closer_error(token, closer, label, at))
@@ -482,6 +484,20 @@ class Driver:
         if self.take(mended, at):
             return at + 1
         return self.skip(token, at)
+
+    def missing_closer(self, token: Token, closer: str, at: int) -> int:
+        """`([ … )`: the inner bracket is never closed; its closer is put in."""
+        bracket = self.brackets[-1]
+        if not self.slipped:
+            label = Label(self.span(token), f"this closes the `{self.brackets[-2].token.text}` around it")
+            fix = Fix(f"write `{closer}`", (Edit(Span(self.source, token.start, token.start), closer),))
+            self.sink.add(
+                errors.UnclosedBracket(
+                    span=self.span(bracket.token), bracket=bracket.token.text, closer=closer, labels=(label,), fix=fix
+                )
+            )  # fmt: skip
+        kind = OPEN[bracket.token.type]
+        return at if self.take(Token(kind, closer, token.start, token.start, False, True), at) else self.skip(token, at)
 
     def closer_error(self, token: Token, closer: str, label: Label, at: int) -> errors.WrongCloser | errors.Surplus:
         """The fix is certain if no other closer follows; in a body of statements the bracket closes nothing."""

@@ -132,7 +132,7 @@ def scan(source: Source, sink: Sink) -> tuple[list[Token], list[Comment]]:
             if mended is None:
                 strayed = True
                 continue
-            token = mended
+            token, at = mended, max(at, mended.end)
         elif kind in ("INT", "FLOAT"):
             token = number(source, token, sink)
         first = kind == "_NL"
@@ -263,6 +263,7 @@ def _bad_number(source: Source, token: Token, sink: Sink) -> Token:
     return Token("FLOAT" if "." in text else "INT", "1", token.start, token.end, token.first, True)
 
 
+QUOTED = re.compile(r"[“”„‘’«]([^\"“”„‘’«»\\\n]*)[“”‘’»]")
 # Signs of typography and mathematics that people paste: terminal and right spelling.
 SIGNS = {
     "×": ("STAR", "*"),
@@ -279,14 +280,17 @@ ADVICE = {
     "~": "write `not`",
     "&": "write `and`",
     "|": "write `or`",
-    "“": 'a string stands in straight double quotes, `"`',
-    "”": 'a string stands in straight double quotes, `"`',
     "\\": "a line goes on by itself after an operator or a comma, and inside brackets",
 }
 
 
 def _stray(source: Source, token: Token, sink: Sink) -> Token | None:
     span, char = Span(source, token.start, token.end), token.text
+    quoted = QUOTED.match(source.text, token.start)
+    if quoted:
+        span = Span(source, token.start, quoted.end())
+        sink.add(errors.SingleQuotes(span=span, fix=_fix(span, f'"{quoted.group(1)}"')))
+        return Token("STRING", f'"{quoted.group(1)}"', token.start, quoted.end(), token.first, True)
     if char in SIGNS:
         kind, right = SIGNS[char]
         sink.add(errors.WrongOperator(span=span, found=char, right=right, fix=_fix(span, right)))

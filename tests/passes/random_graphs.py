@@ -95,10 +95,11 @@ class Growth:
             self.builder.output(f"value{value.id}", value)
 
     def apply(self, row: Op, case: Case, symbolic: int) -> tuple[Val, ...]:
-        inputs = [
-            self.argument(array, symbolic if at == 0 or symbolic > 1 else 0)
-            for at, array in enumerate(case.inputs[: len(case.inputs) - row.random])
-        ]
+        arrays = case.inputs[: len(case.inputs) - row.random]
+        required = len(arrays) - len(case.attrs.get("optional") or ())
+        inputs = [self.argument(array, symbolic if at == 0 or symbolic > 1 else 0) for at, array in enumerate(arrays[:required])]
+        # Masks and weights of losses are constants to differentiation.
+        inputs += [self.input("data", np.asarray(array), symbolic if symbolic > 1 else 0) for array in arrays[required:]]
         attrs = dict(case.attrs)
         if row.random:
             inputs.append(self.builder.key())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -26,7 +27,13 @@ from dslc.plan import make_plan
 from dslc.plan_check import check_plan
 from tests.passes.random_graphs import Subject, subjects
 
-few = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+# The same 40 graphs in every run; `EXAMPLES=10000 pytest tests/passes/test_random.py` draws as many new ones for each test.
+few = settings(
+    max_examples=int(os.environ.get("EXAMPLES", "40")),
+    derandomize="EXAMPLES" not in os.environ,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 
 
 def checked(name: str, graph: Graph) -> None:

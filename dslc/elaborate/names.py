@@ -21,6 +21,7 @@ from dslc.elaborate.values import (
 from dslc.ir.types import Dim, DType
 from dslc.ops.table import TABLE, lookup
 from dslc.syntax import ast
+from dslc.syntax.scan import SOFT
 
 BUILT_IN = ("training", "op", "std")
 DTYPES = ("f32", "f64", "i32", "i64", "u8", "bool")
@@ -60,6 +61,8 @@ def value(frame: Frame, node: ast.Name) -> Value:
     if found is not None:
         return found
     kind = "a block of the standard library" if node.id in frame.session.library.std_names else "an operator" if operator(node.id) else ""
+    if node.id in SOFT:
+        return POISON  # a keyword as a name is reported by the parser
     if kind:
         return frame.report(errors.NotAValue(span=node.span, name=node.id, what=kind))
     near = nearest(node.id, (*frame.scope.visible(), *frame.file.names, *frame.session.library.std_names, *operators()))

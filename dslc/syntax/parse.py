@@ -200,7 +200,7 @@ class Driver:
 
     def interrupts(self, token: Token, at: int) -> bool:
         """A soft keyword that begins a statement although the one before is not finished: `y = x +` and `output y` on the next line."""
-        if not (token.first and self.history and self.starts_soft(token, at)):
+        if not (token.first and self.history and self.previous != "DOT" and self.starts_soft(token, at)):
             return False
         return self.previous in CONTINUES - {"LBRACE"} or self.unclosed(token, at)
 
@@ -208,7 +208,7 @@ class Driver:
         """A soft keyword with what follows it in a statement: `output y`, `generate {`, `rule "..."`."""
         if token.type != "NAME" or token.text not in SOFT_STATEMENTS or at + 1 >= len(self.tokens):
             return False
-        after = self.tokens[at + 1].type
+        after = "" if self.tokens[at + 1].text in ("as", "over", "from") else self.tokens[at + 1].type
         return after == {"rule": "STRING", "dslc": "INT"}.get(token.text, "NAME") or (token.text == "generate" and after == "LBRACE")
 
     def kind(self, token: Token, at: int) -> str:

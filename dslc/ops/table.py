@@ -57,7 +57,7 @@ class Op:
       None: the row stands by its signature only (it can be checked and shown, not run).
     grad: input name -> rule, or None where it is not differentiable on purpose. Every floating input must be named.
     shape: `shape(*input types, **attrs) -> TensorType | tuple` for sizes that a signature cannot say; raises `Mismatch`.
-    onnx: the ONNX operator's name, a key of `exporters/onnx/lowerings.py` ("lower"), or `unsupported(reason)`.
+    onnx: the ONNX operator's name, "lower" (a function in `exporters/onnx/lowerings/`), or `unsupported(reason)`.
     sample: `sample(rng) -> list[Case]`, float64 inputs where the gradient exists (away from kinks).
     analytic: eval also accepts complex inputs, so that complex-step differentiation applies.
     parts: for means over what counts (mean, losses): `parts(*inputs, **attrs) -> (total Val, count Val)` with y = total / count (R15, R16).

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from dslc.ir.graph import Graph, Node
 from dslc.ir.types import Dim
-from exporters.onnx.lowerings import conv_attributes
+from exporters.onnx.lowerings.window import conv_attributes
 from exporters.onnx.model import Writer
 
 

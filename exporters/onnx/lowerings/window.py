@@ -1,0 +1,50 @@
+"""Convolution and pooling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from dslc.ir.graph import Node
+from dslc.ir.types import TensorType
+from dslc.ops.window import pads_of
+from exporters.onnx.lowerings.base import lowering, result
+from exporters.onnx.model import Writer
+
+
+def window(node: Node, source: TensorType, kernel: Sequence[int]) -> dict[str, Any]:
+    """Kernel, strides, dilations and pads as ONNX attributes."""
+    a: dict[str, Any] = dict(node.attrs)
+    attributes: dict[str, Any] = {"kernel_shape": list(kernel), "strides": list(a["stride"])}
+    if "dilation" in a:
+        attributes["dilations"] = list(a["dilation"])
+    pads = fixed_pads(source, kernel, a["stride"], a.get("dilation", (1,) * len(kernel)), a["pad"])
+    if pads is None:
+        return attributes | {"auto_pad": "SAME_UPPER"}
+    return attributes | {"pads": [before for before, _ in pads] + [after for _, after in pads]}
+
+
+def fixed_pads(source: TensorType, kernel: Sequence[int], stride: Any, dilation: Any, pad: Any) -> Any:
+    """(before, after) for each spatial axis; None where `same` depends on a symbolic size."""
+    if any(not size.is_constant and step > 1 for size, step in zip(source.shape[2:], stride, strict=True)) and pad == "same":
+        return None
+    sizes = [size.constant if size.is_constant else 1 for size in source.shape[2:]]  # with stride 1 the size does not matter
+    return pads_of(pad, sizes, kernel, stride, dilation)
+
+
+@lowering("conv")
+def conv(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    w.emit("Conv", inputs, result(w, node), outputs[0], **conv_attributes(node, w.type(inputs[0]), w.type(inputs[1])))
+
+
+def conv_attributes(node: Node, x: TensorType, weight: TensorType) -> dict[str, Any]:
+    return window(node, x, [size.constant for size in weight.shape[2:]]) | {"group": node.attrs["groups"]}
+
+
+@lowering("max_pool", "avg_pool")
+def pool(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    kernel: Any = node.attrs["kernel"]
+    attributes = window(node, w.type(inputs[0]), kernel) | {"ceil_mode": int(bool(node.attrs["ceil"]))}
+    if node.op == "avg_pool":
+        attributes["count_include_pad"] = int(bool(node.attrs["count_pad"]))
+    w.emit("MaxPool" if node.op == "max_pool" else "AveragePool", inputs, result(w, node), outputs[0], **attributes)

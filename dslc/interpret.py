@@ -15,10 +15,13 @@ from dslc.ops.table import lookup
 OnNode = Callable[[Node, Sequence[Any]], None]
 
 
-def interpret(graph: Graph, xp: Any, arrays: Mapping[str, Any], on_node: OnNode | None = None) -> dict[str, Any]:
+def interpret(
+    graph: Graph, xp: Any, arrays: Mapping[str, Any], on_node: OnNode | None = None, *, dims: Mapping[str, int] | None = None
+) -> dict[str, Any]:
     """Run the reference `eval` of every node in order.
 
-    arrays: by input name, of the input's dtype; names that are no inputs are left alone. Symbolic dims take the sizes found there.
+    arrays: by input name, of the input's dtype; names that are no inputs are left alone. Symbolic dims take the sizes found there;
+    `dims` gives those that no input shows.
     on_node: called with every node and its results. A value is freed after its last use.
     Returns the outputs by name, and the updates as "update:ADDRESS". Raises DataError for an array that does not fit, SpecError for
     an operator that stands by its signature only.
@@ -32,12 +35,12 @@ def interpret(graph: Graph, xp: Any, arrays: Mapping[str, Any], on_node: OnNode 
     >>> interpret(b.build(), np, {"x": np.array([1.0, 2.5], np.float32)})["y"].tolist()
     [2.0, 5.0]
     """
-    dims = bind_dims(graph, arrays)
+    sizes = dict(dims or {}) | bind_dims(graph, arrays)
     values = {item.id: arrays[item.name] for item in graph.inputs}
     dying = last_uses(graph)
     with quiet(xp):
         for at, node in enumerate(graph.nodes):
-            results = run_node(xp, node, [values[id] for id in node.inputs], dims)
+            results = run_node(xp, node, [values[id] for id in node.inputs], sizes)
             values.update(zip(node.outputs, results, strict=True))
             if on_node is not None:
                 on_node(node, results)
@@ -51,7 +54,12 @@ def run_node(xp: Any, node: Node, inputs: Sequence[Any], dims: Mapping[str, int]
     """The results of one node. Reductions to rank 0 may come back as scalars of the namespace: they are made arrays."""
     if lookup(node.op).eval is None or node.body is not None:
         raise SpecError(NotRunnable(operator=node.op, place=node.place or node.address))
-    return tuple(xp.asarray(result) for result in evaluate(node.op, xp, inputs, resolve_attrs(node.attrs, dims)))
+    try:
+        attrs = resolve_attrs(node.attrs, dims)
+    except KeyError as error:
+        name = str(error.args[0])
+        raise DataError(BadArray(name=name, reason=f"no input shows this size, which {node.address} needs")) from error
+    return tuple(xp.asarray(result) for result in evaluate(node.op, xp, inputs, attrs))
 
 
 def quiet(xp: Any) -> AbstractContextManager[Any]:

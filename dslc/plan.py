@@ -118,7 +118,7 @@ def make_plan(graph: Graph, dims: Mapping[str, int], scratch: Scratch = no_scrat
     offsets |= {id: slot.offset for id, slot in slots.items()}
     return Plan(
         graph=graph,
-        dims={name: dims[name] for name in graph.dims},
+        dims={name: dims[name] for name in all_dims(graph)},
         buffers=make_buffers(graph, lives, sizes, offsets),
         steps=tuple(
             Step(
@@ -134,6 +134,11 @@ def make_plan(graph: Graph, dims: Mapping[str, int], scratch: Scratch = no_scrat
         arena_bytes=aligned(arena_bytes),
         peak=find_peak(everything, lives, sizes, pinned, region),
     )
+
+
+def all_dims(graph: Graph) -> tuple[str, ...]:
+    """The dims of the inputs, and those that only other values have (`batch`, where all is drawn)."""
+    return tuple(dict.fromkeys((*graph.dims, *sorted({name for type in graph.types for name in type.names}))))
 
 
 def unique(slots: Iterable[Slot]) -> list[Slot]:

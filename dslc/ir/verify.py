@@ -17,7 +17,8 @@ def verify(graph: Graph) -> None:
     """Raise InternalError where the graph is not valid.
 
     Every value is defined once and before its use; nodes have known operators, complete attributes and the types that inference gives;
-    names and addresses are unique; dims are known from the inputs; outputs and updates exist; a random operator reads the key.
+    names and addresses are unique; dims are known from the inputs (`batch` always is); outputs and updates exist; a random operator
+    reads the key.
     """
     waiting = [graph]
     while waiting:
@@ -30,7 +31,7 @@ class Check:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.defined: set[int] = set()
-        self.dims = frozenset(graph.dims)
+        self.dims = frozenset(graph.dims) | {"batch"}  # the number of samples is known to whoever runs a graph without data
         self.keys = {item.id for item in graph.inputs if item.kind == "key"}
 
     def fail(self, where: str, reason: str) -> NoReturn:

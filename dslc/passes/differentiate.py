@@ -30,8 +30,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from dslc.diagnostics import InternalError
-from dslc.ir.errors import InvalidGraph
+from dslc.diagnostics import InternalError, SpecError
+from dslc.ir.errors import InvalidGraph, NotRunnable
 from dslc.ir.graph import Graph, Node
 from dslc.ir.types import Dim, TensorType
 from dslc.ops.infer import split_inputs, tensor_parameters
@@ -45,7 +45,8 @@ from dslc.passes.rewrite import resume
 def differentiate(graph: Graph, loss: str, wrt: tuple[str, ...]) -> Graph:
     """Add outputs "grad:NAME", the gradient of the output `loss` (a float scalar) to each input named in `wrt`.
 
-    Gradients have the input's type; they are zeros where no path leads from the input to the loss.
+    Gradients have the input's type; they are zeros where no path leads from the input to the loss. Raises SpecError for an operator on the
+    way that cannot be run yet.
     """
     return Reverse(graph, wrt).run(loss)
 
@@ -109,7 +110,9 @@ class Reverse:
         self.builder.scope = address + self.suffix
 
     def step(self, node: Node) -> None:
-        """Pass the gradients of a node's results on to its inputs."""
+        """Pass the gradients of a node's results on to its inputs. An operator that stands by its signature only is refused."""
+        if lookup(node.op).eval is None or node.body is not None:
+            raise SpecError(NotRunnable(operator=node.op, place=node.place or node.address))
         self.at(node.place, node.address)
         g = tuple(self.gradients.pop(id, None) for id in node.outputs)
         y = tuple(Val(self.builder, id) for id in node.outputs)

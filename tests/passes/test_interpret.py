@@ -86,3 +86,11 @@ def test_results_that_nobody_uses_die_at_once() -> None:
 def test_overflow_is_silent() -> None:
     text = 'graph g {\n  %0: f32[n] = data x\n  %1: f32[n] = exp(%0) "a"\n  output y = %1\n}'
     assert np.isinf(interpret(from_text(text), np, {"x": np.full(2, 1e4, np.float32)})["y"]).all()
+
+
+def test_a_size_that_no_input_shows_is_given_or_missing() -> None:
+    text = 'graph g {\n  %0: f32[] = weight w\n  %1: f32[batch] = broadcast(%0) {shape=(batch)} "b"\n  output y = %1\n}'
+    arrays = {"w": np.array(2.0, np.float32)}
+    assert interpret(from_text(text), np, arrays, dims={"batch": 3})["y"].tolist() == [2.0, 2.0, 2.0]
+    with pytest.raises(DataError, match="`batch`: no input shows this size, which b needs"):
+        interpret(from_text(text), np, arrays)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from functools import cache
 from pathlib import Path
+from shutil import copy
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from dslc.interpret import interpret
 from dslc.ir.graph import Graph
 from dslc.ir.text import from_text, to_text
 from dslc.ir.verify import verify
-from dslc.load import load_program
+from dslc.load import load_program, specs_folder
 from dslc.ops.philox import stream_of, uniform
 from dslc.passes.accumulate import accumulate
 from dslc.passes.differentiate import differentiate
@@ -81,6 +82,26 @@ def test_other_specs_have_this_digest(golden: Golden) -> None:
 def test_compiled_specs_print_and_parse(name: str) -> None:
     for _, graph, _ in compiled(name):
         assert from_text(to_text(graph)) == graph
+
+
+TARGETS = sorted(path for path in (FOLDER.parents[1] / "targets").glob("*.nn"))
+
+
+@pytest.mark.parametrize("path", TARGETS, ids=lambda path: path.stem)
+def test_target_specs_pass_through_the_passes(path: Path, tmp_path: Path) -> None:
+    """Operators that stand by their signature only, and bodies, are kept as they are. One imports the shipped LeNet from beside it."""
+    for source in (path, specs_folder() / "lenet.nn"):
+        copy(source, tmp_path)
+    found = load_program(tmp_path / path.name)[0]
+    graphs = [graph for network in found.networks.values() for graph in (network.evaluate, network.train)]
+    for training in found.trainings.values():
+        graphs += [training.evaluate, training.predict, *(step.graph for step in training.steps)]
+        parts = accumulate(training.evaluate)
+        graphs += [parts.batch, parts.final]
+    for graph in graphs:
+        verify(graph)
+        assert from_text(to_text(graph)) == graph
+        optimize(graph, after=lambda name, graph: verify(graph))
 
 
 @pytest.mark.parametrize("name", (*SMALL, *OTHERS))

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 from collections.abc import Mapping
+from math import isfinite, isnan
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +33,22 @@ def judged(metrics: tuple[str, ...]) -> str:
 
 
 def is_better(name: str, value: float, best: float | None) -> bool:
-    """Whether `value` is strictly better than the best so far (None: there is none)."""
+    """Whether `value` is strictly better than the best so far (None: there is none); NaN never is."""
     if best is None:
-        return True
+        return not isnan(value)
     return value < best if smaller_is_better(name) else value > best
 
 
 def plain_names(values: Mapping[str, float]) -> dict[str, float]:
     """Outputs of an evaluation by the names that people read: `metric.accuracy` is `accuracy`."""
     return {name.removeprefix("metric."): float(value) for name, value in values.items()}
+
+
+def finite(value: Any) -> Any:
+    """The value as JSON has it: numbers that are not finite become null."""
+    if isinstance(value, Mapping):
+        return {key: finite(item) for key, item in value.items()}
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 class MetricsLog:
@@ -54,7 +62,7 @@ class MetricsLog:
 
     def add(self, kind: str, step: int, **facts: Any) -> None:
         """One line: `kind` is step, epoch or end. Raises DataError where it cannot be written."""
-        row = {"kind": kind, "step": step, **facts}
+        row = finite({"kind": kind, "step": step, **facts})
         data = _line(row).encode()
         try:
             if os.write(self.descriptor, data) != len(data):

@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
+from runtime.train.metrics import finite
+
 INTERVAL = 5.0  # seconds between plain lines
 LIVE_INTERVAL = 0.1  # seconds between redrawings of the live line
 EPOCH_LINES = 40  # where there are many more epochs, not every one has a line
@@ -153,7 +155,7 @@ class JsonProgress(Progress):
         return {**counted, "loss": moment.loss, "rate": moment.rate, "samples_per_second": speed, "seconds_left": left}
 
     def _say(self, event: str, **facts: Any) -> None:
-        print(json.dumps({"event": event, **facts}), file=self.stream, flush=True)
+        print(json.dumps(finite({"event": event, **facts})), file=self.stream, flush=True)
 
 
 @dataclass

@@ -18,7 +18,7 @@ from runtime.train import atomic, loop
 from runtime.train.checkpoint import load_checkpoint
 from runtime.train.inputs import Order, label_bounds
 from runtime.train.loop import train
-from runtime.train.metrics import is_better, judged, read_history, smaller_is_better
+from runtime.train.metrics import MetricsLog, is_better, judged, read_history, smaller_is_better
 from runtime.train.resolved import literal, program_hash
 from runtime.train.run import data_folder, open_run
 from tests.train.example import program_of, run, write_example
@@ -213,6 +213,16 @@ def test_which_metric_chooses_the_best() -> None:
     ]
     assert is_better("loss", 1.0, None) and is_better("loss", 0.9, 1.0) and not is_better("loss", 1.0, 1.0)
     assert is_better("accuracy", 0.6, 0.5) and not is_better("accuracy", float("nan"), 0.5)
+    assert not is_better("loss", float("nan"), None)
+
+
+def test_numbers_that_are_not_finite_are_null_in_json(tmp_path: Path) -> None:
+    log = MetricsLog(tmp_path, 0)
+    log.add("epoch", 3, metrics={"precision": float("nan"), "loss": float("inf"), "recall": 0.5})
+    log.close()
+    assert (
+        read_history(tmp_path) == log.history == [{"kind": "epoch", "step": 3, "metrics": {"precision": None, "loss": None, "recall": 0.5}}]
+    )
 
 
 def test_history_ends_at_a_torn_line(tmp_path: Path) -> None:

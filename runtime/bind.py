@@ -82,21 +82,20 @@ class Binder:
     def addends(self, kernel: Kernel, call: Call, split: Split) -> tuple[Lanes, None, list[Piece]]:
         """Every thread computes its own sum; the first one's place is the result, to which the others are added at the end."""
         lanes: Lanes = []
-        closing: list[Piece] = []
+        addends: list[tuple[Array, ...]] = []
         for thread, parts in enumerate(shares(replace(split, chunk=0), self.threads)):
             lanes.append([])
             for part in parts:
                 outputs = call.outputs if thread == 0 else tuple(self.sums.take(array.shape, array.dtype.name) for array in call.outputs)
                 lanes[-1].append(self.cut(kernel, replace(call, outputs=outputs), split, part, thread))
                 if thread:
-                    closing.append(self.addition(call.outputs, outputs))
-        return lanes, None, closing
+                    addends.append(outputs)
+        return lanes, None, [self.addition(total, parts) for total, *parts in zip(call.outputs, *addends, strict=True) if parts]
 
-    def addition(self, totals: Sequence[Array], addends: Sequence[Array]) -> Piece:
-        add = self.device.xp.add
-        steps = [partial(add, total, addend, total) for total, addend in zip(totals, addends, strict=True)]
-        both = [interval(array) for array in (*totals, *addends)]
-        return Piece(steps, both, both[: len(totals)])
+    def addition(self, total: Array, addends: Sequence[Array]) -> Piece:
+        """The sums of the other threads, added in the order of the threads."""
+        steps = [partial(self.device.xp.add, total, addend, total) for addend in addends]
+        return Piece(list(steps), [interval(array) for array in (total, *addends)], [interval(total)])
 
 
 def along(array: Array, axis: int | None, part: slice) -> Array:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dslc.diagnostics import DataError, InternalError
-from dslc.interpret import bind_dims, quiet
+from dslc.interpret import bind_dims
 from dslc.ir.errors import BadArray, InvalidGraph
 from dslc.ir.graph import Graph
 from dslc.plan import make_plan
@@ -15,7 +15,7 @@ from runtime.bind import Binder, memory, size_of
 from runtime.device import Array, Device
 from runtime.kernels import registry_of
 from runtime.views import transposed_views
-from runtime.workers import Step, Workers, single_blas
+from runtime.workers import Step, Workers, calculating
 
 Sections = list[list[list[Step]]]
 
@@ -60,7 +60,7 @@ class Executor:
         bound = self.prepare(self.sizes(arrays) if dims is None else dims)
         for name, target in bound.inputs:
             self.feed(name, target, arrays)
-        with quiet(self.device.xp), single_blas():
+        with calculating(self.device):
             for section in bound.sections:
                 if len(section) > 1 and any(section[1:]) and self.workers is not None:
                     self.workers.run(section)

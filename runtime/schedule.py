@@ -58,15 +58,16 @@ class Run:
     steps: list[Lanes] = field(default_factory=list)
 
     def admits(self, lanes: Lanes, key: Any) -> bool:
-        """Whether the step may be interleaved: its piece i must not depend on pieces of earlier steps behind i, nor disturb them."""
+        """Whether the step may be interleaved: no piece meets a later piece, or another thread's piece, of an earlier step."""
         if key is None or key != self.key:
             return False
         return not any(
             conflict(earlier, piece)
             for before in self.steps
-            for old, new in zip(before, lanes, strict=True)
+            for mine, new in enumerate(lanes)
+            for theirs, old in enumerate(before)
             for at, piece in enumerate(new)
-            for earlier in old[at + 1 :]
+            for earlier in (old[at + 1 :] if mine == theirs else old)
         )
 
     def pieces(self) -> Lanes:

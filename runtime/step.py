@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from dslc.diagnostics import DataError, DivergedError, SpecError
-from dslc.interpret import quiet
 from dslc.ir.graph import Graph
 from dslc.passes.accumulate import accumulate
 from dslc.passes.differentiate import differentiate
@@ -28,7 +27,7 @@ from runtime.parameters import Flat, Parameters
 from runtime.runner import Runner, fields_of
 from runtime.train.optimizers import OPTIMIZERS, update_graph
 from runtime.update import FlatUpdate
-from runtime.workers import Workers, default_threads, single_blas
+from runtime.workers import Workers, calculating, default_threads
 
 Arrays = dict[str, np.ndarray]
 Fields = Mapping[str, Any]
@@ -181,7 +180,7 @@ class Step:
 
     def gradient_norm(self) -> float:
         """√Σ g² over all trained weights."""
-        with quiet(self.device.xp), single_blas():
+        with calculating(self.device):
             squares = [float(self.device.xp.dot(update.arrays["g"], update.arrays["g"])) for update in self.updates]
             if all(map(isfinite, squares)):
                 return sqrt(sum(squares))

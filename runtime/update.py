@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-from dslc.interpret import interpret, quiet
+from dslc.interpret import interpret
 from dslc.ir.graph import Graph
 from dslc.ops.infer import evaluate
 from runtime.arena import Scratch
 from runtime.device import ALIGNMENT, Array, Device
-from runtime.workers import Step, Workers
+from runtime.workers import Step, Workers, calculating
 
 BLOCK = 16384  # elements: the vectors of one block lie in a second-level cache together
 SCALARS = ("rate", "factor", "t")
@@ -34,7 +34,7 @@ class FlatUpdate:
             self.scalars[name][...] = value
         if self.parts is None:
             return self.interpreted()
-        with quiet(self.device.xp):
+        with calculating(self.device):
             if self.workers is None or len(self.parts) == 1:
                 for part in self.parts:
                     for step in part:

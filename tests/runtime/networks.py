@@ -19,6 +19,15 @@ def program_of(name: str, precision: DType = DType.f32) -> Program:
     return program if program.trainings else program.model_copy(update={"trainings": {"train": training_of(program)}})
 
 
+def with_momentum(program: Program, momentum: float) -> Program:
+    """The same training with plain SGD and momentum, without weight decay."""
+    (training,) = program.trainings.values()
+    (step,) = training.steps
+    optimizer = Call(name="sgd", args={"rate": 0.05, "momentum": momentum, "weight_decay": 0.0})
+    changed = training.model_copy(update={"steps": (step.model_copy(update={"optimizer": optimizer}),)})
+    return program.model_copy(update={"trainings": {training.name: changed}})
+
+
 def training_of(program: Program) -> Training:
     """loss: cross_entropy(net.logits, label); optimizer: sgd(0.05, momentum=0.9)."""
     (network,) = program.networks.values()

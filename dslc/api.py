@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from dslc.diagnostics import DataError, Diagnostic
 from dslc.ir.types import DType, TensorType
-from dslc.load import Override, find_spec, load_program
+from dslc.loading import Override, find_spec, load_program
 from dslc.parts import choose
 from dslc.program import Argument, Program, State, Training, Weight
 from dslc.program import Network as NetworkProgram

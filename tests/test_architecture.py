@@ -21,7 +21,7 @@ LAYERS = (
     "interpret ir.verify parts",
     "passes",
     "plan elaborate explain",
-    "plan_check load show",
+    "plan_check loading show",
     "api",
     "cli",
     "__main__",

@@ -11,7 +11,7 @@ from dslc.diagnostics import Diagnostic, SpecError
 from dslc.usage import BadOverride
 
 if TYPE_CHECKING:
-    from dslc.load import Override
+    from dslc.loading import Override
     from dslc.program import Program
 
 OVERRIDES = "overrides"
@@ -75,7 +75,7 @@ def whole(text: str) -> int:
 
 def overrides(args: argparse.Namespace) -> tuple[Override, ...]:
     """The environment's overrides, then those of the command line in their order."""
-    from dslc.load import Override
+    from dslc.loading import Override
 
     found = [split(text, "environment", "DSLC_SET") for text in pieces(os.environ.get("DSLC_SET", ""))]
     for path, value, flag in getattr(args, OVERRIDES, ()):
@@ -85,7 +85,7 @@ def overrides(args: argparse.Namespace) -> tuple[Override, ...]:
 
 def split(text: str, origin: str, shown: str) -> Override:
     """`lr=0.02` in its two parts; the value is text of the language, checked with the spec."""
-    from dslc.load import Override
+    from dslc.loading import Override
 
     path, equals, value = text.partition("=")
     if not equals or not path.strip() or not value.strip():
@@ -109,7 +109,7 @@ def pieces(text: str) -> list[str]:
 def load(args: argparse.Namespace, *, strict: bool = False) -> tuple[Program, tuple[Diagnostic, ...]]:
     """The checked program of `args.file` with all overrides, and its warnings (not printed). Raises SpecError."""
     from dslc.ir.types import DType
-    from dslc.load import load_program
+    from dslc.loading import load_program
 
     precision = DType(getattr(args, "precision", "f32"))
     train = getattr(args, "train", None)

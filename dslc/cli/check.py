@@ -52,7 +52,7 @@ def as_json(diagnostics: tuple[Diagnostic, ...], dropped: int, code: int) -> int
 
 def mend(args: argparse.Namespace) -> None:
     """Apply certain fixes, round by round, until none is left; each round replaces the file as a whole."""
-    from dslc.load import find_spec
+    from dslc.loading import find_spec
     from dslc.render import apply_fixes
     from dslc.syntax.reader import read_source
 

@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
 
 def tidy(name: str, *, write: bool) -> bool:
     """Format one file; True if its form was another one."""
-    from dslc.load import find_spec
+    from dslc.loading import find_spec
     from dslc.syntax.format import format_source
     from dslc.syntax.reader import read_source
 

@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from dslc import __doc__ as about
 from dslc import __version__, usage
-from dslc.cli.output import finish, note, prepare, report, say
+from dslc.cli.output import finish, hang_up, note, prepare, report, say
 from dslc.diagnostics import DslcError, InternalError, SpecError
 
 VERBS = ("new", "check", "fmt", "explain", "ops", "show", "config", "train", "eval", "predict", "export")
@@ -37,6 +37,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return finish(dispatch(list(sys.argv[1:] if argv is None else argv)))
     except DslcError as error:
         return finish(report(error))
+    except BrokenPipeError:
+        hang_up()
+        note("interrupted: nobody reads the output")
+        return INTERRUPTED
     except KeyboardInterrupt:
         note("interrupted")
         return finish(INTERRUPTED)

@@ -17,7 +17,7 @@ from dslc.files import reason
 TEMPLATE = """\
 dslc 1
 
-param channels: int = 16
+param width: int = 16
 param lr: float = 0.05 in 1e-4..1 log
 
 # A block may be used as often as you like; each use has weights of its own.
@@ -27,7 +27,7 @@ block unit(x: [batch, c, *s], channels: int) {
 
 network NAME {
   input image: [batch, 1, 28, 28]
-  output logits = image -> unit(channels) -> unit(2 * channels) -> flatten -> dense(10)
+  output logits = image -> unit(width) -> unit(2 * width) -> flatten -> dense(10)
   output class  = argmax(logits)
 }
 

@@ -74,7 +74,7 @@ def operator(row: Op) -> str:
 
 def layers() -> dict[str, str]:
     """The standard library: name -> source text."""
-    from dslc.load import specs_folder
+    from dslc.loading import specs_folder
 
     return {path.stem: path.read_text(encoding="utf-8") for path in sorted((specs_folder() / "std").glob("*.nn"))}
 

@@ -21,6 +21,9 @@ def say(text: str = "") -> None:
         print(text)
     except BrokenPipeError:
         hang_up()
+    except OSError as error:
+        hang_up()
+        raise DataError(CannotWriteFile(path="standard output", reason=reason(error))) from error
 
 
 def complain(diagnostics: Iterable[Diagnostic], *, dropped: int = 0) -> None:

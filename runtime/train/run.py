@@ -109,7 +109,7 @@ def fill_folder(folder: Path, program: Program, training: str, spec_path: Path, 
 
 def load_resolved(folder: Path, precision: DType) -> Program:
     """The program of a run folder, from what lies in it alone. Raises SpecError."""
-    from dslc.load import check_source
+    from dslc.loading import check_source
 
     source = read_source(folder / RESOLVED, f"{folder.name}/{RESOLVED}")
     schema = folder / SCHEMA
@@ -154,7 +154,7 @@ def read_state(folder: Path, names: tuple[str, ...]) -> tuple[str, Checkpoint, t
 
 def data_folder(saved: SavedRun) -> Path:
     """The folder below which the run's data files are looked for: that of its spec, as far as it can still be found."""
-    from dslc.load import specs_folder
+    from dslc.loading import specs_folder
 
     spec = str(saved.meta["spec"])
     candidates = (Path(spec).parent, specs_folder() if spec.startswith(SHIPPED) else saved.folder, saved.folder)

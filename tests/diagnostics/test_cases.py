@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dslc.diagnostics import Diagnostic, Sink
-from dslc.load import check_source
+from dslc.loading import check_source
 from dslc.render import apply_fixes, render_text
 from dslc.source import Source
 from dslc.syntax.parse import parse

@@ -18,7 +18,7 @@ import pytest
 from dslc.interpret import interpret
 from dslc.ir.graph import Graph, Input, Node
 from dslc.ir.types import DType, TensorType, tensor
-from dslc.load import load_program, specs_folder
+from dslc.loading import load_program, specs_folder
 from dslc.ops.value import F, Val
 from dslc.passes.differentiate import differentiate
 from dslc.passes.drop_dead import drop_dead

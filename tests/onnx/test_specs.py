@@ -11,7 +11,7 @@ import onnx
 import pytest
 
 from dslc.diagnostics import SpecError
-from dslc.load import load_program
+from dslc.loading import load_program
 from dslc.program import Network
 from exporters.onnx.export import export_network, make_subject
 from tests.onnx.networks import parameters
@@ -73,7 +73,7 @@ def test_places_and_addresses_of_lenet() -> None:
 
 SCRIPT = """
 import sys
-from dslc.load import load_program
+from dslc.loading import load_program
 from exporters.onnx.export import make_subject
 from tests.onnx.networks import parameters
 from hashlib import sha256

@@ -14,7 +14,7 @@ from dslc.interpret import interpret
 from dslc.ir.graph import Graph
 from dslc.ir.types import DType, TensorType, tensor
 from dslc.ir.verify import verify
-from dslc.load import check_source
+from dslc.loading import check_source
 from dslc.ops import document
 from dslc.ops.infer import bind_attrs, evaluate, infer_types
 from dslc.ops.table import Case, Op, lookup, rows

@@ -14,7 +14,7 @@ from dslc.interpret import interpret
 from dslc.ir.graph import Graph
 from dslc.ir.text import from_text, to_text
 from dslc.ir.verify import verify
-from dslc.load import load_program, specs_folder
+from dslc.loading import load_program, specs_folder
 from dslc.ops.philox import stream_of, uniform
 from dslc.passes.accumulate import accumulate
 from dslc.passes.differentiate import differentiate

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dslc.ir.types import DType, tensor
-from dslc.load import load_program
+from dslc.loading import load_program
 from dslc.ops.value import Builder, F, Val
 from dslc.passes.rewrite import resume
 from dslc.program import Call, Program, StepProgram, Training

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from dslc.load import load_program
+from dslc.loading import load_program
 from runtime.train import atomic
 from runtime.train.loop import train
 from runtime.train.progress import Moment, Progress

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dslc.load import Override, load_program
+from dslc.loading import Override, load_program
 from dslc.program import Program
 from runtime.train.loop import RunResult, train
 from runtime.train.progress import Progress

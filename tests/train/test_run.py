@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from dslc.diagnostics import DataError, DivergedError, SpecError
-from dslc.load import Override, load_program
+from dslc.loading import Override, load_program
 from runtime.train import atomic, loop
 from runtime.train.checkpoint import load_checkpoint
 from runtime.train.inputs import Order, label_bounds

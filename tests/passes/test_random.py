@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from dslc.interpret import interpret
 from dslc.ir.graph import Graph
@@ -25,6 +26,7 @@ from dslc.passes.share import share
 from dslc.passes.simplify import simplify
 from dslc.plan import make_plan
 from dslc.plan_check import check_plan
+from tests.passes.plan_runner import run_plan
 from tests.passes.random_graphs import Subject, subjects
 
 # The same 40 graphs in every run; `EXAMPLES=10000 pytest tests/passes/test_random.py` draws as many new ones for each test.
@@ -141,3 +143,14 @@ def test_no_two_live_buffers_overlap(subject: Subject) -> None:
         check_plan(plan)
         verify(plan.graph)
         assert plan.peak.bytes <= plan.arena_bytes
+
+
+@few
+@given(subject=subjects(), larger=st.integers(0, 2))
+def test_a_plan_run_literally_computes_what_the_interpreter_computes(subject: Subject, larger: int) -> None:
+    """Also at sizes below those it was planned for."""
+    graph = together(gradients(subject))
+    names = [f"grad:{name}" for name in subject.weights]
+    dims = {name: size + larger for name, size in subject.dims.items()}
+    plan = make_plan(graph, dims, scratch=lambda node, inputs, outputs, dims: 64 * len(inputs), contiguous=names[::2])
+    same(run_plan(plan, subject.arrays), interpret(graph, np, subject.arrays))

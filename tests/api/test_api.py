@@ -1,0 +1,128 @@
+"""The Python interface: load, Spec, Network, Run, Step."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import dslc
+
+SPECS = Path(__file__).parent.parent.parent / "specs"
+
+
+def test_params_reach_the_spec() -> None:
+    spec = dslc.load(SPECS / "lenet.nn", lr=0.02, classes=7)
+    assert (spec.params["lr"], spec.params["classes"]) == (0.02, 7)
+    assert spec.network().outputs["logits"].shape[1].constant == 7
+    assert {item.origin for item in spec.program.params} == {"argument"}
+
+
+def test_numpy_numbers_are_numbers() -> None:
+    spec = dslc.load("lenet", lr=np.float64(0.25), classes=np.int32(3))
+    assert (spec.params["lr"], spec.params["classes"]) == (0.25, 3)
+
+
+def test_errors_carry_all_diagnostics(tmp_path: Path) -> None:
+    path = tmp_path / "bad.nn"
+    path.write_text("dslc 1\nnetwork N {\n  input x: [batch, 4]\n  output y = x -> dens(3)\n  output z = x -> rleu\n}\n")
+    with pytest.raises(dslc.SpecError) as caught:
+        dslc.load(path)
+    assert [d.code for d in caught.value.diagnostics] == ["unknown-name", "unknown-name"]
+    assert "did you mean `dense`" in str(caught.value)
+
+
+def test_warnings_are_values_and_strict_makes_them_errors(tmp_path: Path) -> None:
+    path = tmp_path / "warned.nn"
+    path.write_text(
+        "dslc 1\nnetwork N {\n  input x: [batch, 3, 8, 8]\n  output y = x -> conv(4, kernel=3) -> batch_norm -> global_avg_pool\n}\n"
+    )
+    assert [d.severity for d in dslc.load(path).warnings] == ["warning"]
+    with pytest.raises(dslc.SpecError):
+        dslc.load(path, strict=True)
+
+
+def test_a_network_must_be_named_where_there_are_several() -> None:
+    spec = dslc.load(SPECS.parent / "tests" / "targets" / "seq2seq.nn")
+    with pytest.raises(dslc.SpecError, match="several of `network`: `Encoder`, `Decoder`"):
+        spec.network()
+    with pytest.raises(dslc.SpecError, match="has no `network` called `Encodr`") as caught:
+        spec.network("Encodr")
+    assert caught.value.diagnostics[0].help == "did you mean `Encoder`?"
+    assert spec.network("Encoder").parameter_count == 402_432
+
+
+def test_summary_counts() -> None:
+    summary = dslc.load("lenet").network().summary()
+    assert (summary.parameters, summary.macs.constant) == (431_080, 2_293_000)
+    assert [line.parameters for line in summary.lines if line.parameters] == [520, 25_050, 400_500, 5_010]
+
+
+@pytest.mark.parametrize(("name", "count"), [("mlp", 669_706), ("lenet", 431_080), ("resnet20", 272_474), ("vgg8", 2_196_810)])
+def test_parameter_counts(name: str, count: int) -> None:
+    net = dslc.load(name).network()
+    assert net.parameter_count == net.summary().parameters == count
+
+
+def test_truth_tables_of_the_gates() -> None:
+    from dslc.interpret import interpret
+
+    network = dslc.load("gates").network().program
+    x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
+    found = interpret(network.evaluate, np, {"x": x})
+    assert {name: values.astype(int).tolist() for name, values in found.items()} == {
+        "AND": [0, 0, 0, 1],
+        "NAND": [1, 1, 1, 0],
+        "OR": [0, 1, 1, 1],
+        "XOR": [0, 1, 1, 0],
+    }
+
+
+def test_xor_is_learned(tmp_path: Path) -> None:
+    run = dslc.load("xor").train(out=tmp_path / "run", quiet=True)
+    last = dslc.Run.open(run.folder, checkpoint="last")
+    probability = last.predict(input=[[0, 0], [0, 1], [1, 0], [1, 1]])["probability"][:, 0]
+    np.testing.assert_allclose(probability, [0, 1, 1, 0], atol=0.1)
+
+
+def test_digits_reach_094(tmp_path: Path) -> None:
+    run = dslc.load("softmax").train(out=tmp_path / "run", quiet=True)
+    assert run.evaluate("test")["accuracy"] >= 0.94
+
+
+def test_predict_does_not_depend_on_how_samples_are_cut(tmp_path: Path) -> None:
+    run = dslc.load("softmax").train(max_steps=5, out=tmp_path / "run", quiet=True)
+    image = np.random.default_rng(0).integers(0, 17, (600, 64), np.uint8)
+    together = run.predict(image=image)["logits"]
+    np.testing.assert_allclose(together[590:], run.predict(image=image[590:])["logits"], rtol=1e-5, atol=1e-5)
+    assert run.predict(image=image[:1])["logits"].shape == (1, 10)
+
+
+def test_predict_names_what_is_missing(tmp_path: Path) -> None:
+    run = dslc.load("softmax").train(max_steps=1, out=tmp_path / "run", quiet=True)
+    with pytest.raises(dslc.DataError, match="the input `image` is missing"):
+        run.predict()
+    with pytest.raises(dslc.DataError, match="there is no input `imag`"):
+        run.predict(imag=np.zeros((1, 64), np.uint8))
+
+
+def test_double_precision_reaches_every_part(tmp_path: Path) -> None:
+    run = dslc.load("softmax", precision="f64").train(max_steps=2, out=tmp_path / "run", quiet=True)
+    assert {array.dtype.name for array in run.parameters.values()} == {"float64"}
+    assert run.predict(image=np.zeros((2, 64), np.uint8))["logits"].dtype == np.float64
+
+
+def test_import_is_quick_and_light() -> None:
+    code = (
+        "import sys, time; start = time.perf_counter(); import dslc; took = time.perf_counter() - start; "
+        "sys.exit(took > 0.3 or bool({'numpy', 'lark', 'pydantic', 'onnx', 'rich'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+def test_unknown_public_names_are_attribute_errors() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'loud'"):
+        _ = dslc.loud

@@ -1,0 +1,159 @@
+"""Verbs that look at a spec: new, check, fmt, explain, ops, show, config."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Command
+from tests.conftest import Golden
+
+HERE = Path(__file__).parent
+WRONG = """\
+dslc 1
+
+network Net {
+  input image: [batch, 1, 28, 28]
+  output logits = image -> flaten -> dense(10)
+}
+"""
+
+
+def test_new_writes_a_spec_that_holds(dslc: Command, tmp_path: Path) -> None:
+    assert dslc("new", "my_net").code == 0
+    text = (tmp_path / "my_net.nn").read_text()
+    assert "network MyNet {" in text
+    assert dslc("check", "my_net.nn", "--strict").out == "my_net.nn: ok (20,490 parameters)\n"
+    assert dslc("fmt", "--check", "my_net.nn").code == 0
+
+
+def test_new_never_overwrites(dslc: Command, tmp_path: Path) -> None:
+    (tmp_path / "mine.nn").write_text("mine")
+    done = dslc("new", "mine")
+    assert (done.code, (tmp_path / "mine.nn").read_text()) == (2, "mine")
+    assert "error[file-exists]" in done.err
+
+
+def test_check_says_what_is_wrong_where(dslc: Command, tmp_path: Path, golden: Golden) -> None:
+    (tmp_path / "net.nn").write_text(WRONG)
+    done = dslc("check", "net.nn")
+    assert (done.code, done.out) == (2, "")
+    golden(HERE / "check.err", done.err)
+
+
+def test_check_as_json(dslc: Command, tmp_path: Path) -> None:
+    (tmp_path / "net.nn").write_text(WRONG)
+    done = dslc("check", "net.nn", "--json")
+    document = json.loads(done.out)
+    assert (done.code, done.err, document["version"]) == (2, "", 1)
+    (found,) = document["diagnostics"]
+    assert (found["code"], found["spans"][0]["start"]["line"]) == ("unknown-name", 5)
+    assert json.loads(dslc("check", "lenet", "--json").out)["diagnostics"] == []
+
+
+def test_check_fix_mends_the_file_and_checks_again(dslc: Command, tmp_path: Path) -> None:
+    path = tmp_path / "net.nn"
+    path.write_text(WRONG)
+    path.chmod(0o640)
+    done = dslc("check", "net.nn", "--fix")
+    assert (done.code, done.out) == (0, "net.nn: ok (7,850 parameters)\n")
+    assert path.read_text() == WRONG.replace("flaten", "flatten")
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["net.nn"]
+
+
+def test_check_fix_leaves_what_it_cannot_mend(dslc: Command, tmp_path: Path) -> None:
+    path = tmp_path / "net.nn"
+    path.write_text(WRONG.replace("dense(10)", "qqqq(10)"))
+    done = dslc("check", "net.nn", "--fix")
+    assert done.code == 2
+    assert "flatten -> qqqq(10)" in path.read_text()
+
+
+def test_warnings_are_shown_and_strict_makes_them_errors(dslc: Command, tmp_path: Path) -> None:
+    (tmp_path / "net.nn").write_text(WRONG.replace("flaten -> dense(10)", "conv(4, kernel=3) -> batch_norm -> global_avg_pool"))
+    done = dslc("check", "net.nn")
+    assert done.code == 0
+    assert done.err.startswith("warning[")
+    assert "ok" in done.out
+    assert dslc("check", "net.nn", "--strict").code == 2
+
+
+def test_fmt_writes_the_canonical_form(dslc: Command, tmp_path: Path) -> None:
+    (tmp_path / "net.nn").write_text(WRONG.replace("flaten", "flatten").replace("  input", "      input"))
+    assert dslc("fmt", "--check", "net.nn").code == 2
+    assert dslc("fmt", "net.nn").out == "net.nn: formatted\n"
+    assert (tmp_path / "net.nn").read_text() == WRONG.replace("flaten", "flatten")
+    assert dslc("fmt", "net.nn") == dslc("fmt", "--check", "net.nn", "lenet")
+
+
+def test_fmt_does_not_touch_what_it_cannot_read(dslc: Command, tmp_path: Path) -> None:
+    (tmp_path / "bad.nn").write_text("dslc 1\nnetwork {{{\n")
+    (tmp_path / "net.nn").write_text(WRONG.replace("  input", "    input"))
+    assert dslc("fmt", "bad.nn", "net.nn").code == 2
+    assert (tmp_path / "bad.nn").read_text() == "dslc 1\nnetwork {{{\n"
+    assert (tmp_path / "net.nn").read_text() == WRONG
+
+
+def test_explain(dslc: Command) -> None:
+    done = dslc("explain", "unknown-name")
+    assert done.code == 0
+    assert done.out.startswith("unknown-name: ")
+    assert "Wrong:" in done.out and "Right:" in done.out
+
+
+def test_ops_lists_and_describes(dslc: Command) -> None:
+    listed = dslc("ops").out
+    assert "  relu " in listed and "  dense " in listed and "conv_grad_w" not in listed
+    described = dslc("ops", "conv").out
+    assert "block conv(" in described and "operator conv(" in described
+    assert "block conv(" not in dslc("ops", "op.conv").out
+
+
+@pytest.mark.parametrize("name", ["gates", "lenet", "resnet20"])
+def test_show_prints_the_layer_table(name: str, dslc: Command, golden: Golden) -> None:
+    done = dslc("show", name)
+    assert (done.code, done.err) == (0, "")
+    golden(HERE / "show" / f"{name}.txt", done.out.partition("\nA training step")[0])
+
+
+def test_show_tells_the_memory_of_a_training_step(dslc: Command) -> None:
+    small, large = (dslc("show", "lenet", "--batch-size", size).out.splitlines()[-1] for size in (8, 512))
+    assert small.startswith("A training step at batch size 8: ")
+    assert small.split(": ")[1] != large.split(": ")[1]
+
+
+def test_show_ir_plan_and_passes(dslc: Command) -> None:
+    assert dslc("show", "lenet", "--ir").out.startswith("graph LeNet {\n")
+    plan = dslc("show", "lenet", "--plan", "--batch-size", "7").out
+    assert plan.startswith("plan ") and "batch=7" in plan.splitlines()[0]
+    timed = dslc("show", "lenet", "--time-passes").out
+    assert timed.splitlines()[0].startswith("differentiate") and " ms" in timed
+    assert dslc("show", "lenet", "--print-after", "fold").out.startswith("graph ")
+
+
+def test_show_of_a_network_without_training(dslc: Command) -> None:
+    assert dslc("show", "vgg8").out.splitlines()[-1].startswith("Vgg8: 2,196,810 parameters")
+    assert dslc("show", "gates", "--plan").out.startswith("plan Gates for batch=32")
+
+
+def test_config_says_where_values_come_from(dslc: Command, monkeypatch: pytest.MonkeyPatch, golden: Golden) -> None:
+    monkeypatch.setenv("DSLC_SET", "lr=0.5; train.batch_size=16")
+    done = dslc("config", "lenet", "--origin", "--set", "lr=0.02", "--set", "classes=12")
+    assert (done.code, done.err) == (0, "")
+    golden(HERE / "config.txt", done.out)
+
+
+def test_the_last_override_holds(dslc: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DSLC_SET", "lr=0.5")
+    assert "lr                = 0.5\n" in dslc("config", "lenet").out
+    assert "lr                = 0.25\n" in dslc("config", "lenet", "--set", "lr=0.125", "--set", "lr=0.25").out
+
+
+def test_a_bad_value_in_the_environment_is_named(dslc: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DSLC_SET", "lr")
+    done = dslc("check", "lenet")
+    assert done.code == 2
+    assert "DSLC_SET takes NAME=VALUE" in done.err

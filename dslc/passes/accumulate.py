@@ -56,7 +56,7 @@ def accumulate(graph: Graph) -> Accumulation:
     >>> parts.combine
     {'mean0.total': 'sum', 'mean0.count': 'sum'}
     >>> [node.op for node in parts.final.nodes]
-    ['equal', 'divide', 'where', 'cast', 'sqrt']
+    ['constant', 'equal', 'divide', 'where', 'cast', 'sqrt']
     """
     return Splitter(drop_dead(graph)).run()
 

@@ -74,3 +74,12 @@ def test_gradients_that_nobody_needs_are_not_built() -> None:
     }"""
     graph = differentiate(from_text(text), "loss", ("w",))
     assert [node.op for node in graph.nodes].count("matmul") == 2  # forward and the gradient to w; none to x
+
+
+@pytest.mark.parametrize("module", ["dslc.interpret", "dslc.passes.accumulate"])
+def test_examples_in_docstrings_run(module: str) -> None:
+    import doctest
+    from importlib import import_module
+
+    result = doctest.testmod(import_module(module))
+    assert result.attempted and not result.failed

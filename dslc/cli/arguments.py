@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dslc.diagnostics import Diagnostic, SpecError
-from dslc.usage import BadOverride
 
 if TYPE_CHECKING:
     from dslc.loading import Override
@@ -86,6 +85,7 @@ def overrides(args: argparse.Namespace) -> tuple[Override, ...]:
 def split(text: str, origin: str, shown: str) -> Override:
     """`lr=0.02` in its two parts; the value is text of the language, checked with the spec."""
     from dslc.loading import Override
+    from dslc.usage import BadOverride
 
     path, equals, value = text.partition("=")
     if not equals or not path.strip() or not value.strip():

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from dslc.cli import arguments
 from dslc.cli.output import complain, note, say
 from dslc.diagnostics import Diagnostic, SpecError
-from dslc.files import write_file
 
 if TYPE_CHECKING:
     from dslc.program import Program
@@ -52,6 +51,7 @@ def as_json(diagnostics: tuple[Diagnostic, ...], dropped: int, code: int) -> int
 
 def mend(args: argparse.Namespace) -> None:
     """Apply certain fixes, round by round, until none is left; each round replaces the file as a whole."""
+    from dslc.files import write_file
     from dslc.loading import find_spec
     from dslc.render import apply_fixes
     from dslc.syntax.reader import read_source

@@ -14,9 +14,9 @@ from types import ModuleType
 from typing import NoReturn
 
 from dslc import __doc__ as about
-from dslc import __version__, usage
+from dslc import __version__
 from dslc.cli.output import finish, hang_up, note, prepare, report, say
-from dslc.diagnostics import DslcError, InternalError, SpecError
+from dslc.diagnostics import Diagnostic, DslcError, InternalError, SpecError
 
 VERBS = ("new", "check", "fmt", "explain", "ops", "show", "config", "train", "eval", "predict", "export")
 INTERRUPTED = 130
@@ -26,6 +26,8 @@ class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are diagnostics."""
 
     def error(self, message: str) -> NoReturn:
+        from dslc import usage
+
         text = message.removeprefix("argument ").replace("the following arguments are required: ", "missing: ")
         raise SpecError(usage.BadArgument(detail=text, usage=self.usage or self.prog))
 
@@ -73,8 +75,10 @@ def dispatch(argv: list[str]) -> int:
     return int(verb.run(args))
 
 
-def unknown(name: str) -> usage.UnknownVerb | usage.UnknownFlag:
+def unknown(name: str) -> Diagnostic:
     """The first word is neither a verb nor one of the two flags."""
+    from dslc import usage
+
     if name.startswith("-"):
         return usage.UnknownFlag(
             command="dslc", found=name, advice=usage.advice(name, ("--help", "--version"), "`dslc --help` lists the verbs")
@@ -83,8 +87,10 @@ def unknown(name: str) -> usage.UnknownVerb | usage.UnknownFlag:
     return usage.UnknownVerb(found=name, advice=usage.advice(name, VERBS, otherwise))
 
 
-def left_over(verb: str, parser: argparse.ArgumentParser, word: str) -> usage.UnknownFlag | usage.ExtraArgument:
+def left_over(verb: str, parser: argparse.ArgumentParser, word: str) -> Diagnostic:
     """A word that the verb's parser did not take."""
+    from dslc import usage
+
     if word.startswith("-") and len(word) > 1:
         flag = word.partition("=")[0]
         otherwise = f"`dslc {verb} --help` lists its flags"
@@ -98,6 +104,8 @@ def flags(parser: argparse.ArgumentParser) -> list[str]:
 
 def unexpected(error: Exception) -> int:
     """An exception that is no diagnostic: one line for people, the traceback with DSLC_DEBUG=1."""
+    from dslc import usage
+
     if os.environ.get("DSLC_DEBUG"):
         import traceback
 

@@ -8,8 +8,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, TextIO
 
 from dslc.diagnostics import DataError, Diagnostic
-from dslc.files import reason
-from dslc.usage import CannotWriteFile
 
 if TYPE_CHECKING:
     from dslc.diagnostics import DslcError
@@ -22,8 +20,7 @@ def say(text: str = "") -> None:
     except BrokenPipeError:
         hang_up()
     except OSError as error:
-        hang_up()
-        raise DataError(CannotWriteFile(path="standard output", reason=reason(error))) from error
+        raise broken(error) from error
 
 
 def complain(diagnostics: Iterable[Diagnostic], *, dropped: int = 0) -> None:
@@ -69,9 +66,17 @@ def finish(code: int) -> int:
     except BrokenPipeError:
         hang_up()
     except OSError as error:
-        hang_up()
-        return report(DataError(CannotWriteFile(path="standard output", reason=reason(error))))
+        return report(broken(error))
     return code
+
+
+def broken(error: OSError) -> DataError:
+    """Standard output cannot be written, for example because a disk is full."""
+    from dslc.files import reason
+    from dslc.usage import CannotWriteFile
+
+    hang_up()
+    return DataError(CannotWriteFile(path="standard output", reason=reason(error)))
 
 
 def hang_up() -> None:

@@ -28,6 +28,7 @@ ROWS = {
 SIGNS = {row: sign for sign, row in ROWS.items()}
 COMPARISONS = frozenset(["==", "!=", "<", "<=", ">", ">="])
 LOGIC = frozenset(["and", "or"])
+FLOATS = frozenset(["a float", "f32", "f64"])
 FLOORS = frozenset(["//", "%"])
 
 
@@ -124,7 +125,8 @@ def explain(name: str, m: Mismatch, span: Span, labels: Mapping[str, Span]) -> D
         for other, place in labels.items()
         if other == m.other and place != where
     )  # fmt: skip
-    return errors.ShapeMismatch(span=where, message_text=m.reason, here=m.found, labels=others)
+    action = "cast it: `cast(x, f32)`" if m.wanted in FLOATS and m.found and not m.found.startswith("f") else ""
+    return errors.ShapeMismatch(span=where, message_text=m.reason, here=m.found, action=action, labels=others)
 
 
 # ---- numbers and tensors ------------------------------------------------------------------------------------------------------

@@ -280,5 +280,8 @@ def fits_dtype(wanted: DType, found: DType) -> bool:
     return wanted == found or (wanted is DType.i64 and found.is_int)
 
 
-def wrong_dtype(callee: str, name: str, wanted: DType, found: TensorType, span: Span) -> errors.DtypeMismatch | errors.WrongKind:
-    return errors.WrongKind(span=span, callee=callee, name=name, wanted=f"{wanted}[…]", found=f"a tensor {found}")
+def wrong_dtype(callee: str, name: str, wanted: DType, found: TensorType, span: Span) -> errors.WrongDtype:
+    """A tensor of another dtype than the parameter's."""
+    pixels = found.dtype is DType.u8 and wanted.is_float
+    action = "scale it, `x / 255`, or `cast(x, f32)`" if pixels else f"cast it: `cast(x, {wanted})`"
+    return errors.WrongDtype(span=span, callee=callee, name=name, wanted=str(wanted), found=str(found), action=action)

@@ -104,7 +104,9 @@ def bind(frame: Frame, site: Site, callee: str, slots: Sequence[Slot], signature
             frame.report(errors.PositionalAfterNamed(span=arg.span))
             good = False
         positional.append(Given(arg.span, arg.value))
-    good = fill(frame, site, callee, slots, positional, bound) and good
+    if not good:
+        return None
+    good = fill(frame, site, callee, slots, positional, bound)
     for arg in named:
         assert arg.name is not None
         slot = by_name.get(arg.name.id)

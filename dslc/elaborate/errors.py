@@ -176,7 +176,7 @@ class WrongKind(Finding):
     wanted: str
     found: str
     code = "wrong-kind"
-    words = "`{name}` of `{callee}` is {wanted}, not {found}"
+    words = "`{name}` of `{callee}` must be {wanted}, not {found}"
     label = "{found}"
 
 
@@ -430,12 +430,24 @@ class UnknownType(Finding):
     words = "there is no type `{name}`{meant}"
 
 
+class WrongDtype(Finding):
+    callee: str
+    name: str
+    wanted: str
+    found: str
+    action: str = ""
+    code = "wrong-dtype"
+    words = "`{callee}` takes {wanted} for `{name}`, and this is {found}"
+    label = "{found}"
+    hint = "{action}"
+
+
 class WrongType(Finding):
     what: str
     wanted: str
     found: str
     code = "wrong-type"
-    words = "{what} is {wanted}, not {found}"
+    words = "{what} must be {wanted}, not {found}"
 
 
 # ---- networks, weights, states -----------------------------------------------------------------------------------------------
@@ -570,7 +582,7 @@ class SettingValue(Finding):
     wanted: str
     found: str
     code = "setting-value"
-    words = "`{name}` is {wanted}, not {found}"
+    words = "`{name}` must be {wanted}, not {found}"
 
 
 class LossShape(Finding):
@@ -713,7 +725,7 @@ class ParamValue(Finding):
     wanted: str
     found: str
     code = "param-value"
-    words = "`{name}` is {wanted}, not {found}"
+    words = "`{name}` must be {wanted}, not {found}"
 
 
 class ParamMissing(Finding):

@@ -241,6 +241,9 @@ def compare(frame: Frame, node: ast.Compare, want: str) -> Value:
 
 def arithmetic(frame: Frame, op: str, left: Value, right: Value, span: Span, spans: tuple[Span, Span]) -> Value:
     """`left op right` of any two values."""
+    for value, place in ((left, spans[0]), (right, spans[1])):
+        if isinstance(value, NetworkValue):
+            return as_tensor(frame, value, place, place.text)
     if left is POISON or right is POISON:
         return POISON
     if isinstance(left, Val) or isinstance(right, Val):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from dslc.diagnostics import Label
 from dslc.elaborate import apply, errors, patterns
+from dslc.elaborate.blocks import fits_dtype, wrong_dtype
 from dslc.elaborate.calls import Given, Site, Slot, bind, tensor_argument
 from dslc.elaborate.expressions import evaluate
 from dslc.elaborate.frame import Frame
@@ -95,11 +96,8 @@ class NetworkBody:
         if not isinstance(value, Val):
             return POISON
         name = self.decl.name.id
-        found = value.type.dtype
-        if found != wanted and not (wanted.name == "i64" and found.is_int):
-            diagnostic = errors.WrongKind(
-                span=given.span, callee=name, name=node.name.id, wanted=f"{wanted}[…]", found=f"a tensor {value.type}"
-            )  # fmt: skip
+        if not fits_dtype(wanted, value.type.dtype):
+            diagnostic = wrong_dtype(name, node.name.id, wanted, value.type, given.span)
             return caller.report(diagnostic)
         view = frame.inside(scope=frame.scope, caller=caller.caller, call_span=caller.call_span)
         view.kind, view.name = caller.kind, caller.name

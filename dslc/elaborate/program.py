@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from dslc.elaborate import overrides, params
+from dslc.elaborate import errors, overrides, params
 from dslc.elaborate.files import FileScope, Library
 from dslc.elaborate.generate import elaborate_generate
 from dslc.elaborate.networks import elaborate_network
@@ -15,7 +15,7 @@ from dslc.elaborate.session import Session, Stopped
 from dslc.elaborate.train import TrainElaborator
 from dslc.elaborate.values import NetworkDecl
 from dslc.program import Generate, Network, ParamValue, Program, Training
-from dslc.source import Source
+from dslc.source import Source, Span
 from dslc.syntax import ast
 
 
@@ -43,7 +43,10 @@ def whole(
     networks = all_networks(session, scope, tree)
     trainings: dict[str, Training] = {}
     shown: list[ParamValue] = []
-    for node in trains:
+    for at, node in enumerate(trains):
+        if train_name(node) in names[:at]:
+            span = node.name.span if node.name is not None else keyword(node)
+            session.report(errors.DuplicateName(span=span, name=train_name(node), what="a training"))
         training, values = TrainElaborator(session, scope, node, outside.get(train_name(node), {})).elaborate()
         shown += values
         if training is not None:
@@ -61,6 +64,11 @@ def whole(
         params=params.listed(library.frame(scope), tree, outside[""]), settings=tuple(shown),
         uses_signature_only=tuple(f"{name} ({place})" for name, place in session.signature_only.items()),
     )  # fmt: skip
+
+
+def keyword(node: ast.Train) -> Span:
+    """The word `train`."""
+    return Span(node.span.source, node.span.start, node.span.start + len("train"))
 
 
 def train_name(node: ast.Train) -> str:

@@ -114,6 +114,7 @@ def for_(frame: Frame, node: ast.For) -> Result:
         poison(frame, node.body.statements)
         return None
     for label, value in items:
+        frame.session.step(node.span)
         scope = Scope(frame.scope)
         if node.name.id != "_":
             scope.declare(node.name.id, Binding(value, node.name.span, "loop"))

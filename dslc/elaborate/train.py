@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from dslc.diagnostics import SpecError
 from dslc.elaborate import apply, data, errors, settings
 from dslc.elaborate.calls import Given
 from dslc.elaborate.expressions import evaluate
@@ -208,7 +209,7 @@ class TrainElaborator:
         frame, body = self.run(False, None, True, frozenset())
         broken = any(isinstance(node, ast.Error) for node in nodes((self.node.body,)))
         if not broken:  # else what is missing may be what was not understood
-            self.required(frame, body)
+            self.required(frame, body, before)
         values, shown = self.counts(frame, body)
         rules = self.rules(frame, body)
         frozen = frozenset(self.frozen(frame, rules))
@@ -217,7 +218,8 @@ class TrainElaborator:
         steps = self.steps(frame, body, rules, frozen)
         if self.errors != before or steps is None:
             return None, shown
-        return self.finished(frame, body, values, rules, steps), shown
+        training = self.finished(frame, body, values, rules, steps)
+        return (training if self.joined(frame, body, training) else None), shown
 
     @property
     def errors(self) -> int:
@@ -225,7 +227,7 @@ class TrainElaborator:
 
     # -- settings
 
-    def required(self, frame: Frame, body: TrainBody) -> None:
+    def required(self, frame: Frame, body: TrainBody, before: int) -> None:
         """Each step has a loss and an optimizer; something is called."""
         examples = {"loss": "loss: cross_entropy(net.logits, data.label)", "optimizer": "optimizer: sgd(0.1)"}
         steps = list(body.steps.values())
@@ -243,11 +245,7 @@ class TrainElaborator:
             for (key, _), span in body.settings.spans.items():
                 if key == "loss":
                     frame.report(errors.StepPlace(span=span, name=key))
-        if (
-            not body.calls
-            and not any(isinstance(b.value, Poison) for b in frame.scope.names.values())
-            and self.session.sink.error_count == 0
-        ):
+        if not body.calls and self.errors == before and not body.unknown_data:
             frame.report(errors.NoNetwork(span=self.span, place=f"`{self.name}`"))
 
     def counts(self, frame: Frame, body: TrainBody) -> tuple[dict[str, int | None], tuple[ParamValue, ...]]:
@@ -342,6 +340,23 @@ class TrainElaborator:
         return found
 
     # -- the result
+
+    def joined(self, frame: Frame, body: TrainBody, training: Training) -> bool:
+        """Losses and metrics can be computed over a whole split, batch by batch (R16)."""
+        if self.session.signature_only:
+            return True
+        from dslc.passes.accumulate import accumulate
+
+        losses, metrics = all_terms(body)
+        spans = {"loss": losses[0].span} | {f"loss.{term.name}": term.span for term in losses}
+        spans |= {f"metric.{term.name}": term.span for term in metrics}
+        try:
+            accumulate(training.evaluate)
+        except SpecError as error:
+            for diagnostic in error.diagnostics:
+                frame.report(replace(diagnostic, span=spans.get(getattr(diagnostic, "name", ""), self.span)))
+            return False
+        return True
 
     def finished(
         self, frame: Frame, body: TrainBody, values: dict[str, int | None], rules: tuple[Rule, ...], steps: list[StepProgram]

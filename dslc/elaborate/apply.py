@@ -9,7 +9,7 @@ from dslc.diagnostics import Diagnostic, Label
 from dslc.elaborate import errors, warnings
 from dslc.elaborate.frame import Frame
 from dslc.elaborate.session import MOST_NODES
-from dslc.elaborate.values import POISON, Poison, Several, Value, is_number, size, text_of, words_of
+from dslc.elaborate.values import POISON, Poison, Several, Value, is_scalar, size, text_of, words_of
 from dslc.ir.types import Dim, DType, TensorType
 from dslc.ops.infer import bind_attrs, parameters
 from dslc.ops.table import Mismatch, infer, lookup
@@ -147,11 +147,6 @@ def scalar(frame: Frame, value: Value, dtype: DType, span: Span) -> Value:
 
 def cast(frame: Frame, value: Val, dtype: DType, span: Span) -> Value:
     return value if value.type.dtype == dtype else emit(frame, "cast", (value,), {"dtype": dtype}, span)
-
-
-def is_scalar(value: Value) -> bool:
-    """What may stand for a tensor of rank 0."""
-    return is_number(value) or isinstance(value, (bool, Dim))
 
 
 def promoted(frame: Frame, op: str, value: Val, span: Span) -> Value:

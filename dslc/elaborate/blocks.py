@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from dslc.diagnostics import Label
 from dslc.elaborate import apply, errors, kinds, patterns, warnings
-from dslc.elaborate.calls import Given, Site, Slot, bind, setting, tensor_argument
+from dslc.elaborate.calls import CALLERS, Given, Site, Slot, bind, setting, tensor_argument
+from dslc.elaborate.evaluation import evaluate, run_body
 from dslc.elaborate.frame import Frame, is_std
 from dslc.elaborate.scope import Scope
 from dslc.elaborate.session import MOST_BLOCKS
@@ -14,14 +15,13 @@ from dslc.elaborate.values import (
     POISON,
     Binding,
     BlockValue,
-    LayerValue,
-    OperatorValue,
     Poison,
     Several,
     Value,
     is_poison,
     words_of,
 )
+from dslc.elaborate.walk import nodes
 from dslc.ir.types import DType, TensorType
 from dslc.ops.value import Val
 from dslc.program import LayerRow
@@ -58,9 +58,7 @@ def address_of(frame: Frame, block: BlockValue, site: Site) -> str:
 
 
 def call_block(frame: Frame, block: BlockValue, site: Site, want: str) -> Value:
-    """Expand a block; where a layer is wanted, leave its tensors open."""
-    if want == "layer":
-        return layer(frame, block, site, address_of(frame, block, site))
+    """Expand a block with weights of its own."""
     slots = slots_of(block)
     bound = bind(frame, site, block.name, slots, signature(block))
     if bound is None:
@@ -95,51 +93,6 @@ def home(frame: Frame, address: str, span: Span) -> bool:
     return False
 
 
-# ---- layers ------------------------------------------------------------------------------------------------------------------
-
-
-def layer(frame: Frame, target: BlockValue | OperatorValue, site: Site, address: str) -> Value:
-    """A layer: settings are bound here, tensors are left open."""
-    if isinstance(target, OperatorValue):
-        from dslc.elaborate.operators import layer_slots
-
-        name, slots, head = target.name, layer_slots(target.name), target.name
-        tensors: set[str] = set()
-    else:
-        name, slots, head = target.name, slots_of(target, settings_only=True), signature(target)
-        tensors = {parm.name.id for parm in target.decl.parms if patterns.is_tensor(parm.type)}
-    for arg in site.args:
-        if arg.name is not None and arg.name.id in tensors:
-            return frame.report(errors.LayerTensor(span=arg.span, callee=name, name=arg.name.id))
-    bound = bind(frame, site, name, slots, head)
-    if bound is None:
-        return POISON
-    arguments = evaluated(frame, name, slots, bound)
-    if not home(frame, address, site.name_span):
-        return POISON
-    return LayerValue(target, arguments, address, site.span)
-
-
-def call_layer(frame: Frame, value: LayerValue, site: Site) -> Value:
-    """Expand a layer with its tensors; the weights are those of its address."""
-    if site.alias is not None:
-        frame.report(errors.LayerAlias(span=site.alias.span, callee=site.name, alias=site.alias.id))
-    if isinstance(value.target, OperatorValue):
-        from dslc.elaborate.operators import call_operator
-
-        return call_operator(frame, value.target.name, site, "", settings=value.arguments)
-    slots = slots_of(value.target)
-    open_slots = [slot for slot in slots if not slot.kind]
-    for arg in site.args:
-        if arg.name is not None and any(slot.kind and slot.name == arg.name.id for slot in slots):
-            return frame.report(errors.LayerSettings(span=arg.span, callee=site.name, name=arg.name.id))
-    bound = bind(frame, site, site.name, open_slots, signature(value.target))
-    if bound is None:
-        return POISON
-    arguments = {**value.arguments, **evaluated(frame, site.name, open_slots, bound)}
-    return expand(frame, value.target, arguments, bound, value.address, site)
-
-
 # ---- expansion ----------------------------------------------------------------------------------------------------------------
 
 
@@ -147,8 +100,6 @@ def expand(
     frame: Frame, block: BlockValue, arguments: Mapping[str, Value], bound: Mapping[str, list[Given]], address: str, site: Site
 ) -> Value:  # fmt: skip
     """Run the body of a block with its parameters bound."""
-    from dslc.elaborate.statements import run_body
-
     if is_poison(*arguments.values()):
         return POISON
     session = frame.session
@@ -199,8 +150,6 @@ def returned(frame: Frame, block: BlockValue, result: tuple[Value, ...] | None, 
 
 
 def has_return(decl: ast.Block) -> bool:
-    from dslc.elaborate.walk import nodes
-
     return any(isinstance(node, ast.Return) for node in nodes((decl.body,)))
 
 
@@ -208,8 +157,6 @@ def parameter(
     frame: Frame, block: BlockValue, parm: ast.Parm, arguments: Mapping[str, Value], bound: Mapping[str, list[Given]], site: Site
 ) -> bool:  # fmt: skip
     """Bind one parameter in the new frame: given, or its default."""
-    from dslc.elaborate.expressions import evaluate
-
     name = parm.name.id
     if patterns.is_tensor(parm.type):
         given = bound[name][0] if name in bound else Given(site.span)
@@ -285,3 +232,6 @@ def wrong_dtype(callee: str, name: str, wanted: DType, found: TensorType, span: 
     pixels = found.dtype is DType.u8 and wanted.is_float
     action = "scale it, `x / 255`, or `cast(x, f32)`" if pixels else f"cast it: `cast(x, {wanted})`"
     return errors.WrongDtype(span=span, callee=callee, name=name, wanted=str(wanted), found=str(found), action=action)
+
+
+CALLERS["block"] = call_block

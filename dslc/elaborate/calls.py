@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from dslc.diagnostics import Label
 from dslc.elaborate import errors, kinds, names
+from dslc.elaborate.evaluation import as_tensor, evaluate, tensor
 from dslc.elaborate.frame import Frame
 from dslc.elaborate.suggest import listed, meant, nearest, rename
 from dslc.elaborate.values import POISON, BlockValue, LayerValue, NetworkDecl, OperatorValue, Poison, Value, words_of
@@ -62,28 +63,27 @@ class Given:
         return " ".join((self.written or self.span).text.split())
 
 
-def call(frame: Frame, site: Site, want: str = "") -> Value:
-    """The result of a call; `Several` if there is more than one."""
-    from dslc.elaborate import blocks, networks, operators
+Caller = Callable[[Frame, Any, Site, str], Value]
+CALLERS: dict[str, Caller] = {}
+"""Filled by the modules: "block", "operator", "network", "layer" call such a target, "new layer" makes a layer of one."""
 
+
+def call(frame: Frame, site: Site, want: str = "") -> Value:
+    """The result of a call; `Several` if there is more than one. `want` is "layer" where a layer is expected."""
     target = names.callee(frame, site.path)
     if isinstance(target, Poison):
         evaluate_all(frame, site)
         return POISON
-    if isinstance(target, LayerValue):
-        return blocks.call_layer(frame, target, site)
-    if isinstance(target, BlockValue):
-        return blocks.call_block(frame, target, site, want)
-    if isinstance(target, OperatorValue):
-        return operators.call_operator(frame, target.name, site, want)
-    assert isinstance(target, NetworkDecl)
-    return networks.call_network(frame, target, site)
+    if want == "layer" and isinstance(target, (BlockValue, OperatorValue)):
+        return CALLERS["new layer"](frame, target, site, want)
+    return CALLERS[KINDS[type(target)]](frame, target, site, want)
+
+
+KINDS: dict[type, str] = {LayerValue: "layer", BlockValue: "block", OperatorValue: "operator", NetworkDecl: "network"}
 
 
 def evaluate_all(frame: Frame, site: Site) -> None:
     """Evaluate the arguments of a call that cannot be made, for the errors in them."""
-    from dslc.elaborate.expressions import evaluate
-
     for arg in site.args:
         if not isinstance(arg.value, ast.Name):
             evaluate(frame, arg.value, "several")
@@ -163,8 +163,6 @@ def fill(
 
 def setting(frame: Frame, callee: str, slot: Slot, given: Given) -> Value:
     """The value of a setting, checked against its type."""
-    from dslc.elaborate.expressions import evaluate
-
     value = evaluate(frame, given.expr, slot.kind) if given.expr is not None and given.value is None else given.value
     return fitted(frame, callee, slot, value, given)
 
@@ -180,16 +178,6 @@ def fitted(frame: Frame, callee: str, slot: Slot, value: Value, given: Given) ->
 
 def tensor_argument(frame: Frame, given: Given) -> Value:
     """A tensor, or a number that stands for one."""
-    from dslc.elaborate.expressions import as_tensor, tensor
-
     if given.value is None and given.expr is not None:
         return tensor(frame, given.expr)
     return as_tensor(frame, given.value, given.span, given.text)
-
-
-def without_pipe(site: Site) -> Site:
-    return replace(site, piped=None)
-
-
-Reader = Callable[[Frame, Any], Value]
-Arguments = Mapping[str, Value]

@@ -12,6 +12,7 @@ from dslc.elaborate.frame import Frame
 from dslc.elaborate.initialisers import arguments
 from dslc.elaborate.suggest import listed, meant, nearest, rename
 from dslc.elaborate.values import POISON, DataValue, Poison, is_int
+from dslc.elaborate.walk import nodes
 from dslc.ir.types import Dim, DType, TensorType
 from dslc.program import DataSource
 from dslc.source import Span
@@ -185,8 +186,6 @@ def columns_exist(frame: Frame, bound: Mapping[str, Any], node: ast.Call, column
 
 def walk_strings(node: ast.Call) -> list[ast.String]:
     """The strings among the arguments, in the order of the text."""
-    from dslc.elaborate.walk import nodes
-
     found = [item for item in nodes(node.args) if isinstance(item, ast.String)]
     return sorted(found, key=lambda item: item.span.start)
 

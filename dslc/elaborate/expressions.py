@@ -7,8 +7,8 @@ from typing import Any
 
 from dslc.diagnostics import Label
 from dslc.elaborate import apply, errors, fields, index, initialisers, names, numbers
-from dslc.elaborate.apply import is_scalar
 from dslc.elaborate.calls import Site, call
+from dslc.elaborate.evaluation import EXPRESSIONS, as_tensor, evaluate, short
 from dslc.elaborate.frame import Frame
 from dslc.elaborate.values import (
     POISON,
@@ -29,40 +29,6 @@ from dslc.ir.types import Dim
 from dslc.ops.value import Val
 from dslc.source import Span
 from dslc.syntax import ast
-
-FRAMES = 3  # Python frames that one level of an expression takes
-
-
-def evaluate(frame: Frame, node: ast.Expr, want: str = "") -> Value:
-    """The value of an expression. `want`: the type that is expected, where it decides what a name means (`init`, `layer`, `several`)."""
-    session = frame.session
-    session.step(node.span)
-    with session.deeper(FRAMES, node.span):
-        value = HANDLERS[type(node)](frame, node, want)
-    if isinstance(value, Several) and want != "several":
-        return frame.report(errors.SeveralResults(span=node.span, callee=node.span.text[:40], count=str(len(value.values))))
-    return value
-
-
-def tensor(frame: Frame, node: ast.Expr) -> Value:
-    """A tensor, or a number that stands for one of rank 0; POISON otherwise."""
-    return as_tensor(frame, evaluate(frame, node), node.span, node.span.text)
-
-
-def as_tensor(frame: Frame, value: Value, span: Span, name: str = "") -> Value:
-    """The value where a tensor is wanted: a called network or a string is an error."""
-    if isinstance(value, (Val, Poison)) or is_scalar(value):
-        return value
-    if isinstance(value, NetworkValue):
-        outputs = ", ".join(f"`{short(name)}.{output}`" for output in value.outputs)
-        return frame.report(errors.NetworkAsValue(span=span, name=short(name), outputs=outputs))
-    return frame.report(errors.WrongType(span=span, what=f"`{short(name)}`", wanted="a tensor", found=words_of(value)))
-
-
-def short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 40 else line[:37] + "…"
-
 
 # ---- leaves -----------------------------------------------------------------------------------------------------------------
 
@@ -320,3 +286,4 @@ HANDLERS: dict[type[ast.Node], Callable[[Frame, Any, str], Value]] = {
     ast.Index: index_value,
     ast.Field: field,
 }
+EXPRESSIONS.update(HANDLERS)

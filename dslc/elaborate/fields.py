@@ -51,12 +51,10 @@ def of_data(frame: Frame, owner: DataValue, node: ast.Field) -> Value:
 
 def of_layer(frame: Frame, owner: LayerValue, node: ast.Field) -> Value:
     """A weight of a layer, or a part of it (`f.dense0.b`)."""
-    from dslc.elaborate.weights import weight_input
-
     address = f"{owner.address}.{node.name.id}"
     weights = frame.tape.root.weights
     if address in weights:
-        return weight_input(frame, weights[address])
+        return frame.tape.root.weight(weights[address])
     if any(known.startswith(f"{address}.") for known in weights):
         return LayerValue(owner.target, owner.arguments, address, owner.span)
     mine = [known[len(owner.address) + 1 :] for known in weights if known.startswith(f"{owner.address}.")]

@@ -8,10 +8,12 @@ from pathlib import Path
 
 from dslc.diagnostics import Label, SpecError
 from dslc.elaborate import errors, params
-from dslc.elaborate.expressions import evaluate
+from dslc.elaborate.evaluation import evaluate
 from dslc.elaborate.frame import Frame
+from dslc.elaborate.paths import InnerPath
 from dslc.elaborate.scope import Scope
 from dslc.elaborate.session import Session
+from dslc.elaborate.statements import layer_value
 from dslc.elaborate.suggest import meant, nearest, rename
 from dslc.elaborate.tape import Tape
 from dslc.elaborate.values import POISON, Binding, BlockValue, NetworkDecl, Value, text_of
@@ -121,8 +123,6 @@ class Library:
 
     def layer(self, frame: Frame, statement: ast.Layer) -> Value:
         """A layer of the file: its address is its name."""
-        from dslc.elaborate.statements import layer_value
-
         value = layer_value(frame, statement)
         name = statement.name.id
         first = self.session.layer_homes.setdefault(name, statement.span)
@@ -225,7 +225,7 @@ class Library:
     def located(self, scope: FileScope, node: ast.Import) -> Path | None:
         """The file that an import names: relative, inside the root folder, through no link."""
         text = node.path.value
-        inside = ImportPath(text)
+        inside = InnerPath(text)
         if scope.folder is None or self.root is None or not inside.good:
             self.session.report(errors.ImportOutside(span=node.path.span, path=text))
             return None
@@ -241,12 +241,3 @@ class Library:
             self.session.report(diagnostic)
             return None
         return path
-
-
-class ImportPath:
-    """The parts of a relative path; `good` is False for one that is absolute or leaves its folder."""
-
-    def __init__(self, text: str) -> None:
-        self.parts = [part for part in text.split("/") if part not in ("", ".")]
-        strange = any(char in text for char in '\\:\0"<>|*?\n\t') or text.startswith(("/", "~"))
-        self.good = bool(self.parts) and not strange and ".." not in self.parts and all(len(part) <= 128 for part in self.parts)

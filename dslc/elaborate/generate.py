@@ -8,7 +8,7 @@ from typing import Any
 
 from dslc.elaborate import apply, errors, settings
 from dslc.elaborate.calls import Given
-from dslc.elaborate.expressions import evaluate
+from dslc.elaborate.evaluation import evaluate, run_body
 from dslc.elaborate.files import FileScope
 from dslc.elaborate.frame import Frame
 from dslc.elaborate.graphs import pruned
@@ -16,7 +16,6 @@ from dslc.elaborate.networks import symbolic_type
 from dslc.elaborate.scope import Scope
 from dslc.elaborate.session import Session
 from dslc.elaborate.settings import Settings
-from dslc.elaborate.statements import run_body
 from dslc.elaborate.tape import Tape
 from dslc.elaborate.values import POISON, Binding, NetworkValue, Poison, Value, is_int, words_of
 from dslc.ops.value import Builder, Val

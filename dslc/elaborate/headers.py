@@ -13,6 +13,7 @@ import zlib
 from pathlib import Path
 from typing import IO
 
+from dslc.elaborate.paths import InnerPath
 from dslc.ir.types import Dim, DType, TensorType
 
 MOST_LINE = 1 << 20
@@ -35,9 +36,7 @@ class Bad(Exception):
 
 def opened(folder: Path | None, name: str) -> Path:
     """The file inside the folder. Raises Unknown where there is none, Bad for a path that leaves the folder."""
-    from dslc.elaborate.files import ImportPath
-
-    path = ImportPath(name)
+    path = InnerPath(name)
     if not path.good:
         raise Bad("the path is not inside the spec's folder")
     if folder is None:

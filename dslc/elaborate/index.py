@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from dslc.elaborate import errors
 from dslc.elaborate.apply import emit
+from dslc.elaborate.evaluation import evaluate
 from dslc.elaborate.frame import Frame
 from dslc.elaborate.values import POISON, Poison, Value, is_int, is_poison, size, words_of
 from dslc.ir.types import Dim, DType
@@ -38,8 +39,6 @@ def read(frame: Frame, value: Value, node: ast.Index) -> Value:
 
 def item(frame: Frame, value: tuple[Value, ...], node: ast.Index) -> Value:
     """An item or a part of a list."""
-    from dslc.elaborate.expressions import evaluate
-
     if len(node.items) != 1 or isinstance(node.items[0], ast.Ellipsis):
         return frame.report(errors.BadIndex(span=node.span, message_text="a list has one index"))
     index = node.items[0]
@@ -100,8 +99,6 @@ def rest(plan: Plan, shape: tuple[Dim, ...], count: int) -> None:
 
 def part_of_axis(frame: Frame, plan: Plan, shape: tuple[Dim, ...], part: ast.Slice) -> bool:
     """`a:b`: keeps the axis; negative ends count from the end of a fixed size."""
-    from dslc.elaborate.expressions import evaluate
-
     whole = shape[plan.axes]
     start = 0 if part.start is None else evaluate(frame, part.start)
     stop = size(whole) if part.stop is None else evaluate(frame, part.stop)
@@ -143,8 +140,6 @@ def negative(bound: Value) -> bool:
 
 def single(frame: Frame, plan: Plan, shape: tuple[Dim, ...], part: ast.Expr) -> bool:
     """An int drops the axis; a list of ints or an integer tensor gathers along it."""
-    from dslc.elaborate.expressions import evaluate
-
     index = evaluate(frame, part)
     whole = shape[plan.axes]
     plan.axes += 1

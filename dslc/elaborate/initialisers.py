@@ -7,6 +7,7 @@ from typing import Any
 
 from dslc.elaborate import errors, kinds
 from dslc.elaborate.calls import Given, Site, Slot, bind
+from dslc.elaborate.evaluation import evaluate
 from dslc.elaborate.frame import Frame
 from dslc.elaborate.suggest import listed, meant, nearest, rename
 from dslc.elaborate.values import POISON, Value, is_number, is_poison, text_of, words_of
@@ -74,8 +75,6 @@ def is_none(default: ast.Expr | None) -> bool:
 
 def argument(frame: Frame, word: Word, name: str, kind: str, given: Given) -> Value:
     """One argument, checked against its type and range."""
-    from dslc.elaborate.expressions import evaluate
-
     value = evaluate(frame, given.expr) if given.value is None and given.expr is not None else given.value
     if is_poison(value):
         return POISON

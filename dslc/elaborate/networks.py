@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dslc.diagnostics import Label
-from dslc.elaborate import apply, errors, patterns
+from dslc.elaborate import apply, errors, names, patterns
 from dslc.elaborate.blocks import fits_dtype, wrong_dtype
-from dslc.elaborate.calls import Given, Site, Slot, bind, tensor_argument
-from dslc.elaborate.expressions import evaluate
+from dslc.elaborate.calls import CALLERS, Given, Site, Slot, bind, tensor_argument
+from dslc.elaborate.evaluation import evaluate, run_body
 from dslc.elaborate.frame import Frame
 from dslc.elaborate.scope import Scope
 from dslc.elaborate.session import Session
-from dslc.elaborate.statements import run_body
 from dslc.elaborate.tape import Tape
 from dslc.elaborate.values import (
     POISON,
@@ -22,6 +21,7 @@ from dslc.elaborate.values import (
     NetworkDecl,
     NetworkValue,
     Poison,
+    Several,
     Value,
     is_number,
     is_poison,
@@ -125,8 +125,6 @@ class NetworkBody:
         for name in node.names:
             binding = frame.scope.find(name.id)
             if binding is None:
-                from dslc.elaborate import names
-
                 names.value(frame, name)
             elif name.id in self.outputs:
                 labels = (Label(self.outputs[name.id][1].span, "published here"),)
@@ -139,8 +137,6 @@ class NetworkBody:
                 frame.report(errors.OutputKind(span=name.span, name=name.id, found=words_of(binding.value)))
 
     def bind(self, frame: Frame, node: ast.Output) -> None:
-        from dslc.elaborate.values import Several
-
         assert node.value is not None
         value = evaluate(frame, node.value, "several")
         values: Sequence[Value] = value.values if isinstance(value, Several) else (value,)
@@ -244,7 +240,7 @@ def finished(decl: NetworkDecl, tapes: list[tuple[Tape, NetworkBody]]) -> Networ
 # ---- calls ------------------------------------------------------------------------------------------------------------------------
 
 
-def call_network(frame: Frame, decl: NetworkDecl, site: Site) -> Value:
+def call_network(frame: Frame, decl: NetworkDecl, site: Site, want: str) -> Value:
     """Expand a network in the graph of its caller; its weights are those of its name."""
     if frame.kind not in ("train", "generate", "network") or frame.scanning:
         place = "a `scan`" if frame.scanning else f"a {frame.kind}"
@@ -292,3 +288,6 @@ def arguments(frame: Frame, decl: NetworkDecl, site: Site) -> dict[str, tuple[Va
     if bound is None:
         return None
     return {name: (tensor_argument(frame, given[0]), given[0]) for name, given in bound.items()}
+
+
+CALLERS["network"] = call_network

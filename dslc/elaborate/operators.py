@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from functools import cache
 
 from dslc.elaborate import apply, errors, numbers
-from dslc.elaborate.apply import emit, is_scalar
-from dslc.elaborate.calls import Given, Site, Slot, bind, piped, setting, tensor_argument
+from dslc.elaborate.apply import emit
+from dslc.elaborate.calls import CALLERS, Given, Site, Slot, bind, piped, setting, tensor_argument
+from dslc.elaborate.evaluation import as_tensor, evaluate
 from dslc.elaborate.frame import Frame
-from dslc.elaborate.values import POISON, OperatorValue, Poison, Value, is_number, is_poison, text_of, words_of
+from dslc.elaborate.values import POISON, OperatorValue, Poison, Value, is_number, is_poison, is_scalar, text_of, words_of
 from dslc.ir.types import DType
 from dslc.ops.infer import REQUIRED, Parameter, parameters
 from dslc.ops.table import lookup
@@ -41,14 +42,15 @@ def layer_slots(name: str) -> list[Slot]:
     return [] if name in SPECIAL else [slot for slot in slots_of(name) if slot.kind]
 
 
-def call_operator(frame: Frame, name: str, site: Site, want: str, settings: Mapping[str, Value] | None = None) -> Value:
-    """Apply an operator. `settings`: those of a layer, bound before."""
-    if site.alias is not None and settings is None:
+def call_operator(frame: Frame, target: OperatorValue, site: Site, want: str) -> Value:
+    """Apply an operator by its name."""
+    if site.alias is not None:
         return frame.report(errors.UselessAlias(span=site.alias.span, callee=site.name, alias=site.alias.id))
-    if want == "layer":
-        from dslc.elaborate.blocks import layer
+    return apply_operator(frame, target.name, site)
 
-        return layer(frame, OperatorValue(name), site, frame.at(f"{name}{frame.numbers.get(id(site.node), 0)}"))
+
+def apply_operator(frame: Frame, name: str, site: Site, settings: Mapping[str, Value] | None = None) -> Value:
+    """Bind the arguments by the row's signature and emit. `settings`: those of a layer, bound before."""
     if name in SPECIAL:
         return SPECIAL[name](frame, site)
     if name in FOLDS and settings is None and len(positional(frame, site)) > 1:
@@ -92,8 +94,6 @@ def on_numbers(frame: Frame, name: str, values: tuple[Value, ...], span: Span) -
 
 def variadic(frame: Frame, callee: str, given: list[Given]) -> list[Value]:
     """All tensors of a parameter that takes any number of them, or one list of them."""
-    from dslc.elaborate.expressions import as_tensor, evaluate
-
     values: list[Value] = []
     for item in given:
         value = evaluate(frame, item.expr) if item.value is None and item.expr is not None else item.value
@@ -188,8 +188,6 @@ def compatible(frame: Frame, name: str, tensors: Mapping[str, list[Value]], span
 
 def tensor_of(frame: Frame, site: Site) -> Value:
     """`tensor([0.5, 1])`: a constant tensor of the model's float (ints: i64) from a compile-time list."""
-    from dslc.elaborate.expressions import evaluate
-
     bound = bind(frame, site, "tensor", (Slot("value", "scalar", True), Slot("dtype", "dtype", False)), "tensor(value, dtype)")
     if bound is None:
         return POISON
@@ -234,8 +232,6 @@ def flattened(value: Value) -> list[Value]:
 
 def fold(frame: Frame, name: str, site: Site) -> Value:
     """`max(a, b, c)`: elementwise, from the left."""
-    from dslc.elaborate.expressions import as_tensor, evaluate
-
     values: list[tuple[Value, Span]] = []
     for item in positional(frame, site):
         if isinstance(item, ast.Arg):
@@ -280,3 +276,4 @@ def per_axis(frame: Frame, site: Site) -> Value:
 
 
 SPECIAL = {"tensor": tensor_of, "per_axis": per_axis}
+CALLERS["operator"] = call_operator

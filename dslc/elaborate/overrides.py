@@ -8,7 +8,7 @@ from typing import Any
 
 from dslc.diagnostics import Sink, SpecError
 from dslc.elaborate import errors
-from dslc.elaborate.expressions import evaluate
+from dslc.elaborate.evaluation import evaluate
 from dslc.elaborate.frame import Frame
 from dslc.elaborate.params import Setting
 from dslc.elaborate.suggest import listed, meant, nearest

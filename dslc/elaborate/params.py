@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dslc.diagnostics import Label
 from dslc.elaborate import errors, kinds
-from dslc.elaborate.expressions import evaluate
+from dslc.elaborate.evaluation import evaluate
 from dslc.elaborate.frame import Frame
 from dslc.elaborate.suggest import meant, nearest
 from dslc.elaborate.values import POISON, Poison, Value, is_number, is_poison, text_of, words_of

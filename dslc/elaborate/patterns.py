@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dslc.diagnostics import Label
-from dslc.elaborate import errors
+from dslc.elaborate import errors, names
+from dslc.elaborate.evaluation import evaluate
 from dslc.elaborate.frame import Frame
+from dslc.elaborate.kinds import is_setting, kind_text
 from dslc.elaborate.names import DTYPES
 from dslc.elaborate.suggest import meant, nearest, rename
 from dslc.elaborate.values import POISON, Binding, Group, Value, is_int, is_poison, size, words_of
@@ -104,8 +106,6 @@ def dim(
 
 def checked_size(frame: Frame, item: ast.Expr | ast.Rest) -> int | Dim | None:
     """The size that an expression in a shape says; None (reported) if it is none."""
-    from dslc.elaborate.expressions import evaluate
-
     if isinstance(item, ast.Rest):
         return None
     value = evaluate(frame, item)
@@ -157,8 +157,6 @@ def resolve(frame: Frame, type: ast.Type) -> TensorType | None:
 
 
 def rest(frame: Frame, item: ast.Rest) -> Sequence[Dim] | None:
-    from dslc.elaborate import names
-
     value: Value = names.value(frame, item.name)
     if isinstance(value, Group):
         return value.dims
@@ -171,6 +169,4 @@ def rest(frame: Frame, item: ast.Rest) -> Sequence[Dim] | None:
 
 def is_tensor(type: ast.Type | None) -> bool:
     """Whether a parameter of this type is a tensor."""
-    from dslc.elaborate.kinds import is_setting, kind_text
-
     return not is_setting(kind_text(type))

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from dslc.diagnostics import Label
 from dslc.elaborate import apply, errors, patterns
-from dslc.elaborate.expressions import evaluate
+from dslc.elaborate.evaluation import evaluate, run_body
 from dslc.elaborate.frame import Frame
 from dslc.elaborate.scope import Scope
 from dslc.elaborate.tape import Tape
-from dslc.elaborate.values import POISON, Binding, Poison, Value, is_poison, size, words_of
+from dslc.elaborate.values import POISON, Binding, Poison, Value, is_poison, is_scalar, size, words_of
 from dslc.ir.graph import Graph
 from dslc.ir.types import Dim, TensorType
 from dslc.ops.value import Builder, Val
@@ -63,8 +63,6 @@ def run_scan(frame: Frame, node: ast.Scan, statement: ast.Assign) -> Sequence[Va
     if not all(good):
         poison_carried(frame, node)
         return failed
-    from dslc.elaborate.statements import run_body
-
     slices = [item.id for item in builder.inputs]
     run_body(inner, node.body)
     return finish(frame, node, inner, body, [value for value in sequences if isinstance(value, Val)], slices, lengths)
@@ -155,7 +153,7 @@ def started(frame: Frame, outer: Frame, name: ast.Name, value: Value, type: Tens
             text = f"`{name.id}` is {type}, and starts as {value.type}"
             return frame.report(errors.ShapeMismatch(span=span, message_text=text, here=str(value.type)))
         return value
-    if type is None or not apply.is_scalar(value):
+    if type is None or not is_scalar(value):
         reason = f"`{name.id}` needs a type: `carry {name.id}: [batch, n] = 0`"
         return frame.report(errors.BadCarry(span=span, name=name.id, reason=reason))
     start = apply.weak(outer, "carry", value, type.dtype, span)

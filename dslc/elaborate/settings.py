@@ -7,7 +7,7 @@ from typing import Any
 
 from dslc.diagnostics import Label
 from dslc.elaborate import errors
-from dslc.elaborate.expressions import evaluate
+from dslc.elaborate.evaluation import evaluate
 from dslc.elaborate.frame import Frame
 from dslc.elaborate.initialisers import word_call
 from dslc.elaborate.params import Given

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from dslc.elaborate import blocks, errors, scans, weights
+from dslc.elaborate import errors, layers, scans, weights
 from dslc.elaborate.calls import Site
-from dslc.elaborate.expressions import condition, evaluate, path_of
+from dslc.elaborate.evaluation import STATEMENTS, Result, evaluate, run_body
+from dslc.elaborate.expressions import condition, path_of
 from dslc.elaborate.frame import Frame
 from dslc.elaborate.names import callee
 from dslc.elaborate.scope import Scope
@@ -27,24 +28,6 @@ from dslc.elaborate.values import (
 from dslc.elaborate.walk import bound_names
 from dslc.ir.types import Dim
 from dslc.syntax import ast
-
-Result = tuple[Value, ...] | None
-
-
-def run_body(frame: Frame, body: ast.Body) -> Result:
-    """Run statements in order; the values of `return`, if one is met."""
-    return run(frame, body.statements)
-
-
-def run(frame: Frame, statements: Sequence[ast.Statement]) -> Result:
-    for statement in statements:
-        frame.session.step(statement.span)
-        handler = HANDLERS.get(type(statement))
-        result = handler(frame, statement) if handler is not None else None
-        if result is not None:
-            return result  # type: ignore[no-any-return]
-    return None
-
 
 # ---- names -------------------------------------------------------------------------------------------------------------------
 
@@ -88,7 +71,7 @@ def layer_value(frame: Frame, node: ast.Layer) -> Value:
             return POISON
         return frame.report(errors.NotALayer(span=func.span, what=words_of(target)))
     args = value.args if isinstance(value, ast.Call) else ()
-    return blocks.layer(frame, target, Site(path=path, args=args, span=value.span, node=value), frame.at(node.name.id))
+    return layers.layer(frame, target, Site(path=path, args=args, span=value.span, node=value), frame.at(node.name.id))
 
 
 def poison(frame: Frame, statements: Sequence[ast.Statement]) -> None:
@@ -210,3 +193,4 @@ HANDLERS: dict[type[ast.Node], Callable[[Frame, Any], Any]] = {
     ast.Value: value,
     ast.Error: broken,
 }
+STATEMENTS.update(HANDLERS)

@@ -46,6 +46,10 @@ class Tape:
             self.inputs[kind, name] = found
         return found
 
+    def weight(self, weight: Weight) -> Val:
+        """The graph's input for a weight."""
+        return self.input("weight", weight.address, weight.type, weight.place)
+
     def local(self, value: Val) -> Val:
         """`value` in this graph: values of the graphs around are captured as inputs of the `scan` body."""
         if value.builder is self.builder:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dslc.diagnostics import SpecError
-from dslc.elaborate import apply, data, errors, settings
+from dslc.elaborate import apply, data, errors, names, settings
 from dslc.elaborate.calls import Given
-from dslc.elaborate.expressions import evaluate
+from dslc.elaborate.evaluation import evaluate, run_body
 from dslc.elaborate.files import FileScope
 from dslc.elaborate.frame import Frame
 from dslc.elaborate.graphs import pruned
@@ -18,10 +18,9 @@ from dslc.elaborate.params import Given as Overrides
 from dslc.elaborate.scope import Scope
 from dslc.elaborate.session import Session
 from dslc.elaborate.settings import Settings
-from dslc.elaborate.statements import run_body
 from dslc.elaborate.suggest import meant, nearest
 from dslc.elaborate.tape import Tape
-from dslc.elaborate.values import Binding, DataValue, NetworkDecl, NetworkValue, Poison, Value, words_of
+from dslc.elaborate.values import POISON, Binding, DataValue, NetworkDecl, NetworkValue, Poison, Value, words_of
 from dslc.elaborate.walk import nodes
 from dslc.ops.value import Builder, Val
 from dslc.program import Call, ParamValue, Rule, State, StepProgram, Training, Weight
@@ -160,8 +159,6 @@ def trained(frame: Frame, node: ast.Expr) -> list[tuple[str, Span]]:
         if isinstance(item, ast.Name) and binding is not None and isinstance(binding.value, NetworkDecl):
             found.append((item.id, item.span))
         elif isinstance(item, ast.Name) and binding is None:
-            from dslc.elaborate import names
-
             names.value(frame, item)
         else:
             frame.report(errors.SettingValue(span=item.span, name="trains", wanted="networks or patterns in quotes", found="this"))
@@ -245,7 +242,8 @@ class TrainElaborator:
             for (key, _), span in body.settings.spans.items():
                 if key == "loss":
                     frame.report(errors.StepPlace(span=span, name=key))
-        if not body.calls and self.errors == before and not body.unknown_data:
+        failed = any(binding.value is POISON for binding in frame.scope.names.values())
+        if not (body.calls or body.unknown_data or failed) and self.errors == before:
             frame.report(errors.NoNetwork(span=self.span, place=f"`{self.name}`"))
 
     def counts(self, frame: Frame, body: TrainBody) -> tuple[dict[str, int | None], tuple[ParamValue, ...]]:

@@ -134,6 +134,11 @@ def is_int(value: Value) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def is_scalar(value: Value) -> bool:
+    """What may stand for a tensor of rank 0."""
+    return is_number(value) or isinstance(value, (bool, Dim))
+
+
 def is_poison(*values: Value) -> bool:
     return any(value is POISON or (isinstance(value, tuple) and is_poison(*value)) for value in values)
 

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from dslc.diagnostics import Label
 from dslc.elaborate import apply, errors, patterns
-from dslc.elaborate.expressions import evaluate
+from dslc.elaborate.evaluation import evaluate
 from dslc.elaborate.frame import Frame
-from dslc.elaborate.values import POISON, Binding, Poison, Value, is_number, size, words_of
+from dslc.elaborate.values import POISON, Binding, Poison, Value, is_number, is_scalar, size, words_of
 from dslc.ir.types import TensorType
 from dslc.ops.value import Val
 from dslc.program import Init, State, Weight
 from dslc.source import Span
 from dslc.syntax import ast
-
-
-def weight_input(frame: Frame, weight: Weight) -> Val:
-    """The graph's input for a weight."""
-    return frame.tape.root.input("weight", weight.address, weight.type, weight.place)
 
 
 def weight(frame: Frame, node: ast.Weight) -> None:
@@ -41,7 +36,7 @@ def declared_weight(frame: Frame, node: ast.Weight) -> Value:
     if known is None:
         known = Weight(address=address, type=type, init=init, place=frame.place(node.span))
         frame.tape.root.weights[address] = known
-    return weight_input(frame, known)
+    return frame.tape.root.weight(known)
 
 
 def fixed(frame: Frame, what: str, type: TensorType, span: Span) -> bool:
@@ -128,7 +123,7 @@ def update(frame: Frame, node: ast.Update) -> None:
             frame.report(errors.NotAState(span=node.name.span, name=node.name.id, labels=labels))
         return
     known = frame.tape.root.states[address]
-    if not isinstance(value, (Val, Poison)) and apply.is_scalar(value):
+    if not isinstance(value, (Val, Poison)) and is_scalar(value):
         value = apply.weak(frame, "update", value, known.type.dtype, node.value.span)
         if isinstance(value, Val) and known.type.rank:
             shape = tuple(size(dim) for dim in known.type.shape)

@@ -1,0 +1,59 @@
+"""Layers: a block or operator whose settings are bound and whose tensors are open (R4)."""
+
+from __future__ import annotations
+
+from dslc.elaborate import errors, patterns
+from dslc.elaborate.blocks import address_of, evaluated, expand, home, signature, slots_of
+from dslc.elaborate.calls import CALLERS, Site, bind
+from dslc.elaborate.frame import Frame
+from dslc.elaborate.operators import apply_operator, layer_slots
+from dslc.elaborate.values import POISON, BlockValue, LayerValue, OperatorValue, Value
+
+
+def new_layer(frame: Frame, target: BlockValue | OperatorValue, site: Site, want: str) -> Value:
+    """A layer without a name, given for a parameter: addressed like a call of its block."""
+    if isinstance(target, BlockValue):
+        return layer(frame, target, site, address_of(frame, target, site))
+    return layer(frame, target, site, frame.at(f"{target.name}{frame.numbers.get(id(site.node), 0)}"))
+
+
+def layer(frame: Frame, target: BlockValue | OperatorValue, site: Site, address: str) -> Value:
+    """A layer: settings are bound here, tensors are left open."""
+    if isinstance(target, OperatorValue):
+        name, slots, head = target.name, layer_slots(target.name), target.name
+        tensors: set[str] = set()
+    else:
+        name, slots, head = target.name, slots_of(target, settings_only=True), signature(target)
+        tensors = {parm.name.id for parm in target.decl.parms if patterns.is_tensor(parm.type)}
+    for arg in site.args:
+        if arg.name is not None and arg.name.id in tensors:
+            return frame.report(errors.LayerTensor(span=arg.span, callee=name, name=arg.name.id))
+    bound = bind(frame, site, name, slots, head)
+    if bound is None:
+        return POISON
+    arguments = evaluated(frame, name, slots, bound)
+    if not home(frame, address, site.name_span):
+        return POISON
+    return LayerValue(target, arguments, address, site.span)
+
+
+def call_layer(frame: Frame, value: LayerValue, site: Site, want: str) -> Value:
+    """Expand a layer with its tensors; the weights are those of its address."""
+    if site.alias is not None:
+        frame.report(errors.LayerAlias(span=site.alias.span, callee=site.name, alias=site.alias.id))
+    if isinstance(value.target, OperatorValue):
+        return apply_operator(frame, value.target.name, site, value.arguments)
+    slots = slots_of(value.target)
+    open_slots = [slot for slot in slots if not slot.kind]
+    for arg in site.args:
+        if arg.name is not None and any(slot.kind and slot.name == arg.name.id for slot in slots):
+            return frame.report(errors.LayerSettings(span=arg.span, callee=site.name, name=arg.name.id))
+    bound = bind(frame, site, site.name, open_slots, signature(value.target))
+    if bound is None:
+        return POISON
+    arguments = {**value.arguments, **evaluated(frame, site.name, open_slots, bound)}
+    return expand(frame, value.target, arguments, bound, value.address, site)
+
+
+CALLERS["layer"] = call_layer
+CALLERS["new layer"] = new_layer

@@ -367,6 +367,13 @@ class OnlyNamesLeft(Diagnostic):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SecondEqual(Diagnostic):
+    code = "second-equal"
+    words = "`=` stands once in a statement"
+    hint = "write two statements; to compare, write `==`"
+
+
+@dataclass(frozen=True, kw_only=True)
 class UnknownStatement(Diagnostic):
     word: str
     nearest: str

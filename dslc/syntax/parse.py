@@ -178,7 +178,7 @@ class Driver:
     def joined(self, after: int) -> bool:
         if not self.history and not self.brackets and self.state.state_stack[-1:] == self.state.state_stack[:1]:
             return True  # before the first statement
-        if self.brackets and self.brackets[-1].token.type != "LBRACE":
+        if self.round or self.previous == "_NL":  # a second break in a row separates nothing
             return True
         return self.previous in CONTINUES or self.tokens[after].type in CONTINUED
 
@@ -190,7 +190,7 @@ class Driver:
             self.sink.add(errors.NestedTooDeeply(span=self.span(token), limit=MOST_BRACKETS))
             self.abandon()
             return True
-        if self.wrongly_closed(token) or self.interrupts(token, at):
+        if self.wrongly_closed(token) or self.interrupts(token, at) or self.stray_brace(token, at):
             return False
         kind = self.kind(token, at)
         if not self.shift(kind, token):
@@ -345,15 +345,17 @@ class Driver:
             raise _GivenUp
         if self.sink.error_count >= LIMIT:
             self.abandon()
+        if self.stray_brace(token, at):
+            return self.surplus(token, at)
         if self.unclosed(token, at):
             self.close_open(token)
             return at
         if token.type == "RBRACE" and not self.brackets:
             self.nothing_to_close(token)
             return at + 1
-        if token.type in CLOSE and self.brackets and self.wrongly_closed(token):
+        if token.type in CLOSE and self.wrongly_closed(token):
             return self.wrong_closer(token, at)
-        if token.type == "LBRACE" and self.round and self.previous in ENDS:  # a head whose ( is open
+        if token.type == "LBRACE" and self.round and self.previous in ENDS and self.ends_line(at):  # a head whose ( is open
             self.close_open(token)
             return at
         reported = self.report(token, at)
@@ -467,23 +469,38 @@ class Driver:
         return token.first and token.type != "_NL" and self.indent(token) <= opened.indent
 
     def wrong_closer(self, token: Token, at: int) -> int:
+        if not self.brackets or (self.brackets[-1].token.type == "LBRACE"):
+            return self.surplus(token, at)
         bracket = self.brackets[-1]
-        closer = {"LPAR": ")", "LSQB": "]", "LBRACE": "}"}[bracket.token.type]
+        closer = {"LPAR": ")", "LSQB": "]"}[bracket.token.type]
         if token.type == "RBRACE":  # an open ( or [ inside a body that ends
             self.close_open(token)
             return at
         if len(self.brackets) > 1 and self.brackets[-2].token.type == CLOSE[token.type]:
             return self.missing_closer(token, closer, at)
         if not self.slipped:
+            more = at + 1 < len(self.tokens) and self.tokens[at + 1].type in CLOSE  # then the fix is not certain
+            certain = None if more else Fix(f"write `{closer}`", (Edit(self.span(token), closer),))
             label = Label(self.span(bracket.token), f"this `{bracket.token.text}` is open")
-            self.sink.add(self.closer_error(token, closer, label, at))
-        if bracket.token.type == "LBRACE":
-            return at + 1
+            self.sink.add(errors.WrongCloser(span=self.span(token), found=token.text, wanted=closer, labels=(label,), fix=certain))
         # Take it for the right one: the statement goes on.
         mended = Token(OPEN[bracket.token.type], closer, token.start, token.end, token.first, True)
         if self.take(mended, at):
             return at + 1
         return self.skip(token, at)
+
+    def surplus(self, token: Token, at: int) -> int:
+        if not self.slipped:
+            fix = Fix(f"delete `{token.text}`", (Edit(self.span(token), ""),))
+            self.sink.add(errors.Surplus(span=self.span(token), found=token.text, fix=fix))
+        return at + 1
+
+    def stray_brace(self, token: Token, at: int) -> bool:
+        """A `}` in the middle of a line: after one that closes a body the line ends, or `else` follows."""
+        return token.type == "RBRACE" and not token.first and not self.ends_line(at) and self.tokens[at + 1].type not in ("RBRACE", "ELSE")
+
+    def ends_line(self, at: int) -> bool:
+        return at + 1 >= len(self.tokens) or self.tokens[at + 1].type == "_NL"
 
     def missing_closer(self, token: Token, closer: str, at: int) -> int:
         """`([ … )`: the inner bracket is never closed; its closer is put in."""
@@ -498,14 +515,6 @@ class Driver:
             )  # fmt: skip
         kind = OPEN[bracket.token.type]
         return at if self.take(Token(kind, closer, token.start, token.start, False, True), at) else self.skip(token, at)
-
-    def closer_error(self, token: Token, closer: str, label: Label, at: int) -> errors.WrongCloser | errors.Surplus:
-        """The fix is certain if no other closer follows; in a body of statements the bracket closes nothing."""
-        if closer == "}":
-            return errors.Surplus(span=self.span(token), found=token.text, fix=Fix(f"delete `{token.text}`", (Edit(self.span(token), ""),)))
-        more = at + 1 < len(self.tokens) and self.tokens[at + 1].type in CLOSE
-        fix = None if more else Fix(f"write `{closer}`", (Edit(self.span(token), closer),))
-        return errors.WrongCloser(span=self.span(token), found=token.text, wanted=closer, labels=(label,), fix=fix)
 
     def drop_round(self) -> None:
         """Forget open ( and [ of the broken statement."""

@@ -47,6 +47,8 @@ RULES: tuple[Callable[[Scene], Diagnostic | None], ...] = (
     expression.chained_comparison,
     statement.missing_shape,
     statement.statement_word,
+    statement.names_alone,
+    statement.second_equal,
     statement.only_names_left,
     statement.import_form,
     statement.header_form,

@@ -97,6 +97,19 @@ def statement_word(s: Scene) -> Diagnostic | None:
     return errors.MissingEqual(span=s.span, name=s.text(words[-1] if s.token.type in BINARY else word), found=s.found)
 
 
+def names_alone(s: Scene) -> Diagnostic | None:
+    """`h, c` and then the line ends."""
+    if s.ended and s.outside and s.history and all(token.type in ("NAME", "COMMA") for token in s.history):
+        return errors.MissingEqual(span=s.span, name=s.text(s.last), found=s.found)
+    return None
+
+
+def second_equal(s: Scene) -> Diagnostic | None:
+    if s.token.type == "EQUAL" and s.outside and s.has("EQUAL"):
+        return errors.SecondEqual(span=s.span)
+    return None
+
+
 def keyword_name(s: Scene) -> Diagnostic | None:
     """A keyword where a name or a value is due."""
     if len(s.history) == 1 and s.last is not None and s.last.text in HARD and s.token.type == "EQUAL":
@@ -205,6 +218,6 @@ def missing_sign(s: Scene) -> Diagnostic | None:
         what = "`=` with a start"
     if what is None and s.opening == "WEIGHT" and s.outside and not s.has("EQUAL") and s.after in VALUES:
         what = "`=` with an initialiser"
-    if what is None and s.opening in HEADS and s.outside and s.after in (*VALUES, "ELSE"):
+    if what is None and s.opening in HEADS and s.outside and s.after in (*VALUES, "ELSE", "TRAIN", "GENERATE"):
         what = "`{` with a body"
     return None if what is None else errors.MissingThing(span=s.span, what=what, after=s.text(s.last))

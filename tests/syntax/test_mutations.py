@@ -102,7 +102,7 @@ def test_mutations_give_a_tree_and_reports_that_render(part: int) -> None:
             apply_fixes(source, sink)
         if sink.error_count:
             reports.append(sink.error_count - times)
-    assert sum(echoes <= 0 for echoes in reports) >= 0.85 * len(reports)
+    assert sum(echoes <= 1 for echoes in reports) >= 0.95 * len(reports)
 
 
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.name)

@@ -13,6 +13,7 @@ from dslc.syntax import ast, errors
 from dslc.syntax.scan import HARD, SOFT
 
 MOST_NESTED = 64
+PLACEHOLDER = "dslc"  # a keyword: it names nothing, and nobody reports it again
 NAMED_SETTINGS = ("loss", "metric")
 TYPED = ("input", "weight", "state", "carry", "param", "output")
 
@@ -31,7 +32,7 @@ class Context:
         if value.span.end not in self.reported:
             self.reported.add(value.span.end)
             self.sink.add(errors.NestedTooDeeply(span=value.span, limit=MOST_NESTED))
-        return ast.Name(id="_", span=value.span)
+        return ast.Name(id=PLACEHOLDER, span=value.span)
 
     def span(self, start: int, end: int) -> Span:
         return Span(self.source, start, end)
@@ -92,7 +93,7 @@ class Frame:
         self.depth = 0
 
 
-# Rules that nest; those among them that nest without a bracket are replaced by `_` where they are too deep, so that no tree is.
+# Rules that nest; those among them that nest without a bracket are replaced by a name where they are too deep, so that no tree is.
 NESTING = frozenset({"unary", "not_", "power", "cond", "paren", "list", "call", "item", "body"})
 REPLACED = frozenset({"unary", "not_", "power", "cond", "paren"})
 

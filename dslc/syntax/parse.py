@@ -424,6 +424,9 @@ class Driver:
                 self.sink.add(self.unclosed_brace(bracket, token))
             end = len(self.source.text[: token.start].rstrip())
             closer = Token("RBRACE", "}", end, end)
+            if self.previous == "_NL":  # the separator was not one
+                self.state.state_stack.pop()
+                self.state.value_stack.pop()
             if not self.shift("RBRACE", closer):
                 self.pop_to_list()
                 self.feed_error(*((self.history[0], self.history[-1]) if self.history else (closer, closer)))

@@ -100,7 +100,7 @@ def within_limits(frame: Frame, type: TensorType, span: Span) -> bool:
             else:
                 frame.report(errors.BadShape(span=span, found=f"{dim} in {type}"))
             return False
-        if not dim.is_constant and (dim.sign() or 1) < 1:
+        if any(coefficient < 0 for _, coefficient in dim.terms) and (dim.sign() or 1) < 1:
             frame.report(errors.BadShape(span=span, found=f"{dim} in {type}"))
             return False
     fixed = 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from dslc.diagnostics import Label
 from dslc.elaborate import apply, errors, kinds, patterns, warnings
@@ -31,17 +31,18 @@ from dslc.syntax import ast
 FRAMES = 9  # Python frames that one nested call of a block takes
 
 
-def slots_of(block: BlockValue, settings_only: bool = False) -> list[Slot]:
-    """The parameters of a block; for a layer only its settings."""
-    found: list[Slot] = []
-    for parm in block.decl.parms:
-        tensor = patterns.is_tensor(parm.type)
-        if settings_only and tensor:
-            continue
-        kind = "" if tensor else kinds.kind_text(parm.type)
-        label = None if is_std(parm.span) else parm.span
-        found.append(Slot(parm.name.id, kind, parm.default is None, label=label))
+def slots_of(frame: Frame, block: BlockValue) -> tuple[Slot, ...]:
+    """The parameters of a block, made once."""
+    known = frame.session.library.slots
+    found = known.get(id(block.decl))
+    if found is None:
+        found = known[id(block.decl)] = tuple(slot_of(parm) for parm in block.decl.parms)
     return found
+
+
+def slot_of(parm: ast.Parm) -> Slot:
+    kind = "" if patterns.is_tensor(parm.type) else kinds.kind_text(parm.type)
+    return Slot(parm.name.id, kind, parm.default is None, label=None if is_std(parm.span) else parm.span)
 
 
 def signature(block: BlockValue) -> str:
@@ -59,7 +60,7 @@ def address_of(frame: Frame, block: BlockValue, site: Site) -> str:
 
 def call_block(frame: Frame, block: BlockValue, site: Site, want: str) -> Value:
     """Expand a block with weights of its own."""
-    slots = slots_of(block)
+    slots = slots_of(frame, block)
     bound = bind(frame, site, block.name, slots, signature(block))
     if bound is None:
         return POISON
@@ -70,7 +71,7 @@ def call_block(frame: Frame, block: BlockValue, site: Site, want: str) -> Value:
     return expand(frame, block, arguments, bound, address, site)
 
 
-def evaluated(frame: Frame, callee: str, slots: list[Slot], bound: Mapping[str, list[Given]]) -> dict[str, Value]:
+def evaluated(frame: Frame, callee: str, slots: Sequence[Slot], bound: Mapping[str, list[Given]]) -> dict[str, Value]:
     """The values of all given arguments, in the caller's scope."""
     found: dict[str, Value] = {}
     for slot in slots:
@@ -115,7 +116,8 @@ def expand(
         training=phase(frame, address), call=frame.call, caller=frame, call_span=site.span, depth=depth,
         numbers=session.library.numbers(block.decl.body), frozen=frame.frozen,
     )  # fmt: skip
-    good = [parameter(inner, block, parm, arguments, bound, site) for parm in block.decl.parms]  # all errors, not the first alone
+    parms = zip(block.decl.parms, slots_of(frame, block), strict=True)
+    good = [parameter(inner, block, parm, slot, arguments, bound, site) for parm, slot in parms]  # all errors, not the first alone
     if not all(good):
         return POISON
     if block.name == "batch_norm" and is_std(block.decl.span) and isinstance(arguments.get("x"), Val):
@@ -154,11 +156,12 @@ def has_return(decl: ast.Block) -> bool:
 
 
 def parameter(
-    frame: Frame, block: BlockValue, parm: ast.Parm, arguments: Mapping[str, Value], bound: Mapping[str, list[Given]], site: Site
+    frame: Frame, block: BlockValue, parm: ast.Parm, slot: Slot, arguments: Mapping[str, Value], bound: Mapping[str, list[Given]],
+    site: Site,
 ) -> bool:  # fmt: skip
     """Bind one parameter in the new frame: given, or its default."""
     name = parm.name.id
-    if patterns.is_tensor(parm.type):
+    if not slot.kind:
         given = bound[name][0] if name in bound else Given(site.span)
         value = arguments[name] if name in arguments else evaluate(frame, parm.default) if parm.default is not None else POISON
         return tensor_parameter(frame, block, parm, value, given, site)
@@ -166,12 +169,11 @@ def parameter(
         value = arguments[name]
     else:
         assert parm.default is not None
-        kind = kinds.kind_text(parm.type)
-        value = evaluate(frame, parm.default, kind)
-        converted = kinds.convert(kind, value)
+        value = evaluate(frame, parm.default, slot.kind)
+        converted = kinds.convert(slot.kind, value)
         if converted is None:
             diagnostic = errors.WrongKind(
-                span=parm.default.span, callee=block.name, name=name, wanted=kinds.words(kind), found=words_of(value)
+                span=parm.default.span, callee=block.name, name=name, wanted=kinds.words(slot.kind), found=words_of(value)
             )  # fmt: skip
             frame.report(diagnostic)
             return False

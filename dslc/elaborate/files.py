@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dslc.diagnostics import Label, SpecError
 from dslc.elaborate import errors, params
+from dslc.elaborate.calls import Slot
 from dslc.elaborate.evaluation import evaluate
 from dslc.elaborate.frame import Frame
 from dslc.elaborate.paths import InnerPath
@@ -54,6 +55,7 @@ class Library:
         self._trees: dict[str, ast.File | None] = {}
         self._numbers: dict[int, Mapping[int, int]] = {}
         self._reading: list[str] = []
+        self.slots: dict[int, tuple[Slot, ...]] = {}  # parameters of blocks, by the identity of the declaration
 
     def numbers(self, body: ast.Body) -> Mapping[int, int]:
         """The textual numbers of the calls in a body."""

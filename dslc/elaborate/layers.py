@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dslc.elaborate import errors, patterns
+from dslc.elaborate import errors
 from dslc.elaborate.blocks import address_of, evaluated, expand, home, signature, slots_of
 from dslc.elaborate.calls import CALLERS, Site, bind
 from dslc.elaborate.frame import Frame
@@ -23,8 +23,9 @@ def layer(frame: Frame, target: BlockValue | OperatorValue, site: Site, address:
         name, slots, head = target.name, layer_slots(target.name), target.name
         tensors: set[str] = set()
     else:
-        name, slots, head = target.name, slots_of(target, settings_only=True), signature(target)
-        tensors = {parm.name.id for parm in target.decl.parms if patterns.is_tensor(parm.type)}
+        every = slots_of(frame, target)
+        name, slots, head = target.name, [slot for slot in every if slot.kind], signature(target)
+        tensors = {slot.name for slot in every if not slot.kind}
     for arg in site.args:
         if arg.name is not None and arg.name.id in tensors:
             return frame.report(errors.LayerTensor(span=arg.span, callee=name, name=arg.name.id))
@@ -43,7 +44,7 @@ def call_layer(frame: Frame, value: LayerValue, site: Site, want: str) -> Value:
         frame.report(errors.LayerAlias(span=site.alias.span, callee=site.name, alias=site.alias.id))
     if isinstance(value.target, OperatorValue):
         return apply_operator(frame, value.target.name, site, value.arguments)
-    slots = slots_of(value.target)
+    slots = slots_of(frame, value.target)
     open_slots = [slot for slot in slots if not slot.kind]
     for arg in site.args:
         if arg.name is not None and any(slot.kind and slot.name == arg.name.id for slot in slots):

@@ -60,7 +60,7 @@ class Executor:
         bound = self.prepare(self.sizes(arrays) if dims is None else dims)
         for name, target in bound.inputs:
             self.feed(name, target, arrays)
-        with calculating(self.device):
+        with calculating(self.device, self.workers):
             for section in bound.sections:
                 if len(section) > 1 and any(section[1:]) and self.workers is not None:
                     self.workers.run(section)

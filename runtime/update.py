@@ -34,7 +34,7 @@ class FlatUpdate:
             self.scalars[name][...] = value
         if self.parts is None:
             return self.interpreted()
-        with calculating(self.device):
+        with calculating(self.device, self.workers):
             if self.workers is None or len(self.parts) == 1:
                 for part in self.parts:
                     for step in part:

@@ -3,6 +3,9 @@
 NumPy lets go of the interpreter's lock inside its loops and inside BLAS, so lists of calls on different pieces of arrays do run side
 by side. BLAS itself stays on one thread meanwhile (`single_blas`): cutting whole steps is coarser, and covers copies and
 elementwise loops, which BLAS threads never do. Handing work over and waiting for it costs about 20 µs.
+
+Where there are as many threads as processors, each worker has its own: a scheduler that sees threads sleep and wake every 100 µs may
+leave them all on one processor (seen on a virtual machine: half the speed).
 """
 
 from __future__ import annotations
@@ -27,8 +30,17 @@ class Workers:
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self.lanes = [Lane() for _ in range(count - 1)]
+        known = processors()
+        self.places = known if 1 < count == len(known) else []
+        self.lanes = [Lane({place} if place is not None else None) for place in (self.places or [None] * count)[1:]]
         weakref.finalize(self, stop, self.lanes)
+
+    def place(self) -> None:
+        """Move the calling thread to the processor that the others leave to it; it may leave again where another process needs that one."""
+        if self.places:
+            before = os.sched_getaffinity(0)
+            os.sched_setaffinity(0, {self.places[0]})
+            os.sched_setaffinity(0, before)
 
     def run(self, parts: Sequence[Sequence[Step]]) -> None:
         """Run `parts[0]` here and the others on the workers; returns when all are done. The first error is raised here."""
@@ -47,7 +59,8 @@ class Workers:
 class Lane:
     """One waiting thread. It holds no reference to its `Workers`, so that those can be collected."""
 
-    def __init__(self) -> None:
+    def __init__(self, place: set[int] | None) -> None:
+        self.place = place
         self.go = _thread.allocate_lock()
         self.done = _thread.allocate_lock()
         self.go.acquire()
@@ -59,6 +72,8 @@ class Lane:
     def loop(self) -> None:
         import numpy as np
 
+        if self.place is not None:
+            os.sched_setaffinity(0, self.place)  # of this thread
         np.seterr(all="ignore")  # these settings belong to the thread
         np.setbufsize(BUFFER)
         while True:
@@ -91,11 +106,14 @@ def stop(lanes: Sequence[Lane]) -> None:
         lane.go.release()
 
 
+def processors() -> list[int]:
+    """The numbers of the processors that this process may use; none where the system does not say."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+
+
 def default_threads() -> int:
-    """The processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return max(1, os.cpu_count() or 1)
+    """As many as processors."""
+    return len(processors()) or os.cpu_count() or 1
 
 
 @cache
@@ -108,12 +126,14 @@ def blas_libraries() -> Any:
 
 
 @contextmanager
-def calculating(device: Device) -> Iterator[None]:
-    """Settings of the calling thread while prebound calls run: inf and nan arise silently, small buffers, BLAS on this thread alone."""
+def calculating(device: Device, workers: Workers | None = None) -> Iterator[None]:
+    """Settings of the calling thread while calls run: inf and nan come without warnings, small buffers, BLAS on this thread alone."""
     if device.name != "numpy":
         yield
         return
     with device.xp.errstate(all="ignore"), single_blas():
+        if workers is not None:
+            workers.place()
         before = device.xp.setbufsize(BUFFER)
         try:
             yield

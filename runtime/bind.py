@@ -63,7 +63,8 @@ class Binder:
         def specs(ids: Sequence[int]) -> tuple[tuple[tuple[int, ...], str], ...]:
             return tuple((self.arrays[id].shape, self.arrays[id].dtype.name) for id in ids)
 
-        return Signature(node.op, specs(node.inputs), specs(node.outputs), resolve_attrs(node.attrs, self.dims))
+        packed = tuple(bool(self.arrays[id].flags.c_contiguous) for id in node.inputs)
+        return Signature(node.op, specs(node.inputs), specs(node.outputs), resolve_attrs(node.attrs, self.dims), packed)
 
     def piece(self, kernel: Kernel, call: Call, thread: int) -> Piece:
         """The calls of one piece; its scratch is free again afterwards."""

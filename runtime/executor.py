@@ -135,7 +135,10 @@ class Bound:
     def constant(self, id: int) -> Array:
         node = next(node for node in self.owner.graph.nodes if id in node.outputs)
         type = self.owner.graph.types[id]
-        return self.owner.device.xp.full(type.sizes(self.dims), node.attrs["value"], type.dtype.numpy)
+        array = self.owner.device.xp.full(type.sizes(self.dims), node.attrs["value"], type.dtype.numpy)
+        if self.owner.device.threaded:
+            array.flags.writeable = False  # kernels may count on its value
+        return array
 
     def bind(self, nodes: Sequence[Any]) -> Sections:
         """Bind once to measure the working memory, then over memory."""

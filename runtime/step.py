@@ -211,7 +211,7 @@ class Step:
     # ---- parameters -------------------------------------------------------------------------------------------------------------
 
     def grads(self) -> Arrays:
-        """Copies of the gradients of the last backward pass, by address. The step must have been compiled with `keep_grads=True`."""
+        """Copies of the gradients of the last backward pass, by address; after `apply` as they were clipped. Needs `keep_grads=True`."""
         if not self.keep_grads:
             raise SpecError(CannotRun(what="grads()", where="compile with keep_grads=True"))
         if not self.results:

@@ -14,7 +14,7 @@ from runtime.device import ALIGNMENT, Array, Device
 from runtime.workers import Step, Workers, calculating
 
 BLOCK = 16384  # elements: the vectors of one block lie in a second-level cache together
-SCALARS = ("rate", "factor", "t")
+SCALARS = ("rate", "t")
 
 
 class FlatUpdate:
@@ -30,8 +30,10 @@ class FlatUpdate:
         self.parts = self.bind() if device.threaded else None
 
     def run(self, rate: float, factor: float, t: int) -> None:
-        for name, value in (("rate", rate), ("factor", factor), ("t", t)):
-            self.scalars[name][...] = value
+        """Update with the gradient times `factor` (clipping; the gradient is scaled where it lies). t counts from 1."""
+        self.scalars["rate"][...], self.scalars["t"][...] = rate, t
+        if factor != 1.0:
+            self.arrays["g"] *= self.arrays["g"].dtype.type(factor)
         if self.parts is None:
             return self.interpreted()
         with calculating(self.device, self.workers):

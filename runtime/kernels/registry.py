@@ -36,12 +36,13 @@ class Call:
 
 @dataclass(frozen=True)
 class Signature:
-    """What is known of a node before it has arrays: shapes and NumPy's dtype names."""
+    """What is known of a node when its kernel is chosen: shapes and NumPy's dtype names; packed: whether each input is contiguous."""
 
     op: str
     inputs: tuple[tuple[tuple[int, ...], str], ...]
     outputs: tuple[tuple[tuple[int, ...], str], ...]
     attrs: Mapping[str, Any]
+    packed: tuple[bool, ...] = ()
 
 
 @dataclass(frozen=True)

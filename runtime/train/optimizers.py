@@ -70,8 +70,8 @@ OPTIMIZERS = {
 def update_graph(name: str, args: Mapping[str, Any], length: int, dtype: DType) -> Graph:
     """The graph of one step on vectors of `length`.
 
-    Inputs: w, g and the slots; the scalars rate, factor (what g is multiplied by: clipping) and t (f64). Outputs: w and the slots anew.
-    `weight_decay` (L2) is added to the clipped gradient: g·factor + weight_decay·w.
+    Inputs: w, g (already clipped) and the slots; the scalars rate and t (f64). Outputs: w and the slots anew.
+    `weight_decay` (L2) is added to the gradient: g + weight_decay·w.
     """
     row = OPTIMIZERS[name]
     settings = {key: value for key, value in args.items() if key not in ("rate", "weight_decay")}
@@ -79,8 +79,7 @@ def update_graph(name: str, args: Mapping[str, Any], length: int, dtype: DType) 
     b = Builder(name)
     w, g = b.input("weight", "w", vector), b.input("input", "g", vector)
     slots = {slot: b.input("state", slot, vector) for slot in row.slots(args)}
-    rate, factor, t = b.input("input", "rate", scalar), b.input("input", "factor", scalar), b.input("input", "t", tensor("f64"))
-    g = g * factor
+    rate, t = b.input("input", "rate", scalar), b.input("input", "t", tensor("f64"))
     if args.get("weight_decay"):
         g = g + w * args["weight_decay"]
     result, after = row.update(w, g, slots, rate, t, **settings)

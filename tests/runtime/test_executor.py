@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,27 @@ def test_plan_equals_interpreter_forward_and_gradient(name: str, subject: Subjec
     executor = Executor(optimize(graph), device, subject.dims, contiguous=contiguous, workers=Workers(threads))
     for _ in range(2):
         same(executor.run(subject.arrays), wanted, device)
+
+
+class InOneThread(Workers):
+    """Runs the lists of a section one after the other, in order or backwards."""
+
+    def __init__(self, count: int, backwards: bool) -> None:
+        self.count, self.backwards, self.lanes, self.places = count, backwards, [], []
+
+    def run(self, parts: Sequence[Sequence[Callable[[], object]]]) -> None:
+        for part in parts[::-1] if self.backwards else parts:
+            for step in part:
+                step()
+
+
+@few
+@given(subject=subjects(), threads=st.integers(2, 3), backwards=st.booleans())
+def test_no_order_of_the_threads_and_no_old_content_of_memory_matters(subject: Subject, threads: int, backwards: bool) -> None:
+    graph = differentiate(subject.graph, "loss", subject.weights)
+    executor = Executor(optimize(graph), NumpyDevice(), subject.dims, workers=InOneThread(threads, backwards))
+    executor.arena[...] = 255
+    same(executor.run(subject.arrays), interpret(graph, np, subject.arrays), executor.device)
 
 
 def chain() -> Graph:

@@ -27,7 +27,7 @@ LENGTH = 2 * BLOCK + 48  # two whole blocks and a short one
 
 def make(name: str, args: dict[str, float], dtype: DType, device: Device, length: int, threads: int = 1) -> FlatUpdate:
     graph = update_graph(name, {"rate": 0.1, **args}, length, dtype)
-    arrays = {item.name: device.xp.zeros(length, dtype.numpy) for item in graph.inputs if item.name not in ("rate", "factor", "t")}
+    arrays = {item.name: device.xp.zeros(length, dtype.numpy) for item in graph.inputs if item.name not in ("rate", "t")}
     return FlatUpdate(graph, device, arrays, Workers(threads) if device.threaded else None)
 
 

@@ -125,7 +125,7 @@ class Lowering:
     # ---- one method for each kind of step
 
     def value(self, operand: Operand) -> Any:
-        return self.arrays[operand.index] if isinstance(operand, Traced) else np.asarray(operand)
+        return self.arrays[operand.index] if isinstance(operand, Traced) else constant(operand)
 
     def ufunc(self, step: Step, out: Array) -> None:
         self.calls.append(partial(step.function, *(self.value(arg) for arg in step.args), out=out))
@@ -172,6 +172,18 @@ def same(a: Array, b: Array) -> bool:
     return bool(getattr(a, pointer)["data"] == getattr(b, pointer)["data"] and a.shape == b.shape and a.strides == b.strides)
 
 
+def constant(value: Any) -> Array:
+    """A number as an array that nobody can write, so that its value is known when calls are bound."""
+    array = np.array(value)
+    array.flags.writeable = False
+    return array
+
+
+def is_zero(side: Array, word: Any) -> bool:
+    """Whether it is the constant +0, as bits."""
+    return side.ndim == 0 and not side.flags.writeable and not side.view(word).any()
+
+
 def select(condition: Array, a: Array, b: Array, out: Array, scratch: Scratch) -> list[Bound]:
     """out = a where the condition holds, else b, by masks on the bits.
 
@@ -181,7 +193,7 @@ def select(condition: Array, a: Array, b: Array, out: Array, scratch: Scratch) -
     word = MASKS[out.dtype.itemsize]
     mask = scratch(condition.shape, np.dtype(word).name)
     flags = condition.view(np.int8)
-    zero_a, zero_b = (side.ndim == 0 and not side.view(word).any() for side in (a, b))
+    zero_a, zero_b = (is_zero(side, word) for side in (a, b))
     small = mask if word is np.int8 else scratch(condition.shape, "int8")
     # true is 1: -1 has all bits set, and so has 0 - 1 (for the opposite mask)
     calls: list[Bound] = [partial(np.subtract, flags, np.int8(1), out=small) if zero_a else partial(np.negative, flags, out=small)]

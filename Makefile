@@ -47,7 +47,7 @@ demo: $(VENV)/.core
 	@echo "What to try next:"
 	@echo "  $(BIN)/dslc show lenet                                 its layers with shapes, parameters and memory"
 	@echo "  $(BIN)/dslc show lenet --graph lenet.svg               its picture"
-	@echo "  $(BIN)/dslc train lenet --set lr=0.02 --epochs 5       other settings"
+	@echo "  $(BIN)/dslc train lenet --set lr=0.03 --epochs 5       other settings"
 	@echo "  $(BIN)/dslc new mine && $(BIN)/dslc train mine.nn    a spec of your own"
 	@echo "  $(BIN)/dslc --help                                     everything else"
 

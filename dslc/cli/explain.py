@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import re
 
 from dslc import usage
 from dslc.cli.output import say
 from dslc.diagnostics import SpecError
+
+
+FENCED = re.compile(r"```\w*\n(.*?)\n```", re.DOTALL)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     if code not in codes():
         raise SpecError(usage.UnknownCode(found=args.code, advice=usage.advice(code, codes(), "docs/diagnostics.md lists all codes")))
     found = page(code)
-    parts = [f"{found.code}: {found.title}", found.text.strip()]
+    parts = [f"{found.code}: {found.title}", FENCED.sub(lambda block: indented(block[1]), found.text.strip())]
     parts += ["Wrong:", indented(found.failing)] if found.failing.strip() else []
     parts += ["Right:", indented(found.passing)] if found.passing.strip() else []
     say("\n\n".join(parts))

@@ -9,7 +9,6 @@ from dslc import usage
 from dslc.cli.output import say
 from dslc.diagnostics import SpecError
 
-
 FENCED = re.compile(r"```\w*\n(.*?)\n```", re.DOTALL)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -12,7 +13,9 @@ from exporters.svg import graph_svg
 from exporters.svg.diagram import make_diagram
 from exporters.svg.layout import Edge, Item, arrange
 from exporters.svg.levels import Layout, Level
+from tests.conftest import Golden
 
+DOCS = Path(__file__).parent.parent / "docs"
 NAMES = ("gates", "xor", "mlp", "lenet", "resnet20", "vgg8")
 
 
@@ -30,6 +33,11 @@ def test_a_picture_is_well_formed_and_deterministic(name: str) -> None:
         if "%" not in box.attrib["width"]:
             assert float(box.attrib["x"]) >= 0 and float(box.attrib["x"]) + float(box.attrib["width"]) <= width
             assert float(box.attrib["y"]) >= 0 and float(box.attrib["y"]) + float(box.attrib["height"]) <= height
+
+
+@pytest.mark.parametrize("name", ["lenet", "resnet20"])
+def test_the_pictures_of_the_documents(name: str, golden: Golden) -> None:
+    golden(DOCS / f"{name}.svg", graph_svg(dslc.load(name).network().program))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from dslc.diagnostics import DataError, DivergedError, SpecError
+from dslc.diagnostics import DataError, Diagnostic, DivergedError, SpecError
+from dslc.ir.errors import NotRunnable
 from dslc.ir.graph import Graph
+from dslc.ops.table import lookup
 from dslc.passes.accumulate import accumulate
 from dslc.passes.differentiate import differentiate
 from dslc.passes.pipeline import optimize
@@ -86,9 +88,22 @@ def check_runnable(program: Program, training: Training) -> None:
         found.append("the setting `start`")
     if training.clip is not None and training.clip.name != "norm":
         found.append(f"the clip `{training.clip.name}`")
-    if found:
-        where = training.place or program.path
-        raise SpecError([CannotRun(what=what, where=where) for what in found])
+    where = training.place or program.path
+    faults: list[Diagnostic] = [CannotRun(what=what, where=where) for what in found]
+    faults += [CannotRun(what=f"a state of the shape {item.type}", where=item.place) for item in training.states if item.type.names]
+    faults += [NotRunnable(operator=name, place=place) for name, place in signature_only(training).items()]
+    if faults:
+        raise SpecError(faults)
+
+
+def signature_only(training: Training) -> dict[str, str]:
+    """Operators that stand by their signature, with the place of their first use."""
+    found: dict[str, str] = {}
+    for graph in (*(step.graph for step in training.steps), training.evaluate, training.predict):
+        for node in graph.nodes:
+            if node.body is not None or lookup(node.op).eval is None:
+                found.setdefault(node.op, node.place or node.address)
+    return found
 
 
 class Step:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,13 @@ import pytest
 from dslc.diagnostics import DataError, DivergedError, SpecError
 from dslc.interpret import interpret
 from dslc.ir.types import DType
+from dslc.loading import load_program
 from dslc.passes.differentiate import differentiate
 from dslc.program import Call, Rule
 from runtime.step import Step, compile_step
 from tests.runtime.networks import batch_of, program_of
 
+TARGETS = Path(__file__).parents[1] / "targets"
 NETWORKS = ("lenet", "mlp", "resnet20", "vgg8")
 Arrays = dict[str, np.ndarray[Any, Any]]
 
@@ -225,6 +228,20 @@ def test_what_does_not_run_yet_is_refused_with_its_place() -> None:
     rmsprop = step.model_copy(update={"optimizer": Call(name="rmsprop", args={})})
     assert "optimizer `rmsprop`" in refused(steps=(rmsprop,))
     assert 'rule "a"' in refused(rules=(Rule(pattern="a", settings={}),))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("charlm", r"a state of the shape f32\[.*batch.*\].*\n.*`scan` at .*charlm.nn:"),
+        ("seq2seq", "`scan` at .*seq2seq.nn:"),
+        ("gan", "a training of 2 steps can be checked but not run"),
+    ],
+)
+def test_targets_that_do_not_run_yet_are_refused(name: str, words: str) -> None:
+    program, _ = load_program(TARGETS / f"{name}.nn")
+    with pytest.raises(SpecError, match=words):
+        compile_step(program)
 
 
 def test_grads_need_keep_grads() -> None:

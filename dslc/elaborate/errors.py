@@ -112,13 +112,6 @@ class MissingReturn(Finding):
     hint = "end the block, and each arm that may end it, with `return`"
 
 
-class LateInput(Finding):
-    name: str
-    code = "late-input"
-    words = "`input {name}` stands after other statements"
-    hint = "inputs stand first in their body"
-
-
 # ---- calls -------------------------------------------------------------------------------------------------------------------
 
 
@@ -278,14 +271,6 @@ class NeedsScan(Finding):
     code = "needs-scan"
     words = "{what} is not known when the spec is compiled"
     hint = "use `scan` to go over it"
-
-
-class OutsideCall(Finding):
-    name: str
-    what: str
-    place: str
-    code = "outside-call"
-    words = "`{name}` is {what}: it stands only {place}"
 
 
 # ---- numbers and conditions --------------------------------------------------------------------------------------------------
@@ -526,12 +511,6 @@ class ScanYield(Finding):
     words = "a `scan` ends with `yield`"
 
 
-class UnfitData(Finding):
-    message_text: str
-    code = "unfit-data"
-    words = "{message_text}"
-
-
 # ---- train and generate ------------------------------------------------------------------------------------------------------
 
 
@@ -623,24 +602,10 @@ class UnknownDataset(Finding):
     hint = "the data sets are {known}"
 
 
-class DataPlace(Finding):
-    name: str
-    code = "data-place"
-    words = "`{name}(…)` is a data source: it is bound to a name at the top of `train`"
-    hint = "write `data = {name}(…)`"
-
-
 class NoNetwork(Finding):
     place: str
     code = "no-network"
     words = "{place} calls no network"
-
-
-class SelfTrained(Finding):
-    name: str
-    code = "not-trained"
-    words = "`{name}` is not called here"
-    hint = "`trains` names networks that this training calls"
 
 
 class SchemaNote(Finding):
@@ -750,12 +715,6 @@ class UnknownOverride(Finding):
     code = "unknown-override"
     words = "there is nothing to set called `{name}`{meant}"
     hint = "what can be set: {known}"
-
-
-class OverrideTwice(Finding):
-    name: str
-    code = "override-twice"
-    words = "`{name}` is set twice"
 
 
 class BadOverride(Finding):

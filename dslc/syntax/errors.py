@@ -308,7 +308,7 @@ class ElseAlone(Diagnostic):
 class StageExpected(Diagnostic):
     found: str
     code = "stage-expected"
-    words = "after `->` stands the name of a block, layer or function, not `{found}`"
+    words = "after `->` stands the name of a block, layer or function, not {found}"
     hint = "`x -> f(a)` is `f(x, a)`"
 
 
@@ -410,14 +410,8 @@ class Unexpected(Diagnostic):
     found: str
     advice: str = ""
     code = "unexpected"
-    words = "`{found}` cannot stand here"
+    words = "{found} cannot stand here"
     hint = "{advice}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class UnexpectedEnd(Diagnostic):
-    code = "unexpected-end"
-    words = "the text ends in the middle of a statement"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -499,7 +493,7 @@ class SliceStep(Diagnostic):
 class TypeExpected(Diagnostic):
     found: str
     code = "type-expected"
-    words = "a type stands after `:`, not `{found}`"
+    words = "a type stands after `:`, not {found}"
     hint = "types are `[batch, 3]`, `i64[batch]`, `int`, `float`, `bool`, `string`, `list[int]`, …"
 
 

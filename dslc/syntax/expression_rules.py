@@ -155,10 +155,6 @@ def missing_operator(s: Scene) -> Diagnostic | None:
     return None
 
 
-def the_end(s: Scene) -> Diagnostic | None:
-    return errors.UnexpectedEnd(span=s.span) if s.ended else None
-
-
 def brace_value(s: Scene) -> Diagnostic | None:
     if s.token.type == "LBRACE" and (
         s.after in BINARY or s.after in ("EQUAL", "COLON", "LPAR", "LSQB", "COMMA", "ARROW", "RETURN", "YIELD")

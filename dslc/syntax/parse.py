@@ -305,6 +305,7 @@ class Driver:
         if self.start != "file" and not self.accepted("$END"):
             self.sink.add(explain(self, token, len(self.tokens)))
             raise _GivenUp
+        self.drop_separator()
         if not self.accepted("$END"):
             self.report(token, len(self.tokens))
             self.restart(*((self.history[0], self.history[-1]) if self.history else (token, token)))
@@ -424,9 +425,7 @@ class Driver:
                 self.sink.add(self.unclosed_brace(bracket, token))
             end = len(self.source.text[: token.start].rstrip())
             closer = Token("RBRACE", "}", end, end)
-            if self.previous == "_NL":  # the separator was not one
-                self.state.state_stack.pop()
-                self.state.value_stack.pop()
+            self.drop_separator()
             if not self.shift("RBRACE", closer):
                 self.pop_to_list()
                 self.feed_error(*((self.history[0], self.history[-1]) if self.history else (closer, closer)))
@@ -442,6 +441,13 @@ class Driver:
             self.history.clear()
         if token.type not in ("$END", "RBRACE", "LBRACE"):
             self.separate(token)
+
+    def drop_separator(self) -> None:
+        """A line break that was taken for a separator, and then no statement came."""
+        if self.previous == "_NL":
+            self.state.state_stack.pop()
+            self.state.value_stack.pop()
+            self.previous = ""
 
     def unclosed_brace(self, bracket: Bracket, token: Token) -> errors.UnclosedBrace:
         """Indentation tells which brace it is: an inner one whose `}` stands further out, else this one."""

@@ -49,7 +49,7 @@ class Scene:
 
     @property
     def found(self) -> str:
-        return printable(self.token.text) if self.token.text.strip() else "the end of the line"
+        return f"`{printable(self.token.text)}`" if self.token.text.strip() else "the end of the line"
 
     @property
     def ended(self) -> bool:

@@ -54,7 +54,6 @@ RULES: tuple[Callable[[Scene], Diagnostic | None], ...] = (
     statement.header_form,
     statement.missing_sign,
     expression.missing_operator,
-    expression.the_end,
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isfinite
 
 from dslc.elaborate.values import POISON, LayerValue, Value, is_int, is_number, is_poison
 from dslc.ir.types import Dim, DType
@@ -71,6 +72,11 @@ def words(kind: str) -> str:
     return text
 
 
+def in_range(value: Value) -> bool:
+    """Ints have 64 bits, floats are finite: what comes from outside may not."""
+    return not (isinstance(value, float) and not isfinite(value)) and not (is_int(value) and not -(2**63) <= value < 2**63)
+
+
 def convert(kind: str, value: Value) -> Value | None:
     """The value in the form that it is kept in; None if it is not of this type. Poison fits everywhere."""
     if is_poison(value):
@@ -82,6 +88,6 @@ def convert(kind: str, value: Value) -> Value | None:
             return None
         items = tuple(convert(kind[5:-1], item) for item in value)
         return None if any(item is None for item in items) else items
-    if not SIMPLE[kind][1](value):
+    if not SIMPLE[kind][1](value) or not in_range(value):
         return None
     return float(value) if kind == "float" else value

@@ -50,7 +50,7 @@ def arithmetic(op: str, left: Value, right: Value) -> Value:
         return left + right
     if isinstance(left, Dim) or isinstance(right, Dim):
         return symbolic(op, left, right)
-    if not (is_number(left) and is_number(right)):
+    if op not in NUMBERS or not (is_number(left) and is_number(right)):
         raise Failed("operands")
     try:
         return checked(NUMBERS[op](left, right))

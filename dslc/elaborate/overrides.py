@@ -65,5 +65,6 @@ def settings(frame: Frame, found: Mapping[str, Outside], tree: ast.File, trainin
                 result.setdefault(name, {})[key] = setting
         else:
             near = nearest(path, known)
-            frame.report(errors.UnknownOverride(span=outside.span, name=path, meant=meant(near), known=listed(known)))
+            span = None if outside.span is None else Span(outside.span.source, 0, len(path))
+            frame.report(errors.UnknownOverride(span=span, name=path, meant=meant(near), known=listed(known)))
     return result

@@ -56,7 +56,7 @@ def run_scan(frame: Frame, node: ast.Scan, statement: ast.Assign) -> Sequence[Va
         return failed
     builder = Builder(f"{frame.name}/scan")
     tape = Tape(builder, frame.training, parent=frame.tape)
-    scope = Scope(frame.scope)
+    scope = Scope(frame.scope, fence=True)
     body = ScanBody(frame, over)
     inner = frame.inside(scope=scope, tape=tape, body=body, scanning=True)
     good = [slice_of(frame, inner, name, value, expr, over) for name, value, expr in zip(node.names, sequences, node.values, strict=True)]
@@ -116,7 +116,9 @@ def slice_of(frame: Frame, inner: Frame, name: ast.Name, value: Value, expr: ast
 
 def carry(frame: Frame, node: ast.Carry) -> None:
     """`carry a, b: [batch, n] = 0` starts here; `carry a` goes on from the value of `a` outside."""
-    body: ScanBody = frame.body
+    if not isinstance(frame.body, ScanBody):
+        return  # in the wrong place (reported)
+    body = frame.body
     for name in node.names:
         start = carry_start(frame, body.outer, node, name)
         if not isinstance(start, Val):
@@ -163,7 +165,8 @@ def started(frame: Frame, outer: Frame, name: ast.Name, value: Value, type: Tens
 
 
 def yield_(frame: Frame, node: ast.Yield) -> None:
-    frame.body.yields = [evaluate(frame, value) for value in node.values]
+    if isinstance(frame.body, ScanBody):
+        frame.body.yields = [evaluate(frame, value) for value in node.values]
 
 
 def poison_carried(frame: Frame, node: ast.Scan) -> None:

@@ -10,11 +10,12 @@ from dslc.elaborate.values import Binding
 class Scope:
     """One body; `parent` is the enclosing body of the same expansion."""
 
-    __slots__ = ("names", "parent")
+    __slots__ = ("fence", "names", "parent")
 
-    def __init__(self, parent: Scope | None = None) -> None:
+    def __init__(self, parent: Scope | None = None, fence: bool = False) -> None:
         self.names: dict[str, Binding] = {}
         self.parent = parent
+        self.fence = fence  # the body of a `scan`: names around it are read only
 
     def find(self, name: str) -> Binding | None:
         scope: Scope | None = self
@@ -35,6 +36,8 @@ class Scope:
             if name in scope.names:
                 scope.names[name] = binding
                 return
+            if scope.fence:
+                break
             scope = scope.parent
         self.names[name] = binding
 

@@ -28,6 +28,7 @@ from dslc.source import Span
 from dslc.syntax import ast
 
 DEFAULTS = {"batch_size": 32, "epochs": 1}
+CONSTANT = Call(name="constant", args={"warmup": 0.0})
 
 
 @dataclass(eq=False)
@@ -293,7 +294,9 @@ class TrainElaborator:
         found: list[StepProgram] = []
         for node in [step.node for step in body.steps.values()] or [None]:
             inner, run = self.run(True, node, False, frozen)
-            own = run.steps[id(node)] if node is not None else None
+            own = run.steps.get(id(node)) if node is not None else None
+            if node is not None and own is None:
+                return None  # it stands where it must not (reported)
             step_optimizer = (own.settings.values.get("optimizer") if own is not None else None) or optimizer
             losses = own.losses if own is not None else run.losses
             if not isinstance(step_optimizer, Call) or not losses:
@@ -371,9 +374,9 @@ class TrainElaborator:
             evaluate=evaluate_graph, predict=pruned(frame.tape, "predict", results, {}),
             contract={name: argument.text for name, (_, argument) in given.items()},
             metrics=tuple(term.name for term in metrics), weights=tuple(weights.values()), states=tuple(states.values()),
-            schedule=body.settings.values.get("schedule"), clip=body.settings.values.get("clip"), batch_size=values["batch_size"] or 1,
-            epochs=values["epochs"], max_steps=values["steps"], start=body.settings.values.get("start"), rules=rules,
-            place=self.span.place,
+            schedule=body.settings.values.get("schedule") or CONSTANT, clip=body.settings.values.get("clip"),
+            batch_size=values["batch_size"] or 1, epochs=values["epochs"], max_steps=values["steps"],
+            start=body.settings.values.get("start"), rules=rules, place=self.span.place,
         )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from dslc.elaborate.calls import CALLERS, Given, Site, Slot, bind, setting, tens
 from dslc.elaborate.evaluation import evaluate, run_body
 from dslc.elaborate.frame import Frame, is_std
 from dslc.elaborate.scope import Scope
-from dslc.elaborate.session import MOST_BLOCKS
+from dslc.elaborate.session import EXPANSION, MOST_BLOCKS
 from dslc.elaborate.values import (
     POISON,
     Binding,
@@ -105,7 +105,7 @@ def expand(
         return POISON
     session = frame.session
     session.expansions[block.name] += 1
-    session.step(site.span)
+    session.step(site.span, EXPANSION)
     depth = frame.depth + 1
     if depth > MOST_BLOCKS:
         session.stop(

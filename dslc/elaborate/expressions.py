@@ -10,6 +10,7 @@ from dslc.elaborate import apply, errors, fields, index, initialisers, names, nu
 from dslc.elaborate.calls import Site, call
 from dslc.elaborate.evaluation import EXPRESSIONS, as_tensor, evaluate, short
 from dslc.elaborate.frame import Frame
+from dslc.elaborate.session import ITEMS
 from dslc.elaborate.values import (
     POISON,
     BlockValue,
@@ -29,6 +30,9 @@ from dslc.ir.types import Dim
 from dslc.ops.value import Val
 from dslc.source import Span
 from dslc.syntax import ast
+
+MOST_NESTED = 64
+
 
 # ---- leaves -----------------------------------------------------------------------------------------------------------------
 
@@ -74,7 +78,14 @@ def list_value(frame: Frame, node: ast.List, want: str) -> Value:
                 return POISON
         else:
             items.append(evaluate(frame, item, inner))
+    if depth(items) > MOST_NESTED:
+        return frame.report(errors.NumberTooLarge(span=node.span, what=f"lists are nested at most {MOST_NESTED} deep"))
     return tuple(items)
+
+
+def depth(value: Value) -> int:
+    """How deep lists are nested; no list is deeper than MOST_NESTED, so that this ends."""
+    return 1 + max(map(depth, value), default=0) if isinstance(value, (tuple, list)) else 0
 
 
 def field(frame: Frame, node: ast.Field, want: str) -> Value:
@@ -214,6 +225,8 @@ def arithmetic(frame: Frame, op: str, left: Value, right: Value, span: Span, spa
         return POISON
     if isinstance(left, Val) or isinstance(right, Val):
         return apply.binary(frame, op, left, right, span, spans)
+    if isinstance(left, tuple) and isinstance(right, tuple):
+        frame.session.step(span, (len(left) + len(right)) // ITEMS)
     try:
         return numbers.arithmetic(op, left, right)
     except numbers.Failed as failed:

@@ -47,7 +47,11 @@ class Frame:
 
     def inside(self, scope: Scope | None = None, address: str | None = None, **changes: Any) -> Frame:
         """The same expansion with an inner scope or another address."""
-        return replace(self, scope=scope or Scope(self.scope), address=self.address if address is None else address, **changes)
+        inner = Frame.__new__(Frame)
+        inner.__dict__.update(self.__dict__, scope=scope or Scope(self.scope), **changes)
+        if address is not None:
+            inner.address = address
+        return inner
 
     def at(self, name: str) -> str:
         """The address of something called `name` here."""

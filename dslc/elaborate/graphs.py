@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from dslc.elaborate.tape import Tape
 from dslc.ir.graph import Graph, Output
 from dslc.ops.value import Val
 
 
-def pruned(tape: Tape, name: str, outputs: Mapping[str, Val], updates: Mapping[str, Val]) -> Graph:
-    """The part of a tape that these outputs and updates need, ids counted anew."""
+def pruned(tape: Tape, name: str, outputs: Mapping[str, Val], updates: Mapping[str, Val], keep: Collection[str] = ()) -> Graph:
+    """The part of a tape that these outputs and updates need, ids counted anew. Inputs named in `keep` stay, used or not."""
     builder = tape.builder
     needed = {value.id for value in (*outputs.values(), *updates.values())}
     kept = []
@@ -19,7 +19,7 @@ def pruned(tape: Tape, name: str, outputs: Mapping[str, Val], updates: Mapping[s
             kept.append(node)
             needed |= set(node.inputs)
     kept.reverse()
-    inputs = [item for item in builder.inputs if item.id in needed]
+    inputs = [item for item in builder.inputs if item.id in needed or item.name in keep]
     ids: dict[int, int] = {}
     for old in (*(item.id for item in inputs), *(id for node in kept for id in node.outputs)):
         ids[old] = len(ids)

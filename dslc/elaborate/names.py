@@ -49,6 +49,8 @@ def built_in(frame: Frame, name: str) -> Value | None:
         return frame.training
     if name == "batch" and frame.kind in ("train", "generate"):
         return Dim.of("batch")
+    if name == "f32":  # the model's float (R10)
+        return frame.session.precision
     return DType(name) if name in DTYPES else None
 
 

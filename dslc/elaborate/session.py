@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MOST_STEPS = 1_000_000
 MOST_NODES = 100_000
+EXPANSION = 8  # steps that the expansion of a block counts
+ITEMS = 16  # items of a list that are copied in one step
 MOST_BLOCKS = 40  # nested calls of blocks
 MOST_DEPTH = 600  # Python frames that nested expressions and calls may take together
 
@@ -55,9 +57,9 @@ class Session:
         finally:
             self.muted -= quiet
 
-    def step(self, span: Span) -> None:
-        """One step of fuel (R9)."""
-        self.steps += 1
+    def step(self, span: Span, count: int = 1) -> None:
+        """Steps of fuel (R9): one for each evaluated statement and expression, more for what takes longer."""
+        self.steps += count
         if self.steps > MOST_STEPS:
             self.stop(errors.TooManySteps(span=span, limit=f"{MOST_STEPS:,}", where=self.busiest()))
 

@@ -214,7 +214,7 @@ class TrainElaborator:
         if self.errors != before or body.unknown_data or broken:
             return None, shown
         steps = self.steps(frame, body, rules, frozen)
-        if self.errors != before or steps is None:
+        if self.errors != before or steps is None or not all_terms(body)[0]:  # a loss may fail where its network did
             return None, shown
         training = self.finished(frame, body, values, rules, steps)
         return (training if self.joined(frame, body, training) else None), shown
@@ -304,12 +304,11 @@ class TrainElaborator:
             trains = self.trains(inner, own, frozen)
             times = own.settings.values.get("times", 1) if own is not None else 1
             metrics = own.metrics if own is not None else run.metrics
-            graph = pruned(
-                inner.tape, own.name if own is not None else "step", outputs(inner, losses, metrics), self.updates(inner, trains, frozen)
-            )
+            name = own.name if own is not None else "step"
+            graph = pruned(inner.tape, name, outputs(inner, losses, metrics), self.updates(inner, trains, frozen), keep=trains)
             found.append(
                 StepProgram(
-                    name=own.name if own is not None else "step", graph=graph, trains=trains, losses=tuple(t.name for t in losses),
+                    name=name, graph=graph, trains=trains, losses=tuple(t.name for t in losses),
                     optimizer=step_optimizer, times=times or 1,
                 )
             )  # fmt: skip

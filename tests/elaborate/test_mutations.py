@@ -17,10 +17,11 @@ RULES = Path(__file__).parent / "rules"
 FILES = sorted([*specs_folder().glob("*.nn"), *TARGETS.glob("*.nn"), *RULES.glob("R*_ok*.nn")])
 TOKEN = re.compile(r"\"[^\"\n]*\"|[A-Za-z_]\w*|\d[\w.]*|->|\.\.|//|[<>=!]=|\n|[^\s\w]")
 POOL = (
-    "x", "y", "batch", "_", "0", "1", "-1", "3", "0.5", "1e30", '"s"', "true", "relu", "dense(3)", "data", "net", "training", "zeros", "f32",
-    "[1, 2]", "[]", "[batch, 4]", "*s", "..", ":", ",", "(", ")", "[", "]", "{", "}", "=", "->", "+", "@", "//", "^", "if", "for", "scan",
-    "output", "input", "weight", "state", "update", "layer", "return", "yield", "as", "in", "loss", "optimizer", "op", "std", ".w", ".logits",
-    "\n", "block f(x: [batch, n]) {\n", "network N {\n", "sum", "concat", "split", "reshape", "transpose", "cast", "tensor", "per_axis",
+    "x", "y", "batch", "_", "0", "1", "-1", "3", "0.5", "1e30", '"s"', "true", "relu", "dense(3)", "data", "net", "training", "zeros",
+    "f32", "[1, 2]", "[]", "[batch, 4]", "*s", "..", ":", ",", "(", ")", "[", "]", "{", "}", "=", "->", "+", "@", "//", "^", "if", "for",
+    "scan", "output", "input", "weight", "state", "update", "layer", "return", "yield", "as", "in", "loss", "optimizer", "op", "std",
+    ".w", ".logits", "\n", "block f(x: [batch, n]) {\n", "network N {\n", "sum", "concat", "split", "reshape", "transpose", "cast",
+    "tensor", "per_axis",
 )  # fmt: skip
 ROUNDS = 24
 

@@ -19,7 +19,7 @@ BODIES: dict[str, tuple[str, ...]] = {
     "generate": ("assignment", "input", "state", "update", "for", "if", "setting"),
     "scan": ("assignment", "for", "if", "carry", "yield"),
     "step": ("assignment", "for", "if", "setting"),
-    "rule": ("setting", "for", "if"),
+    "rule": ("setting",),
 }
 DIRECT = frozenset(["input", "carry", "yield", "step", "rule", "setting", "dslc"])  # not inside `for` and `if`
 ARTICLES = {"file": "the file itself", "if": "an `if`", "for": "a `for`"}

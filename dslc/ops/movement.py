@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from dslc.ir.types import Dim, DType, TensorType
@@ -358,15 +359,36 @@ op(
 
 
 def constant_shape(value: Any, dtype: DType) -> TensorType:
-    """A number, a list, or a list of lists of equal length."""
+    """A number, a list, or a list of lists of equal length; whole numbers where the dtype is an integer."""
     if not isinstance(value, tuple):
+        check_number(value, dtype)
         return TensorType(dtype=dtype, shape=())
-    rows = [row for row in value if isinstance(row, tuple)]
-    if not rows:
-        return TensorType(dtype=dtype, shape=dims((len(value),)))
-    if len(rows) != len(value) or len({len(row) for row in rows}) != 1:
+    nested = any(isinstance(row, tuple) for row in value)
+    if nested and (not all(isinstance(row, tuple) for row in value) or len({len(row) for row in value}) != 1):
         raise Mismatch("value", "the rows of a constant have one length", found=str(value)[:60])
-    return TensorType(dtype=dtype, shape=dims((len(value), len(rows[0]))))
+    for number in chain.from_iterable(value) if nested else value:
+        check_number(number, dtype)
+    return TensorType(dtype=dtype, shape=dims((len(value), len(value[0])) if nested else (len(value),)))
+
+
+def check_number(value: Any, dtype: DType) -> None:
+    """Mismatch unless the value is a number that the dtype can hold."""
+    if not isinstance(value, (int, float)):
+        reason = "a constant is a number, a list of numbers, or a list of such lists"
+        raise Mismatch("value", reason, wanted="a number", found=str(value)[:60])
+    if not dtype.is_int:
+        return
+    if value != value // 1:
+        raise Mismatch("value", f"{value} is not a whole number, and the constant is {dtype}", wanted=str(dtype), found=str(value))
+    low, high = integer_range(dtype)
+    if not low <= value <= high:
+        raise Mismatch("value", f"{value} does not fit into {dtype}", wanted=f"{low} … {high}", found=str(value))
+
+
+def integer_range(dtype: DType) -> tuple[int, int]:
+    """The smallest and the largest number of an integer dtype."""
+    bits = 8 * dtype.itemsize
+    return (0, 2**bits - 1) if dtype in (DType.u8, DType.u64) else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
 
 
 op(

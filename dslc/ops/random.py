@@ -75,7 +75,7 @@ op(
 )
 op(
     f"uniform(low: float = 0.0, high: float = 1.0, {SETTINGS}) -> f[*s]",
-    "uniform in [low, high)",
+    "uniform from low to high (rounding can reach high)",
     kind="random",
     eval=uniform,
     shape=ordered,

@@ -46,12 +46,13 @@ AT_LEAST_1 = Range(low=1)
 
 @dataclass(frozen=True)
 class Word:
-    """One callable word: `text` is its signature, `ranges` bound its numbers."""
+    """One callable word: `text` is its signature, `ranges` bound its numbers, `ordered`: the first of two is below the second."""
 
     text: str
     doc: str
     ranges: Mapping[str, Range] = field(default_factory=dict)
     runs: bool = True
+    ordered: tuple[str, str] | None = None
 
     @property
     def name(self) -> str:
@@ -72,7 +73,7 @@ INITIALISERS = table(
     Word("zeros()", "0 everywhere"),
     Word("ones()", "1 everywhere"),
     Word("constant(value: float)", "one value everywhere"),
-    Word("uniform(low: float = -0.05, high: float = 0.05)", "evenly between low and high"),
+    Word("uniform(low: float = -0.05, high: float = 0.05)", "evenly between low and high", ordered=("low", "high")),
     Word("normal(mean: float = 0.0, std: float = 0.01)", "the normal distribution", {"std": NOT_NEGATIVE}),
     Word("xavier()", "uniform in ±√(6 / (fan in + fan out)) (Glorot and Bengio 2010)"),
     Word("he()", "normal with std √(2 / fan in) (He et al. 2015)"),

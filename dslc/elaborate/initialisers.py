@@ -66,7 +66,19 @@ def arguments(frame: Frame, word: Word, site: Site, extra: Mapping[str, Range] |
         value = argument(frame, word, name, kind(parm), bound[name][0])
         good = good and not is_poison(value)
         found[name] = value
-    return found if good else None
+    return found if good and ordered(frame, word, site, found) else None
+
+
+def ordered(frame: Frame, word: Word, site: Site, found: Mapping[str, Any]) -> bool:
+    """`low` is below `high`."""
+    if word.ordered is None or found[word.ordered[0]] < found[word.ordered[1]]:
+        return True
+    low, high = word.ordered
+    diagnostic = errors.WrongKind(
+        span=site.span, callee=word.name, name=high, wanted=f"above `{low}`, {text_of(found[low])}", found=text_of(found[high])
+    )
+    frame.report(diagnostic)
+    return False
 
 
 def is_none(default: ast.Expr | None) -> bool:

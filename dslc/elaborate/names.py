@@ -67,7 +67,11 @@ def value(frame: Frame, node: ast.Name) -> Value:
         return POISON  # a keyword as a name is reported by the parser
     if kind:
         return frame.report(errors.NotAValue(span=node.span, name=node.id, what=kind))
-    near = nearest(node.id, (*frame.scope.visible(), *frame.file.names, *frame.session.library.std_names, *operators()))
+    near = (
+        ""
+        if frame.session.full
+        else nearest(node.id, (*frame.scope.visible(), *frame.file.names, *frame.session.library.std_names, *operators()))
+    )
     return frame.report(errors.UnknownName(span=node.span, name=node.id, meant=meant(near), fix=rename(node.span, near)))
 
 
@@ -88,7 +92,7 @@ def callee(frame: Frame, path: tuple[ast.Name, ...]) -> Value:
     found = frame.session.library.std(first.id) or operator(first.id)
     if found is not None:
         return found
-    near = nearest(first.id, callables(frame))
+    near = "" if frame.session.full else nearest(first.id, callables(frame))
     return frame.report(errors.UnknownName(span=first.span, name=first.id, meant=meant(near), fix=rename(first.span, near)))
 
 

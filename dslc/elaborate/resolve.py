@@ -168,7 +168,7 @@ class BodyResolver:
             return
         if not self.known_word(name.id):
             known = (*self.visible(), *self.file.scope.names, *self.file.session.library.std_names, *operators())
-            near = nearest(name.id, known)
+            near = "" if self.file.session.full else nearest(name.id, known)
             self.report(errors.UnknownName(span=name.span, name=name.id, meant=meant(near), fix=rename(name.span, near)))
 
     def known_word(self, name: str) -> bool:

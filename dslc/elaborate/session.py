@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from dslc.diagnostics import Diagnostic, Sink
+from dslc.diagnostics import LIMIT, Diagnostic, Sink
 from dslc.elaborate import errors
 from dslc.ir.types import DType
 from dslc.source import Span
@@ -67,6 +67,11 @@ class Session:
         """Which blocks were expanded most, for the messages of fuel."""
         often = [f"`{name}` {count:,} times" for name, count in self.expansions.most_common(3) if count > 1]
         return f" (expanded {', '.join(often)})" if often else ""
+
+    @property
+    def full(self) -> bool:
+        """No further error is kept: suggestions, which take time, are not worth making."""
+        return self.sink.error_count >= LIMIT
 
     def stop(self, diagnostic: Diagnostic) -> None:
         self.sink.add(diagnostic)

@@ -59,3 +59,16 @@ def test_fifty_errors_at_most() -> None:
 def test_a_failed_value_has_no_echo() -> None:
     body = "a = x -> dens(3)\nb = a -> relu -> conv(3, kernel=3)\nc, d = split(b + a, 2)\noutput y = c * d[:, 0:2]"
     assert codes(network(body)) == ["unknown-name"]
+
+
+def test_ten_thousand_unknown_names_in_seconds() -> None:
+    start = time.process_time()
+    found = codes(network("\n".join(f"a{k} = nam{k} + x" for k in range(10_000))))
+    assert len(found) == 50
+    assert time.process_time() - start < 20
+
+
+@pytest.mark.parametrize("chain", ["x" + ".a" * 5000, "x" + "[0]" * 5000, "if true then x else " * 5000 + "x"])
+def test_long_chains_without_brackets(chain: str) -> None:
+    """Their trees are deep although no bracket is."""
+    assert check(network(f"output y = {chain}"))[0] is None

@@ -155,3 +155,19 @@ def test_two_calls_of_a_network_draw_apart() -> None:
     found = program(network("output y = Net(x).y - Net(x).y", head))
     streams = [node.attrs["stream"] for node in found.networks["N"].evaluate.nodes if node.op == "normal"]
     assert len(set(streams)) == 2
+
+
+@pytest.mark.parametrize(
+    ("init", "good"),
+    [
+        ("uniform(low=-1, high=1)", True),
+        ("uniform(low=1, high=-1)", False),
+        ("normal(std=-1)", False),
+        ("constant(2)", True),
+        ("0.5", True),
+        ("xavier(3)", False),
+        ("relu", False),
+    ],
+)
+def test_initialisers(init: str, good: bool) -> None:
+    assert (codes(network(f"weight w: [4] = {init}\noutput y = x * w")) == []) == good

@@ -146,7 +146,10 @@ class Generate(Frozen):
 
 
 class ParamValue(Frozen):
-    """A `param` of the root file with its value and where the value came from ("default", "spec", "environment", "--set", "--FLAG", "argument")."""
+    """A `param` of the root file with its value and where the value came from.
+
+    origin: "default", "spec", "environment", "--set", "--FLAG" or "argument".
+    """
 
     name: str
     type: str

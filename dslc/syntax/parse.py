@@ -299,12 +299,13 @@ class Driver:
     # -- the end
 
     def finish(self, token: Token) -> bool:
+        if self.start != "file" and (self.brackets or not self.accepted("$END")):
+            if not self.sink.error_count:
+                self.sink.add(self.unclosed_round(self.brackets[-1]) if self.brackets else explain(self, token, len(self.tokens)))
+            raise _GivenUp
         if self.brackets:
             self.close_open(token)
             return False
-        if self.start != "file" and not self.accepted("$END"):
-            self.sink.add(explain(self, token, len(self.tokens)))
-            raise _GivenUp
         self.drop_separator()
         if not self.accepted("$END"):
             self.report(token, len(self.tokens))
@@ -435,12 +436,15 @@ class Driver:
             self.history.clear()
         else:
             if not (self.slipped or self.abandoned):
-                wanted = {"(": ")", "[": "]"}[bracket.token.text]
-                self.sink.add(errors.UnclosedBracket(span=self.span(bracket.token), bracket=bracket.token.text, closer=wanted))
+                self.sink.add(self.unclosed_round(bracket))
             self.restart(self.history[0], self.history[-1])
             self.history.clear()
         if token.type not in ("$END", "RBRACE", "LBRACE"):
             self.separate(token)
+
+    def unclosed_round(self, bracket: Bracket) -> errors.UnclosedBracket:
+        text = bracket.token.text
+        return errors.UnclosedBracket(span=self.span(bracket.token), bracket=text, closer={"(": ")", "[": "]"}[text])
 
     def drop_separator(self) -> None:
         """A line break that was taken for a separator, and then no statement came."""

@@ -55,3 +55,11 @@ def test_fixes_mend_what_they_say(path: Path) -> None:
     assert [error.code for error in left if error.fix is not None] == []
     if all(error.fix is not None for error in syntax_errors(path.read_text(encoding="utf-8"))):
         assert left == []
+
+
+def test_many_errors_in_one_file_are_all_reported_and_none_twice() -> None:
+    """One planted error a line: each line has one report, and nothing is said about other lines."""
+    path = Path(__file__).parent / "cases" / "many_errors.nn"
+    planted = [3, 4, 6, 7, 10, 12, 13, 15, 16, 17, 18, 21, 22, 23, 24, 28, 29, 30, 31, 32, 36, 38, 39]
+    _, found = check_source(source(path))
+    assert [diagnostic.span.source.position(diagnostic.span.start)[0] for diagnostic in found if diagnostic.span] == planted

@@ -132,11 +132,13 @@ class Spec:
         **more: Any,
     ) -> RunResult:
         """The training loop itself, for `train` and the command line: returns how it ended."""
+        from runtime.memory import enough_memory
         from runtime.train.loop import train
 
         paths = {"data_dir": data_dir, "out": out, "resume": resume}
         given = {name: Path(path) if path is not None else None for name, path in paths.items()}
-        return train(self.program, training=training, spec_path=self.path, progress=progress, **given, **more)
+        with enough_memory():
+            return train(self.program, training=training, spec_path=self.path, progress=progress, **given, **more)
 
     def compile(
         self,
@@ -200,10 +202,12 @@ class Network:
 
     def initial(self, seed: int = 0) -> Arrays:
         """Weights and states as training begins with them."""
+        from runtime.memory import enough_memory
         from runtime.train.initializers import initialize
 
         items: tuple[Weight | State, ...] = (*self.program.weights, *self.program.states)
-        return {item.address: initialize(item, seed) for item in items}
+        with enough_memory():
+            return {item.address: initialize(item, seed) for item in items}
 
     def export(self, path: str | Path, *, seed: int = 0, verify: bool = True) -> Report:
         """Write the untrained network as ONNX; the report says what was checked. Raises where a check fails: then there is no file."""
@@ -315,10 +319,12 @@ def export(
     from dslc.files import output_path
     from dslc.syntax.reader import read_source
     from exporters.onnx.export import export_network
+    from runtime.memory import enough_memory
 
     target = output_path(str(path))
     text = read_source(spec_path, spec_path.name).text
-    return export_network(network, parameters, target, classes=classes, contract=contract, spec_text=text, verify=verify)
+    with enough_memory():
+        return export_network(network, parameters, target, classes=classes, contract=contract, spec_text=text, verify=verify)
 
 
 def fitting(given: Mapping[str, Any], wanted: Mapping[str, TensorType]) -> Arrays:

@@ -25,6 +25,7 @@ from dslc.program import Network, Program, Training
 from runtime.device import get_device
 from runtime.errors import BadField, CannotRun, Diverged
 from runtime.joined import join
+from runtime.memory import check_memory, enough_memory
 from runtime.parameters import Flat, Parameters
 from runtime.runner import Runner, fields_of
 from runtime.train.optimizers import OPTIMIZERS, update_graph
@@ -63,7 +64,8 @@ def compile_step(
     """
     chosen = choose(program, training)
     check_runnable(program, chosen)
-    return Step(program, chosen, device=device, batch_size=batch_size, seed=seed, threads=threads, keep_grads=keep_grads)
+    with enough_memory():
+        return Step(program, chosen, device=device, batch_size=batch_size, seed=seed, threads=threads, keep_grads=keep_grads)
 
 
 def choose(program: Program, name: str | None) -> Training:
@@ -128,10 +130,13 @@ class Step:
         self.workers = Workers(threads or default_threads()) if self.device.threaded else None
         self.program_step = training.steps[0]
         self.trained = self.program_step.trains
-        self.memory = Parameters(self.device, training.weights, training.states, self.trained, seed)
         self.plan_for = {"batch": self.batch_size}
         self.differentiated = differentiate(losses_only(self.program_step.graph), "loss", self.trained)
-        self.train_runner = self.runner(optimize(self.differentiated), tuple(f"grad:{name}" for name in self.memory.order))
+        graph = optimize(self.differentiated)
+        if self.device.threaded:
+            check_memory(training, graph, self.plan_for, [f"grad:{name}" for name in self.trained])
+        self.memory = Parameters(self.device, training.weights, training.states, self.trained, seed)
+        self.train_runner = self.runner(graph, tuple(f"grad:{name}" for name in self.memory.order))
         self.updates = [self.optimizer(flat) for flat in self.memory.flats]
         self.runners: dict[str, Runner] = {}
         self.done = 0

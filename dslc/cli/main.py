@@ -46,6 +46,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         note("interrupted")
         return finish(INTERRUPTED)
+    except MemoryError as error:
+        from runtime.memory import out_of_memory
+
+        return finish(report(out_of_memory(error)))
     except Exception as error:
         return finish(unexpected(error))
 

@@ -59,11 +59,24 @@ class DiskSpace(Diagnostic):
 
 @dataclass(frozen=True, kw_only=True)
 class MemorySpace(Diagnostic):
-    needed: int
-    free: int
+    """Sizes as text: `298.0 GiB`."""
+
+    needed: str
+    parts: str
+    free: str
     code = "memory-space"
-    words = "a training step needs {needed} bytes of memory, {free} are free"
-    hint = "a smaller `batch_size` needs less"
+    words = "a training step needs {needed} of memory, {free} are free"
+    hint = "it is {parts}; a smaller `batch_size` needs less for values"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryFull(Diagnostic):
+    """The system refused an allocation."""
+
+    detail: str
+    code = "memory-space"
+    words = "there is not enough memory: {detail}"
+    hint = "`dslc show` says what the layers of a network and a training step need"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,8 +20,8 @@ from runtime.errors import CannotRun, Diverged
 from runtime.step import Step, compile_step
 from runtime.train.atomic import remove_drafts, write_atomic
 from runtime.train.checkpoint import Checkpoint, encode
-from runtime.train.environment import environment, free_memory
-from runtime.train.errors import DiskSpace, MemorySpace
+from runtime.train.environment import environment
+from runtime.train.errors import DiskSpace
 from runtime.train.initializers import initialize
 from runtime.train.inputs import Inputs, Order, load_inputs
 from runtime.train.lock import locked
@@ -114,7 +114,6 @@ def train(
         check_same(resume, facts, state.meta, progress)
         facts["spec"] = state.meta["spec"]  # as it was called at first
     step = compile_step(program, training=chosen.name, device=device, batch_size=chosen.batch_size, seed=seed, threads=threads)
-    _check_memory(step)
     folder = resume if resume is not None else new_folder(out, spec_path)
     with locked(folder, str(folder)) as stale, Interrupts() as interrupts:
         if stale:
@@ -262,13 +261,6 @@ def _refuse(training: Training) -> None:
     """Raise SpecError for a training that draws nothing from any data; the step refuses the rest of what cannot run yet."""
     if not training.data:
         raise SpecError(CannotRun(what="a `train` without data", where=training.place))
-
-
-def _check_memory(step: Step) -> None:
-    """The planned arena against what the system says is free (Linux tells; elsewhere nothing is checked)."""
-    needed, free = step.train_runner.executor.plan.arena_bytes, free_memory()
-    if step.device.threaded and free is not None and free < needed:
-        raise DataError(MemorySpace(needed=needed, free=free))
 
 
 def _check_disk(session: Session) -> None:

@@ -1,0 +1,57 @@
+"""Memory that a training needs, compared with what is free before any of it is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from dslc.diagnostics import DataError
+from dslc.ir.graph import Graph
+from dslc.ir.types import Dim
+from dslc.plan import make_plan
+from dslc.program import Training
+from dslc.show import bytes_text
+from runtime.arena import aligned
+from runtime.train.environment import free_memory
+from runtime.train.errors import MemoryFull, MemorySpace
+from runtime.train.optimizers import OPTIMIZERS
+
+
+def check_memory(training: Training, graph: Graph, dims: Mapping[str, int], contiguous: Sequence[str]) -> None:
+    """Weights, states, the optimizer's vectors and the planned arena against what is free (Linux tells; elsewhere nothing is checked).
+
+    graph: the optimised training step; dims: the sizes that are known, others count as 1. Raises DataError.
+    """
+    free = free_memory()
+    if free is None:
+        return
+    step = training.steps[0]
+    sizes = {item.address: aligned(item.type.bytes.constant) for item in (*training.weights, *training.states)}
+    slots = len(OPTIMIZERS[step.optimizer.name].slots(step.optimizer.args))
+    parts = {
+        "weights and states": sum(sizes.values()),
+        f"what `{step.optimizer.name}` keeps": slots * sum(sizes[name] for name in step.trains),
+        "values and gradients": make_plan(graph, {name: dims.get(name, 1) for name in graph.dims}, contiguous=contiguous).arena_bytes,
+    }
+    needed = sum(parts.values())
+    if needed > free:
+        listed = ", ".join(f"{what} {amount(size)}" for what, size in parts.items() if size)
+        raise DataError(MemorySpace(needed=amount(needed), parts=listed, free=amount(free)))
+
+
+def amount(size: int) -> str:
+    return bytes_text(Dim.of(size)) or "0 B"
+
+
+@contextmanager
+def enough_memory() -> Iterator[None]:
+    """An allocation that the system refuses is a DataError: nothing is wrong with dslc or the spec."""
+    try:
+        yield
+    except MemoryError as error:
+        raise out_of_memory(error) from error
+
+
+def out_of_memory(error: MemoryError) -> DataError:
+    detail = str(error).strip().partition("\n")[0][:200] or "the system gives no more"
+    return DataError(MemoryFull(detail=detail[:1].lower() + detail[1:]))

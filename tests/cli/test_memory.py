@@ -1,0 +1,63 @@
+"""Models that do not fit into the memory: a diagnostic with what they need, before anything is allocated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import dslc as package
+from tests.cli.conftest import Command
+
+HUGE = """dslc 1
+network N {
+  input x: [batch, 200000]
+  output y = x -> dense(200000) -> dense(200000)
+}
+train {
+  data = npz("d.npz", split=[1, 0, 0])
+  net = N(data.x)
+  loss: mse(net.y, data.x)
+  optimizer: adam(0.1)
+  batch_size: 2
+  epochs: 1
+}
+"""
+
+
+@pytest.fixture
+def huge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    np.savez(tmp_path / "d.npz", x=np.zeros((2, 200000), np.float32))
+    (tmp_path / "n.nn").write_text(HUGE)
+    monkeypatch.setattr("runtime.memory.free_memory", lambda: 16 * 2**30)
+    return tmp_path / "n.nn"
+
+
+def test_training_says_what_is_needed(huge: Path, dslc: Command) -> None:
+    done = dslc("train", huge, "--max-steps", "1")
+    assert done.code == 3
+    assert "error[memory-space]: a training step needs 1,192.1 GiB of memory, 16.0 GiB are free" in done.err
+    assert "weights and states 298.0 GiB, what `adam` keeps 596.0 GiB, values and gradients 298.0 GiB" in done.err
+    assert not (huge.parent / "runs").exists()
+
+
+def test_compiling_says_what_is_needed(huge: Path) -> None:
+    with pytest.raises(package.DataError, match=r"needs 1,192\.1 GiB"):
+        package.load(huge).compile()
+
+
+def test_show_needs_no_memory_for_it(huge: Path, dslc: Command) -> None:
+    assert dslc("show", huge).code == 0
+
+
+def test_a_refused_allocation_is_no_fault_of_dslc(dslc: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def allocate(*_: object) -> None:
+        raise MemoryError("Unable to allocate 149. GiB")
+
+    monkeypatch.setattr("dslc.cli.ops.catalogue", allocate)
+    done = dslc("ops")
+    assert (done.code, done.err.splitlines()[0]) == (3, "error[memory-space]: there is not enough memory: unable to allocate 149. GiB")
+    monkeypatch.setattr("runtime.train.initializers.initialize", allocate)
+    with pytest.raises(package.DataError, match="there is not enough memory"):
+        package.load("mlp").network().initial()

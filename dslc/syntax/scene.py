@@ -10,7 +10,7 @@ from dslc.source import Span
 from dslc.syntax.scan import Token, printable
 
 if TYPE_CHECKING:
-    from dslc.syntax.parse import Driver
+    from dslc.syntax.driver import Driver
 
 VALUES = frozenset({"NAME", "INT", "FLOAT", "STRING", "TRUE", "FALSE", "RPAR", "RSQB"})
 ATOMS = VALUES - {"RPAR", "RSQB"}

@@ -13,7 +13,7 @@ from dslc.syntax.scan import Token
 from dslc.syntax.scene import BINARY, Scene
 
 if TYPE_CHECKING:
-    from dslc.syntax.parse import Driver
+    from dslc.syntax.driver import Driver
 
 RULES: tuple[Callable[[Scene], Diagnostic | None], ...] = (
     statement.else_alone,

@@ -36,6 +36,7 @@ def interpret(
     [2.0, 5.0]
     """
     sizes = dict(dims or {}) | bind_dims(graph, arrays)
+    check_values(graph, sizes)
     values = {item.id: arrays[item.name] for item in graph.inputs}
     dying = last_uses(graph)
     with quiet(xp):
@@ -108,6 +109,16 @@ def check_sizes(graph: Graph, item: Input, shape: Sequence[int], dims: Mapping[s
             raise DataError(BadArray(name=item.name, reason=f"{reason} ({type} is needed)"))
         if found < 1:
             raise DataError(BadArray(name=item.name, reason=f"axis {axis} is empty"))
+
+
+def check_values(graph: Graph, dims: Mapping[str, int]) -> None:
+    """No value is empty at these sizes; raises DataError for the first one that is, as of a window that does not fit into its input."""
+    for node in graph.nodes:
+        for id in node.outputs:
+            type = graph.types[id]
+            if type.names <= dims.keys() and any(size.evaluate(dims) < 1 for size in type.shape if not size.is_constant):
+                sizes = ", ".join(f"{name}={dims[name]}" for name in sorted(type.names))
+                raise DataError(BadArray(name=node.place or node.address, reason=f"{type} is empty at {sizes}: the input is too small"))
 
 
 def last_uses(graph: Graph) -> list[list[int]]:

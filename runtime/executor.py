@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dslc.diagnostics import DataError, InternalError
-from dslc.interpret import bind_dims
+from dslc.interpret import bind_dims, check_values
 from dslc.ir.errors import BadArray, InvalidGraph
 from dslc.ir.graph import Graph
 from dslc.plan import make_plan
@@ -38,6 +38,7 @@ class Executor:
         storage: Mapping[str, Array] | None = None,
         workers: Workers | None = None,
     ) -> None:
+        check_values(graph, dims)
         self.plan = make_plan(graph, dims, contiguous=contiguous)
         self.graph = self.plan.graph
         self.device = device
@@ -88,6 +89,7 @@ class Executor:
             if not self.plan.fits(dims):
                 reason = f"{dict(dims)} is larger than the plan {self.plan.dims}"
                 raise InternalError(InvalidGraph(graph=self.graph.name, where="its dims", reason=reason))
+            check_values(self.graph, dims)
             self.bound[key] = Bound(self, dict(dims))
         return self.bound[key]
 

@@ -117,6 +117,9 @@ class TrainBody:
             if "batch" in value.type.names:
                 frame.report(errors.MetricBatch(span=node.value.span, name=name, type=str(value.type)))
                 return
+            if value.type.rank:
+                frame.report(errors.SettingValue(span=node.value.span, name=key, wanted="one number", found=f"{value.type}"))
+                return
             if any(term.name == name and term.span != node.value.span for term in (self.metrics if body is None else body.metrics)):
                 frame.report(errors.DuplicateSetting(span=node.span, name=f"metric {name}"))
                 return

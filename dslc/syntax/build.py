@@ -45,7 +45,7 @@ class Context:
         return name
 
     def label(self, token: Any) -> ast.Name:
-        """A name after `.`, before `=` in a call or before `:`: soft keywords may stand."""
+        """A name after `.`, before `=` in a call, before `:` or called (`schedule: step(3)`): soft keywords may stand."""
         return ast.Name(id=str(token), span=self.span(token.start_pos, token.end_pos))
 
     def token_span(self, token: Any) -> Span:
@@ -187,7 +187,8 @@ def boolean(op: str) -> Constructor:
 
 
 def postfix(c: Context, i: Items, s: Span) -> Any:
-    value = expression(c, i[0])
+    called = is_token(i[0], "NAME") and i[1][0] == "call"
+    value = c.label(i[0]) if called else expression(c, i[0])
     for kind, payload, end in i[1:]:
         span = c.span(value.span.start, end)
         if kind == "call":

@@ -17,6 +17,7 @@ import numpy as np
 from dslc import __version__
 from dslc.diagnostics import DataError
 from dslc.ir.graph import Graph
+from dslc.passes.drop_dead import drop_dead
 from dslc.passes.pipeline import optimize
 from dslc.program import Network
 from exporters.onnx.check import Subject, static_checks
@@ -62,14 +63,15 @@ def make_subject(
     spec_text: str = "",
 ) -> tuple[Subject, list[str], dict[str, str]]:
     """The unchecked model with all that its checks need, sentences about merged nodes, and the metadata."""
-    refuse_unsupported(network.evaluate)
-    graph = optimize(network.evaluate)
+    definition = drop_dead(network.evaluate.model_copy(update={"updates": ()}))  # a model has no states that move
+    refuse_unsupported(definition)
+    graph = optimize(definition)
     refuse_large(network.name, sum(graph.types[item.id].bytes.constant for item in graph.inputs if item.kind in ("weight", "state")))
     values = fitting(graph, parameters)
     metadata = describe(network, values, classes, contract or {}, spec_text)
     model, writer, merged = lower(graph.model_copy(update={"name": network.name}), values, metadata)
     subject = Subject(
-        model=model, definition=network.evaluate, graph=graph, names=writer.names, types=writer.known, parameters=values
+        model=model, definition=definition, graph=graph, names=writer.names, types=writer.known, parameters=values
     )  # fmt: skip
     return subject, merged, metadata
 

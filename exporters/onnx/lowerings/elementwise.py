@@ -17,6 +17,22 @@ def not_equal(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[st
     w.emit("Not", [w.emit("Equal", inputs, type)], type, outputs[0])
 
 
+def ordered(name: str, operator: str) -> None:
+    """ONNX orders numbers only: truth values are compared as 0 and 1."""
+
+    @lowering(name)
+    def compare(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+        types = [w.types[id] for id in node.inputs]
+        if types[0].dtype is DType.bool:
+            numbers = [like(type, DType.u8) for type in types]
+            inputs = [w.emit("Cast", [x], type, to=ELEMENT[DType.u8]) for x, type in zip(inputs, numbers, strict=True)]
+        w.emit(operator, inputs, result(w, node), outputs[0])
+
+
+for _name, _operator in (("less", "Less"), ("less_equal", "LessOrEqual"), ("greater", "Greater"), ("greater_equal", "GreaterOrEqual")):
+    ordered(_name, _operator)
+
+
 @lowering("cast")
 def cast(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
     type = result(w, node)

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from dslc.diagnostics import DataError, Diagnostic
+from dslc.diagnostics import DataError, Diagnostic, SpecError
 from dslc.ir.types import DType, TensorType
 from dslc.loading import Override, find_spec, load_program
 from dslc.parts import choose
@@ -91,7 +91,7 @@ class Spec:
         epochs: int | None = None,
         batch_size: int | None = None,
         max_steps: int | None = None,
-        seed: int = 0,
+        seed: int | None = None,
         device: Device = "numpy",
         threads: int | None = None,
         data_dir: str | Path | None = None,
@@ -102,7 +102,8 @@ class Spec:
     ) -> Run:
         """Train, and return the run (its best checkpoint). What is left out is taken from the spec.
 
-        out: the run folder (default: the next number below runs/NAME); max_steps: stop after so many steps.
+        out: the run folder (default: the next number below runs/NAME); max_steps: stop after so many steps; seed: 0 unless given.
+        resume: a run folder that is continued; its seed and its folder stay.
         Raises DataError for data that does not fit, DivergedError where the loss or a gradient is not finite.
         """
         from runtime.train.progress import make_progress
@@ -129,12 +130,16 @@ class Spec:
         out: str | Path | None,
         resume: str | Path | None,
         progress: Any,
+        seed: int | None = None,
         **more: Any,
     ) -> RunResult:
         """The training loop itself, for `train` and the command line: returns how it ended."""
         from runtime.memory import enough_memory
         from runtime.train.loop import train
 
+        if resume is not None:
+            refuse_with_resume({"seed": seed, "out": out})
+        more["seed"] = seed or 0
         paths = {"data_dir": data_dir, "out": out, "resume": resume}
         given = {name: Path(path) if path is not None else None for name, path in paths.items()}
         with enough_memory():
@@ -155,6 +160,16 @@ class Spec:
 
         options: dict[str, Any] = {"device": device, "batch_size": batch_size, "seed": seed, "threads": threads, "keep_grads": keep_grads}
         return compile_step(self.program, training=training, **options)
+
+
+def refuse_with_resume(given: Mapping[str, Any]) -> None:
+    """A run that is continued keeps its seed and its folder: SpecError where another one is named."""
+    from dslc.usage import BadArgument
+
+    for name, value in given.items():
+        if value is not None:
+            detail = f"{name} has no meaning with a run that is continued, which keeps its own"
+            raise SpecError(BadArgument(detail=detail, usage=f"leave {name} out, or start a new run"))
 
 
 class Network:
@@ -195,10 +210,10 @@ class Network:
 
     def draw(self, path: str | Path) -> None:
         """Draw the network into an SVG file."""
-        from dslc.files import output_path, write_file
+        from dslc.files import svg_path, write_file
         from exporters.svg import graph_svg
 
-        write_file(output_path(str(path)), graph_svg(self.program))
+        write_file(svg_path(str(path)), graph_svg(self.program))
 
     def initial(self, seed: int = 0) -> Arrays:
         """Weights and states as training begins with them."""

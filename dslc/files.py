@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from dslc.diagnostics import DataError, SpecError
-from dslc.usage import CannotWriteFile, WouldOverwriteSpec
+from dslc.usage import BadArgument, CannotWriteFile, WouldOverwriteSpec
 
 
 def output_path(text: str) -> Path:
@@ -19,6 +19,19 @@ def output_path(text: str) -> Path:
     if not path.parent.is_dir():
         raise DataError(CannotWriteFile(path=text, reason=f"there is no folder {path.parent}"))
     return path
+
+
+def svg_path(text: str) -> Path:
+    """A picture that is to be written: SVG is the one form that there is."""
+    path = output_path(text)
+    if path.suffix != ".svg":
+        raise SpecError(BadArgument(detail=f"a file name that ends in .svg is needed, not `{text}`", usage="--graph net.svg"))
+    return path
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """Whether two names mean one file, which need not exist; links are followed."""
+    return one.resolve() == other.resolve() or (one.exists() and other.exists() and one.samefile(other))
 
 
 def write_file(path: Path, data: bytes | str) -> None:

@@ -73,8 +73,19 @@ def load_program(
     source = read_source(path, shown)
     program, found, dropped = check(source, path.parent, overrides, precision, strict, train)
     if program is None:
-        raise SpecError(found, dropped=dropped)
+        raise SpecError([as_error(item) for item in found] if strict else found, dropped=dropped)
     return program, tuple(found)
+
+
+def as_error(diagnostic: Diagnostic) -> Diagnostic:
+    """A warning as the error that `strict` makes of it."""
+    if diagnostic.severity != "warning":
+        return diagnostic
+    from copy import copy
+
+    found = copy(diagnostic)
+    object.__setattr__(found, "severity", "error")  # stands before that of the class
+    return found
 
 
 def check_source(

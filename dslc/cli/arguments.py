@@ -44,6 +44,12 @@ def shorthand(parser: argparse.ArgumentParser, flag: str, path: str, help: str) 
     parser.add_argument(flag, action=Append, dest=OVERRIDES, const=path, type=count, metavar="N", help=help)
 
 
+def shorthands(parser: argparse.ArgumentParser) -> None:
+    """The flags that are shorthands of settings."""
+    shorthand(parser, "--epochs", "train.epochs", "how often all samples are seen: --set train.epochs=N")
+    shorthand(parser, "--batch-size", "train.batch_size", "samples in a step: --set train.batch_size=N")
+
+
 def precision_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--precision", choices=("f32", "f64"), default="f32", help="the model's float (default: f32)")
 

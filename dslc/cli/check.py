@@ -9,8 +9,8 @@ import argparse
 from typing import TYPE_CHECKING
 
 from dslc.cli import arguments
-from dslc.cli.output import complain, note, say
-from dslc.diagnostics import Diagnostic, SpecError
+from dslc.cli.output import complain, fault, note, say
+from dslc.diagnostics import Diagnostic, DslcError, SpecError
 
 if TYPE_CHECKING:
     from dslc.program import Program
@@ -27,25 +27,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if not args.json:
+        return check(args)
+    try:
+        return check(args)
+    except DslcError as error:
+        return as_json(error.diagnostics, error.dropped, error.exit_code)
+    except Exception as error:
+        found = fault(error)
+        return as_json(found.diagnostics, 0, found.exit_code)
+
+
+def check(args: argparse.Namespace) -> int:
     if args.fix:
         mend(args)
-    try:
-        program, warnings = arguments.load(args, strict=args.strict)
-    except SpecError as error:
-        if not args.json:
-            raise
-        return as_json(error.diagnostics, error.dropped, error.exit_code)
+    program, warnings = arguments.load(args, strict=args.strict)
+    verdict = f"{program.path}: ok{summary(program)}"
     if args.json:
         return as_json(warnings, 0, 0)
     complain(warnings)
-    say(f"{program.path}: ok{summary(program)}")
+    say(verdict)
     return 0
 
 
 def as_json(diagnostics: tuple[Diagnostic, ...], dropped: int, code: int) -> int:
     from dslc.render import render_json
 
-    say(render_json(diagnostics, dropped=dropped).rstrip("\n"))
+    say(render_json(diagnostics, dropped=dropped).rstrip("\n"), exact=True)
     return code
 
 

@@ -1,7 +1,7 @@
-"""`dslc config FILE [--origin]`: every param and setting of a spec with its value.
+"""`dslc config FILE [--origin] [--set lr=0.02] [--epochs N] ...`: every param and setting of a spec with its value.
 
-The left column is what `--set` takes. `--origin` adds where each value comes from: default, spec, environment (DSLC_SET),
-`--set` or a flag.
+`--set` takes params by name, and `batch_size`, `epochs` and `steps` of a train body. `--origin` adds where each value comes from:
+default, spec, environment (DSLC_SET), `--set` or a flag.
 """
 
 from __future__ import annotations
@@ -20,21 +20,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     arguments.spec_argument(parser)
     parser.add_argument("--origin", action="store_true", help="also say where each value comes from")
     arguments.set_argument(parser)
+    arguments.shorthands(parser)
+    arguments.precision_argument(parser)
+    arguments.part_arguments(parser, "train")
 
 
 def run(args: argparse.Namespace) -> int:
+    from dslc.cli.settings import written_settings
+
     program, warnings = arguments.load(args)
     complain(warnings)
-    table = [row(item, args.origin) for item in (*program.params, *program.settings)]
-    for line in arguments.rows(table):
+    listed = [*program.params, *written_settings(args.file, program)]
+    for line in arguments.rows([row(item, args.origin) for item in listed]):
         say(line)
+    if not listed:
+        say(f"{program.path} has no params and no settings")
     return 0
 
 
 def row(item: ParamValue, origin: bool) -> tuple[str, ...]:
+    from dslc.cli.settings import TEXT
     from dslc.show import value_text
 
-    cells = (item.name, f"= {value_text(item.value)}")
+    text = str(item.value) if item.type == TEXT else value_text(item.value)
+    cells = (item.name, f"= {text}")
     if not origin:
         return cells
     return (*cells, item.origin, item.place)

@@ -27,7 +27,10 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         import json
 
-        say(json.dumps({"version": 1, "run": str(args.run), "split": args.split, "checkpoint": opened.saved.checkpoint, "values": values}))
+        say(
+            json.dumps({"version": 1, "run": str(args.run), "split": args.split, "checkpoint": opened.saved.checkpoint, "values": values}),
+            exact=True,
+        )
     else:
         say("\n".join(rows([(name, f"{value:.4f}") for name, value in values.items()])))
     return 0

@@ -8,9 +8,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from dslc import usage
 from dslc.cli import arguments
 from dslc.cli.output import note, say
-from dslc.files import output_path, write_file
+from dslc.diagnostics import SpecError
+from dslc.files import output_path, same_file, write_file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from dslc.api import Run
 
+    if args.report is not None and same_file(args.report, args.output):
+        raise SpecError(usage.BadArgument(detail="--report: it is the file of --output", usage="--output model.onnx --report report.json"))
     opened = Run.open(args.run, checkpoint=args.checkpoint)
     for text in opened.notes:
         note(f"note: {text}")
@@ -32,5 +36,5 @@ def run(args: argparse.Namespace) -> int:
     text = report.model_dump_json(indent=2)
     if args.report is not None:
         write_file(args.report, f"{text}\n")
-    say(text if args.json else report.text())
+    say(text if args.json else report.text(), exact=args.json)
     return 0

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -15,8 +14,8 @@ from typing import NoReturn
 
 from dslc import __doc__ as about
 from dslc import __version__
-from dslc.cli.output import finish, hang_up, note, prepare, report, say
-from dslc.diagnostics import Diagnostic, DslcError, InternalError, SpecError
+from dslc.cli.output import fault, finish, hang_up, note, prepare, report, say
+from dslc.diagnostics import Diagnostic, DslcError, SpecError
 
 VERBS = ("new", "check", "fmt", "explain", "ops", "show", "config", "train", "eval", "predict", "export")
 INTERRUPTED = 130
@@ -46,12 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         note("interrupted")
         return finish(INTERRUPTED)
-    except MemoryError as error:
-        from runtime.memory import out_of_memory
-
-        return finish(report(out_of_memory(error)))
     except Exception as error:
-        return finish(unexpected(error))
+        return finish(report(fault(error)))
 
 
 def dispatch(argv: list[str]) -> int:
@@ -104,18 +99,6 @@ def left_over(verb: str, parser: argparse.ArgumentParser, word: str) -> Diagnost
 
 def flags(parser: argparse.ArgumentParser) -> list[str]:
     return [name for action in parser._actions for name in action.option_strings if name.startswith("--")]
-
-
-def unexpected(error: Exception) -> int:
-    """An exception that is no diagnostic: one line for people, the traceback with DSLC_DEBUG=1."""
-    from dslc import usage
-
-    if os.environ.get("DSLC_DEBUG"):
-        import traceback
-
-        note(traceback.format_exc().rstrip())
-    detail = str(error).strip().partition("\n")[0][:300] or "no further detail"
-    return report(InternalError(usage.Unexpected(kind=type(error).__name__, detail=detail)))
 
 
 # ---- help -------------------------------------------------------------------------------------------------------------------

@@ -7,16 +7,27 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TextIO
 
-from dslc.diagnostics import DataError, Diagnostic
+from dslc.diagnostics import DataError, Diagnostic, InternalError
 
 if TYPE_CHECKING:
     from dslc.diagnostics import DslcError
 
 
-def say(text: str = "") -> None:
-    """One or more lines to standard output. A reader that hung up (`dslc ops | head`) is no error: the verb goes on silently."""
+def escape_lines(text: str) -> str:
+    """Names of files and the like as a terminal may see them: control and invisible characters by code point, line ends stay."""
+    if text.isascii() and text.replace("\n", "").isprintable():
+        return text
+    from dslc.render import escape
+
+    return "\n".join(escape(line) for line in text.split("\n"))
+
+
+def say(text: str = "", *, exact: bool = False) -> None:
+    """One or more lines to standard output, names of files in them safe for a terminal; `exact`: JSON, which is printed as it is.
+
+    A reader that hung up (`dslc ops | head`) is no error: the verb goes on silently."""
     try:
-        print(text)
+        print(text if exact else escape_lines(text))
     except BrokenPipeError:
         hang_up()
     except OSError as error:
@@ -29,11 +40,16 @@ def complain(diagnostics: Iterable[Diagnostic], *, dropped: int = 0) -> None:
 
     text = render_text(diagnostics, color=colour(sys.stderr), dropped=dropped)
     if text:
-        note(text.rstrip("\n"))
+        mutter(text.rstrip("\n"))
 
 
 def note(text: str) -> None:
-    """A line to standard error; where nobody reads it, it is lost."""
+    """A line to standard error, safe for a terminal."""
+    mutter(escape_lines(text))
+
+
+def mutter(text: str) -> None:
+    """A text to standard error as it is; where nobody reads it, it is lost."""
     try:
         print(text, file=sys.stderr, flush=True)
     except OSError:
@@ -44,6 +60,25 @@ def report(error: DslcError) -> int:
     """Print what an exception carries; returns its exit code."""
     complain(error.diagnostics, dropped=error.dropped)
     return error.exit_code
+
+
+def fault(error: Exception) -> DslcError:
+    """An exception that is no diagnostic as one that is: a fault of dslc, or memory that the system does not give.
+
+    The traceback is printed with DSLC_DEBUG=1.
+    """
+    from dslc import usage
+
+    if os.environ.get("DSLC_DEBUG"):
+        import traceback
+
+        note("".join(traceback.format_exception(error)).rstrip())
+    if isinstance(error, MemoryError):
+        from runtime.memory import out_of_memory
+
+        return DataError(out_of_memory(error).diagnostics)
+    detail = str(error).strip().partition("\n")[0][:300] or "no further detail"
+    return InternalError(usage.Unexpected(kind=type(error).__name__, detail=detail))
 
 
 def colour(stream: TextIO | None) -> bool:

@@ -16,7 +16,7 @@ from dslc import usage
 from dslc.cli import arguments
 from dslc.cli.output import complain, say
 from dslc.diagnostics import SpecError
-from dslc.files import output_path, write_file
+from dslc.files import svg_path, write_file
 
 if TYPE_CHECKING:
     from dslc.ir.graph import Graph
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     arguments.spec_argument(parser)
-    parser.add_argument("--graph", metavar="SVG", type=output_path, help="draw the network into an SVG file")
+    parser.add_argument("--graph", metavar="SVG", type=svg_path, help="draw the network into an SVG file")
     parser.add_argument("--ir", action="store_true", help="print the optimised graph of each network")
     parser.add_argument("--plan", action="store_true", help="print the training step: buffers with offsets, and steps in order")
     parser.add_argument("--print-after", metavar="PASS", help="print the graph after this pass of the compiler")
@@ -63,22 +63,23 @@ def draw(network: Network, path: Path) -> None:
 def tables(program: Program, networks: list[Network], args: argparse.Namespace) -> None:
     """The layer table of each network, then what a training step needs."""
     from dslc.ir.types import Dim
+    from dslc.parts import choose
     from dslc.plan import Plan
     from dslc.show import bytes_text, make_summary, step_graph, step_plan
 
     say("\n\n".join(str(make_summary(network)) for network in networks))
-    training = chosen_training(program, args)
-    if training is None or program.uses_signature_only:
-        return
-    batch = args.batch_size or training.batch_size
-    plan = step_plan(step_graph(training), training.steps[0].trains, batch)
-    if isinstance(plan, Plan):
+    trainings = [choose(program, "train", args.train)] if args.train else list(program.trainings.values())
+    for training in () if program.uses_signature_only else trainings:
+        batch = args.batch_size or training.batch_size
+        plan = step_plan(step_graph(training), training.steps[0].trains, batch)
+        name = f" of `{training.name}`" if len(program.trainings) > 1 else ""
+        if not isinstance(plan, Plan):
+            say(f"The memory of a training step{name} depends on sizes that are not fixed: {', '.join(plan)}.")
+            continue
         say(
-            f"A training step at batch size {batch}: {bytes_text(Dim.of(plan.arena_bytes))} for values and gradients in one arena "
+            f"A training step{name} at batch size {batch}: {bytes_text(Dim.of(plan.arena_bytes))} for values and gradients in one arena "
             f"({bytes_text(Dim.of(plan.peak.bytes))} in use at its peak)."
         )
-    else:
-        say(f"The memory of a training step depends on sizes that are not fixed: {', '.join(plan)}.")
 
 
 def print_ir(networks: list[Network]) -> None:

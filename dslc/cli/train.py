@@ -19,10 +19,9 @@ from dslc.cli.output import complain
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     arguments.spec_argument(parser)
     arguments.set_argument(parser)
-    arguments.shorthand(parser, "--epochs", "train.epochs", "how often all samples are seen: --set train.epochs=N")
-    arguments.shorthand(parser, "--batch-size", "train.batch_size", "samples in a step: --set train.batch_size=N")
+    arguments.shorthands(parser)
     parser.add_argument("--max-steps", type=arguments.count, metavar="N", help="stop after N steps in all; the schedule stays")
-    parser.add_argument("--seed", type=arguments.whole, default=0, metavar="N", help="of weights, order and draws (default: 0)")
+    parser.add_argument("--seed", type=arguments.whole, metavar="N", help="of weights, order and draws (default: 0)")
     parser.add_argument("--device", choices=("numpy", "cuda", "auto"), default="numpy", help="where it runs (default: numpy)")
     parser.add_argument("--threads", type=arguments.count, metavar="N", help="threads of the numpy device (default: all cores)")
     arguments.precision_argument(parser)
@@ -35,10 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from dslc.api import Spec
+    from dslc.api import Spec, refuse_with_resume
     from dslc.ir.types import DType
     from runtime.train.progress import make_progress
 
+    if args.resume is not None:
+        refuse_with_resume({"--seed": args.seed, "--out": args.out})
     spec = Spec(args.file, arguments.overrides(args), DType(args.precision))
     complain(spec.warnings)
     result = spec.start(

@@ -14,7 +14,7 @@ import numpy as np
 from dslc.diagnostics import SpecError
 from dslc.program import DataSource
 from runtime.data.csvfile import read_csv
-from runtime.data.errors import BadFormat, MissingField, fail
+from runtime.data.errors import BadFormat, MissingField, Unreadable, fail
 from runtime.data.fit import fit
 from runtime.data.idx import read_idx
 from runtime.data.npz import read_npz
@@ -44,8 +44,18 @@ class Place:
     data_dir: Path | None
 
     def find(self, name: str) -> Path:
-        given = self.data_dir if self.data_dir is not None else Path(value) if (value := os.environ.get("DSLC_DATA")) else None
+        given = named_folder(self.data_dir)
         return find_file(name, (given, self.folder) if given is not None else (self.folder,))
+
+
+def named_folder(data_dir: Path | None) -> Path | None:
+    """The folder of `--data-dir`, or of DSLC_DATA. Raises DataError where there is no such folder."""
+    value = os.environ.get("DSLC_DATA")
+    given = data_dir if data_dir is not None else Path(value) if value else None
+    if given is not None and not given.is_dir():
+        named = "--data-dir" if data_dir is not None else "DSLC_DATA"
+        raise fail(Unreadable(file=str(given), problem=f"there is no such folder, which {named} names"))
+    return given
 
 
 def load_data(
@@ -56,6 +66,7 @@ def load_data(
     Raises DataError (exit code 3) where a file is missing, malformed or does not fit the schema; SpecError where such data cannot be
     read yet.
     """
+    named_folder(data_dir)
     reader = READERS.get(source.kind)
     if reader is None or (source.kind == "dataset" and _name(source) not in REGISTRY):
         kind = source.kind if reader is None else f'dataset("{_name(source)}")'

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
+from dslc.render import escape
 from runtime.train.metrics import finite
 
 INTERVAL = 5.0  # seconds between plain lines
@@ -123,7 +124,7 @@ class PlainProgress(Progress):
         return f"{counted}  loss {moment.loss:.4f}  {pace}  {numbers(named(moment.metrics))}".rstrip()
 
     def _say(self, text: str) -> None:
-        print(text, file=self.stream, flush=True)
+        print(escape(text), file=self.stream, flush=True)
 
 
 @dataclass
@@ -192,7 +193,7 @@ class LiveProgress(PlainProgress):
 
     def _say(self, text: str) -> None:
         if hasattr(self, "console"):
-            self.console.print(text, markup=False, soft_wrap=True)
+            self.console.print(escape(text), markup=False, soft_wrap=True)
         else:
             super()._say(text)
 

@@ -157,3 +157,59 @@ def test_a_bad_value_in_the_environment_is_named(dslc: Command, monkeypatch: pyt
     done = dslc("check", "lenet")
     assert done.code == 2
     assert "DSLC_SET takes NAME=VALUE" in done.err
+
+
+def test_config_takes_the_flags_of_train(dslc: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DSLC_SET", "lr=0.02; train.batch_size=32")
+    rows = [line.split() for line in dslc("config", "lenet", "--epochs", "5", "--origin").out.splitlines()]
+    found = {row[0]: row[-2] if ":" in row[-1] else row[-1] for row in rows}
+    assert (found["lr"], found["train.batch_size"], found["train.epochs"]) == ("environment", "environment", "--epochs")
+    assert (found["train.loss"], found["train.clip"]) == ("spec", "default")
+
+
+def test_config_of_a_spec_without_values(dslc: Command) -> None:
+    assert dslc("config", "gates").out == "specs/gates.nn has no params and no settings\n"
+
+
+def test_config_of_steps(dslc: Command) -> None:
+    out = dslc("config", HERE.parent / "targets" / "gan.nn").out
+    assert "train.critic.optimizer     = adam(rate=0.0002, beta1=0.5, beta2=0.999, eps=1e-08, weight_decay=0.0)\n" in out
+    assert "train.generator.loss       = binary_cross_entropy(Critic(fake).score, 1)\n" in out
+
+
+def test_control_characters_of_names_do_not_reach_the_terminal(dslc: Command, tmp_path: Path) -> None:
+    path = tmp_path / "a\x1b[31mb.nn"
+    path.write_text("dslc 1\nnetwork N {\n  input x: [batch, 4]\n  output y = relu(x)\n}\n")
+    assert dslc("check", path.name).out == "a<U+001B>[31mb.nn: ok (0 parameters)\n"
+    assert "\x1b" not in dslc("show", path.name, "--graph", "g\x1b[31m.svg").out
+
+
+def test_a_fault_is_json_where_json_is_wanted(dslc: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dslc.cli.check.summary", lambda program: 1 // 0)
+    done = dslc("check", "lenet", "--json")
+    (found,) = json.loads(done.out)["diagnostics"]
+    assert (done.code, done.err, found["code"], found["message"][:17]) == (1, "", "internal-error", "ZeroDivisionError")
+
+
+def test_strict_makes_errors_of_warnings(dslc: Command, tmp_path: Path) -> None:
+    (tmp_path / "w.nn").write_text(
+        "dslc 1\nnetwork N {\n  input x: [batch, 3, 8, 8]\n  output y = x -> conv(4, kernel=3) -> batch_norm -> global_avg_pool\n}\n"
+    )
+    assert dslc("check", "w.nn").err.startswith("warning[bias-before-batch-norm]")
+    done = dslc("check", "w.nn", "--strict")
+    assert (done.code, done.err.split(":")[0]) == (2, "error[bias-before-batch-norm]")
+    (found,) = json.loads(dslc("check", "w.nn", "--strict", "--json").out)["diagnostics"]
+    assert found["severity"] == "error"
+
+
+def test_show_says_what_each_training_needs(dslc: Command, tmp_path: Path) -> None:
+    body = '{\n  data = dataset("digits")\n  net = N(data.image / 16)\n  loss: cross_entropy(net.y, data.label)\n  optimizer: sgd(0.1)\n}\n'
+    network = "network N {\n  input x: [batch, 64]\n  output y = x -> dense(10)\n}\n"
+    (tmp_path / "t.nn").write_text(f"dslc 1\n{network}train first {body}train second {body}")
+    done = dslc("show", "t.nn")
+    assert (done.code, done.err) == (0, "")
+    assert [line[:36] for line in done.out.splitlines()[-2:]] == [
+        "A training step of `first` at batch ",
+        "A training step of `second` at batch",
+    ]
+    assert dslc("show", "t.nn", "--plan").code == 2

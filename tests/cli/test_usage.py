@@ -65,6 +65,10 @@ WRONG = {
     "output over a spec": (["show", "lenet", "--graph", "lenet.nn"], "would-overwrite-spec", "lenet.nn"),
     "name of a spec": (["new", "3d net"], "bad-name", "`3d net`"),
     "network": (["show", "lenet", "--network", "LeNte"], "no-such-part", "did you mean `LeNet`?"),
+    "a picture of another kind": (["show", "lenet", "--graph", "g.png"], "bad-argument", "ends in .svg"),
+    "a seed for a run that has one": (["train", "xor", "--resume", "run", "--seed", "3"], "bad-argument", "--seed has no meaning"),
+    "a folder for a run that has one": (["train", "xor", "--resume", "run", "--out", "x"], "bad-argument", "--out has no meaning"),
+    "one file for two": (["export", "run", "--output", "m.onnx", "--report", "./m.onnx"], "bad-argument", "the file of --output"),
     "training": (["train", "gates"], "nothing-of-kind", "`train`"),
 }
 
@@ -82,7 +86,8 @@ UNUSABLE = {
     "no run": (["eval", "nowhere"], "run-folder"),
     "output folder": (["show", "lenet", "--graph", "nowhere/a.svg"], "cannot-write"),
     "output is a folder": (["show", "lenet", "--graph", "."], "cannot-write"),
-    "data folder": (["train", "xor", "--resume", "nowhere"], "run-folder"),
+    "run folder": (["train", "xor", "--resume", "nowhere"], "run-folder"),
+    "data folder": (["train", "softmax", "--data-dir", "nowhere"], "data-unreadable"),
 }
 
 

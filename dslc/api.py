@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from dslc.diagnostics import DataError, Diagnostic, SpecError
 from dslc.ir.types import DType, TensorType
@@ -39,6 +39,8 @@ def load(path: str | Path, /, *, precision: Literal["f32", "f64"] = "f32", stric
 
     `path`: a file, or the bare name of a shipped spec ("lenet"). `strict` makes warnings errors. Raises SpecError with all diagnostics.
     """
+    one_of("precision", precision, ("f32", "f64"))
+    paths(path=path)
     overrides = tuple(Override(name, argument(value), "argument") for name, value in params.items())
     return Spec(path, overrides, DType(precision), strict)
 
@@ -99,6 +101,7 @@ class Spec:
         resume: str | Path | None = None,
         training: str | None = None,
         quiet: bool = False,
+        **unknown: NoReturn,
     ) -> Run:
         """Train, and return the run (its best checkpoint). What is left out is taken from the spec.
 
@@ -108,6 +111,8 @@ class Spec:
         """
         from runtime.train.progress import make_progress
 
+        refuse_unknown("train", self.train, unknown)
+        numbers(1, max_steps=max_steps, threads=threads)
         spec = self.replaced(training, epochs=epochs, batch_size=batch_size)
         result = spec.start(
             training=training,
@@ -137,11 +142,13 @@ class Spec:
         from runtime.memory import enough_memory
         from runtime.train.loop import train
 
+        numbers(0, seed=seed)
         if resume is not None:
             refuse_with_resume({"seed": seed, "out": out})
         more["seed"] = seed or 0
-        paths = {"data_dir": data_dir, "out": out, "resume": resume}
-        given = {name: Path(path) if path is not None else None for name, path in paths.items()}
+        places = {"data_dir": data_dir, "out": out, "resume": resume}
+        paths(**places)
+        given = {name: Path(path) if path is not None else None for name, path in places.items()}
         with enough_memory():
             return train(self.program, training=training, spec_path=self.path, progress=progress, **given, **more)
 
@@ -154,12 +161,73 @@ class Spec:
         threads: int | None = None,
         keep_grads: bool = False,
         training: str | None = None,
+        network: str | None = None,
+        **unknown: NoReturn,
     ) -> Step:
-        """One training, compiled: `forward`, `train`, `grads`, `parameters`, `load`. A batch has at most `batch_size` samples."""
+        """One training, compiled: `forward`, `train`, `grads`, `parameters`, `load`. A batch has at most `batch_size` samples.
+
+        A spec without `train`, or a `network` that is named, gives a step with `forward`, `parameters` and `load` only.
+        """
+        from runtime.forward import compile_forward
         from runtime.step import compile_step
 
+        refuse_unknown("compile", self.compile, unknown)
+        numbers(1, batch_size=batch_size, threads=threads)
+        numbers(0, seed=seed)
+        if network is not None or (training is None and not self.program.trainings):
+            chosen = choose(self.program, "network", network)
+            return compile_forward(self.program, chosen, device=device, batch_size=batch_size, seed=seed, threads=threads)
         options: dict[str, Any] = {"device": device, "batch_size": batch_size, "seed": seed, "threads": threads, "keep_grads": keep_grads}
         return compile_step(self.program, training=training, **options)
+
+
+def numbers(low: int, **given: Any) -> None:
+    """SpecError for an argument that is no whole number of at least `low`; None is an argument that is left out."""
+    from operator import index
+
+    from dslc.usage import BadArgument
+
+    for name, value in given.items():
+        try:
+            good = value is None or (not isinstance(value, bool) and low <= index(value) < 2**63)
+        except TypeError:
+            good = False
+        if not good:
+            detail = f"{name}: a whole number of at least {low} is needed, not {value!r}"
+            raise SpecError(BadArgument(detail=detail, usage=f"{name}={max(low, 1)}"))
+
+
+def one_of(name: str, value: Any, known: tuple[str, ...]) -> None:
+    """SpecError for a word that is none of those that an argument takes."""
+    from dslc.usage import BadArgument
+
+    if value not in known:
+        words = " or ".join(repr(word) for word in known)
+        raise SpecError(BadArgument(detail=f"{name}: {words} is needed, not {value!r}", usage=f"{name}={known[0]!r}"))
+
+
+def paths(**given: Any) -> None:
+    """SpecError for an argument that is no path."""
+    from dslc.usage import BadArgument
+
+    for name, value in given.items():
+        if value is not None and not isinstance(value, str | Path):
+            raise SpecError(BadArgument(detail=f"{name}: a path is needed, not {value!r}", usage=f"{name}='folder/name'"))
+
+
+def refuse_unknown(name: str, function: Callable[..., Any], unknown: Mapping[str, Any]) -> None:
+    """SpecError for a keyword that a function does not have, with the nearest that it has."""
+    from inspect import signature
+
+    from dslc.usage import BadArgument, advice
+
+    known = [key for key in signature(function).parameters if key != "unknown"]
+    for key in unknown:
+        raise SpecError(
+            BadArgument(
+                detail=f"`{name}` has no argument `{key}`: {advice(key, known, 'see docs/python.md')}", usage=f"{name}({', '.join(known)})"
+            )
+        )
 
 
 def refuse_with_resume(given: Mapping[str, Any]) -> None:
@@ -243,6 +311,8 @@ class Run:
         """Open what `dslc train` wrote. Raises DataError where it is no run or is damaged."""
         from runtime.train.run import open_run
 
+        one_of("checkpoint", checkpoint, ("best", "last"))
+        paths(path=path)
         return cls(open_run(Path(path), checkpoint))
 
     def __repr__(self) -> str:
@@ -305,6 +375,7 @@ class Run:
         from runtime.train.loop import evaluate
         from runtime.train.run import data_folder
 
+        paths(data_dir=data_dir)
         folder = Path(data_dir) if data_dir is not None else None
         inputs = load_inputs(self.training, data_folder(self.saved), folder, self.saved.meta["seed"])
         values: dict[str, float] = evaluate(self.step, inputs, split, CHUNK)
@@ -344,11 +415,10 @@ def export(
 
 def fitting(given: Mapping[str, Any], wanted: Mapping[str, TensorType]) -> Arrays:
     """Arrays by name, checked: all are there, no other, of the right shape and dtype (cast where every number keeps its value)."""
-    import numpy as np
-
     from dslc.usage import BadInput
     from dslc.usage import advice as nearest
     from runtime.data.fit import fit
+    from runtime.runner import as_array
 
     for name in given:
         if name not in wanted:
@@ -358,7 +428,7 @@ def fitting(given: Mapping[str, Any], wanted: Mapping[str, TensorType]) -> Array
     if missing:
         types = ", ".join(f"{name}: {type}" for name, type in wanted.items())
         raise DataError(BadInput(detail=f"the input `{missing[0]}` is missing", advice=f"the inputs are {types}"))
-    arrays: Arrays = fit({name: np.asarray(value) for name, value in given.items()}, wanted, (), {}, "the input")
+    arrays: Arrays = fit({name: as_array(name, value) for name, value in given.items()}, wanted, (), {}, "the input")
     return arrays
 
 

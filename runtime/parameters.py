@@ -11,9 +11,11 @@ import numpy as np
 from dslc.diagnostics import DataError
 from dslc.ir.types import DType
 from dslc.program import State, Weight
+from dslc.usage import advice
 from runtime.arena import aligned, view
 from runtime.device import Array, Device
 from runtime.errors import BadParameter
+from runtime.runner import as_array
 from runtime.train.initializers import initialize
 
 
@@ -72,11 +74,26 @@ class Parameters:
         return {name: self.device.to_host(array) for name, array in self.arrays.items()}
 
     def load(self, mapping: Mapping[str, Any]) -> None:
-        self.fill(mapping, self.arrays, complete=False)
+        """Weights and states by address; those that are not named stay. All are checked before the first is copied. Raises DataError."""
+        if not isinstance(mapping, Mapping):
+            raise DataError(BadParameter(address="load", reason="arrays by address are needed, as `parameters()` gives them"))
+        sources = {name: as_array(name, value) for name, value in mapping.items()}
+        faults = [
+            BadParameter(address=name, reason="it holds a value that is not finite")
+            for name, array in sources.items()
+            if array.dtype.kind == "f" and not np.isfinite(array).all()
+        ]
+        if faults:
+            raise DataError(faults)
+        self.fill(sources, self.arrays, complete=False)
 
     def fill(self, mapping: Mapping[str, Any], targets: Mapping[str, Array], *, complete: bool) -> None:
         """Copy arrays into `targets` by name; all are checked before the first is copied."""
-        faults = [BadParameter(address=name, reason="there is no such array here") for name in mapping if name not in targets]
+        faults = [
+            BadParameter(address=name, reason=f"there is no such array here{near(name, targets)}")
+            for name in mapping
+            if name not in targets
+        ]
         if complete:
             faults += [BadParameter(address=name, reason="it is missing") for name in targets if name not in mapping]
         sources = {name: np.asarray(value) for name, value in mapping.items()}
@@ -88,3 +105,8 @@ class Parameters:
             raise DataError(faults)
         for name, source in sources.items():
             targets[name][...] = source if self.device.name == "numpy" else self.device.xp.asarray(source)
+
+
+def near(name: str, known: Mapping[str, Any]) -> str:
+    hint = advice(name, known, "")
+    return f"; {hint}" if hint else ""

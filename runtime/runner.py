@@ -10,6 +10,7 @@ import numpy as np
 from dslc.diagnostics import DataError
 from dslc.interpret import bind_dims
 from dslc.ir.graph import Graph
+from dslc.usage import advice
 from runtime.device import Array, Device
 from runtime.errors import BadField
 from runtime.executor import Executor
@@ -78,8 +79,30 @@ def fields_of(graph: Graph, fields: Mapping[str, Any], storage: Mapping[str, Any
     return found
 
 
+def refuse_unknown(given: Mapping[str, Any], known: Sequence[str]) -> None:
+    """DataError for names that mean nothing, with the nearest that does."""
+    faults = [
+        BadField(field=name, reason=f"there is no such field; {advice(name, known, 'there are ' + ', '.join(known))}")
+        for name in given
+        if name not in known
+    ]
+    if faults:
+        raise DataError(faults)
+
+
+def as_array(name: str, value: Any) -> np.ndarray[Any, Any]:
+    """A value of Python as an array; rows of different lengths and other objects are a DataError."""
+    try:
+        found = np.asarray(value)
+    except (ValueError, TypeError) as error:
+        raise DataError(BadField(field=name, reason=f"it is no array: {str(error).partition('.')[0]}")) from None
+    if found.dtype.kind not in "biuf":
+        raise DataError(BadField(field=name, reason=f"its elements are of type {found.dtype}, numbers are needed"))
+    return found
+
+
 def as_typed(name: str, value: Any, type: Any) -> np.ndarray[Any, Any]:
-    array = np.asarray(value)
+    array = as_array(name, value)
     if array.ndim == 0 and type.rank and not type.names:
         array = np.broadcast_to(array, type.sizes({}))
     dtype = np.dtype(type.dtype.numpy)
@@ -87,4 +110,7 @@ def as_typed(name: str, value: Any, type: Any) -> np.ndarray[Any, Any]:
         return array
     if not np.can_cast(array.dtype, dtype, "same_kind") and not (array.dtype.kind in "iu" and dtype.kind in "iuf"):
         raise DataError(BadField(field=name, reason=f"the array is {array.dtype}, {dtype} is needed"))
-    return array.astype(dtype)
+    cast = array.astype(dtype)
+    if dtype.kind in "iu" and (bad := cast.astype(array.dtype) != array).any():
+        raise DataError(BadField(field=name, reason=f"it holds {array[bad].flat[0]}, which is no {type.dtype}"))
+    return cast

@@ -22,12 +22,13 @@ from dslc.passes.accumulate import accumulate
 from dslc.passes.differentiate import differentiate
 from dslc.passes.pipeline import optimize
 from dslc.program import Network, Program, Training
+from dslc.usage import BadArgument
 from runtime.device import get_device
 from runtime.errors import BadField, CannotRun, Diverged
 from runtime.joined import join
 from runtime.memory import check_memory, enough_memory
 from runtime.parameters import Flat, Parameters
-from runtime.runner import Runner, fields_of
+from runtime.runner import Runner, fields_of, refuse_unknown
 from runtime.train.optimizers import OPTIMIZERS, update_graph
 from runtime.update import FlatUpdate
 from runtime.workers import Workers, calculating, default_threads
@@ -93,15 +94,16 @@ def check_runnable(program: Program, training: Training) -> None:
     where = training.place or program.path
     faults: list[Diagnostic] = [CannotRun(what=what, where=where) for what in found]
     faults += [CannotRun(what=f"a state of the shape {item.type}", where=item.place) for item in training.states if item.type.names]
-    faults += [NotRunnable(operator=name, place=place) for name, place in signature_only(training).items()]
+    graphs = (*(step.graph for step in training.steps), training.evaluate, training.predict)
+    faults += [NotRunnable(operator=name, place=place) for name, place in signature_only(graphs).items()]
     if faults:
         raise SpecError(faults)
 
 
-def signature_only(training: Training) -> dict[str, str]:
+def signature_only(graphs: Iterable[Graph]) -> dict[str, str]:
     """Operators that stand by their signature, with the place of their first use."""
     found: dict[str, str] = {}
-    for graph in (*(step.graph for step in training.steps), training.evaluate, training.predict):
+    for graph in graphs:
         for node in graph.nodes:
             if node.body is not None or lookup(node.op).eval is None:
                 found.setdefault(node.op, node.place or node.address)
@@ -172,6 +174,7 @@ class Step:
 
     def train(self, **data_fields: Any) -> float:
         """One step on a batch at the rate `rate`; the loss before the update. Raises DivergedError, and then nothing was updated."""
+        refuse_unknown(data_fields, field_names(self.training))
         status = self.backward(data_fields, seed=self.seed, step=self.done, first_sample=0)
         if not status.finite:
             first = self.first_bad(data_fields, seed=self.seed, step=self.done, first_sample=0)
@@ -233,7 +236,8 @@ class Step:
     def grads(self) -> Arrays:
         """Copies of the gradients of the last backward pass, by address; after `apply` as they were clipped. Needs `keep_grads=True`."""
         if not self.keep_grads:
-            raise SpecError(CannotRun(what="grads()", where="compile with keep_grads=True"))
+            detail = "grads() needs keep_grads=True: this step was not compiled to keep its gradients"
+            raise SpecError(BadArgument(detail=detail, usage="spec.compile(keep_grads=True)"))
         if not self.results:
             raise DataError(BadField(field="grads", reason="there was no backward pass before it"))
         return {name: self.device.to_host(self.results[f"grad:{name}"]) for name in self.trained}
@@ -272,6 +276,7 @@ class Step:
     def forward(self, **network_inputs: Any) -> Arrays:
         """Outputs of the (first) network in its evaluation phase."""
         network = self.network()
+        refuse_unknown(network_inputs, [port.name for port in network.inputs])
         runner = self.cached("forward", network.evaluate)
         given = {port.name: port.default for port in network.inputs if port.default is not None} | network_inputs
         return self.hosted(runner.run(self.data(runner.graph, given), (self.seed, 0, 0)))
@@ -281,6 +286,7 @@ class Step:
 
     def predict(self, fields: Fields) -> Arrays:
         """Outputs of the network called in `train` for a batch of data fields."""
+        refuse_unknown(fields, field_names(self.training))
         runner = self.cached("predict", self.training.predict)
         return self.hosted(runner.run(self.data(runner.graph, fields), (self.seed, 0, 0)))
 
@@ -296,6 +302,14 @@ class Step:
 
     def data(self, graph: Graph, fields: Fields) -> Arrays:
         return fields_of(graph, fields, self.memory.arrays)
+
+
+def field_names(training: Training) -> list[str]:
+    """What data fields may be called: `image`, and in full `data.image`."""
+    graphs = (*(step.graph for step in training.steps), training.evaluate, training.predict)
+    long = [f"{source.variable}.{field}" for source in training.data for field in source.fields]
+    long += [item.name for graph in graphs for item in graph.inputs if item.kind in ("data", "input")]
+    return list(dict.fromkeys([*(name.rpartition(".")[2] for name in long), *long]))
 
 
 def loss_name(name: str) -> str:

@@ -12,9 +12,11 @@ from runtime.schedule import interval, meet
 def transposed_views(graph: Graph, nodes: Sequence[Node], arrays: Mapping[int, Array]) -> dict[int, Array]:
     """Views to be read instead of the results of transposes; those transposes need not run.
 
-    nodes: in order of execution; arrays: where every value lies.
+    nodes: in order of execution; arrays: where every value lies. A result that is reshaped without a copy is needed as it is.
     """
-    published = {item.id for item in (*graph.outputs, *graph.updates)}
+    running = {node.outputs[0] for node in nodes}
+    kept = {item.id for item in (*graph.outputs, *graph.updates)}
+    kept.update(id for node in graph.nodes if node.outputs[0] not in running for id in node.inputs)
     readers: dict[int, list[int]] = {}
     for at, node in enumerate(nodes):
         for id in node.inputs:
@@ -23,7 +25,7 @@ def transposed_views(graph: Graph, nodes: Sequence[Node], arrays: Mapping[int, A
     for at, node in enumerate(nodes):
         (id, *_) = node.outputs
         uses = readers.get(id, [])
-        if node.op != "transpose" or not uses or id in published or any(nodes[use].op != "matmul" for use in uses):
+        if node.op != "transpose" or not uses or id in kept or any(nodes[use].op != "matmul" for use in uses):
             continue
         source = arrays[node.inputs[0]]
         later = nodes[at + 1 : max(uses) + 1]

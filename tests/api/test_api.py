@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -126,3 +127,64 @@ def test_import_is_quick_and_light() -> None:
 def test_unknown_public_names_are_attribute_errors() -> None:
     with pytest.raises(AttributeError, match="no attribute 'loud'"):
         _ = dslc.loud
+
+
+def test_gates_run_forward_without_a_training() -> None:
+    step = dslc.load("gates").compile(device="numpy")
+    found = step.forward(x=[[0, 0], [0, 1], [1, 0], [1, 1]])
+    assert found["XOR"].astype(int).tolist() == [0, 1, 1, 0]
+    assert step.parameters() == {}
+    for call in (lambda: step.train(x=1), step.grads, lambda: step.predict({}), lambda: step.evaluate([])):
+        with pytest.raises(dslc.SpecError, match="has no `train`"):
+            call()
+    weighted = dslc.load("mlp").compile(network=dslc.load("mlp").network().name, batch_size=2)
+    assert weighted.parameters()
+
+
+def wrong_calls() -> dict[str, tuple[Callable[[], object], str]]:
+    """Calls of the Python interface that are refused, with what is said."""
+    spec = dslc.load("softmax")
+    step = spec.compile(batch_size=2)
+    bias = step.parameters()["Softmax.dense0.b"]
+    label = np.zeros(2, np.uint8)
+    return {
+        "batch of none": (lambda: spec.compile(batch_size=0), "batch_size: a whole number of at least 1 is needed, not 0"),
+        "seed": (lambda: spec.compile(seed=1.5), "seed: a whole number of at least 0 is needed, not 1.5"),
+        "steps": (lambda: spec.train(max_steps=-1), "max_steps: a whole number of at least 1"),
+        "keyword of compile": (lambda: spec.compile(bach_size=3), "no argument `bach_size`: did you mean `batch_size`"),
+        "keyword of train": (lambda: spec.train(epoch=3), "did you mean `epochs`"),
+        "precision": (lambda: dslc.load("softmax", precision="f16"), "precision: 'f32' or 'f64' is needed"),
+        "path": (lambda: spec.train(data_dir=3), "data_dir: a path is needed"),
+        "seed of a resumed run": (lambda: spec.train(resume="run", seed=1), "seed has no meaning"),
+        "picture": (lambda: spec.network().draw("net.png"), "ends in .svg"),
+        "gradients": (step.grads, "needs keep_grads=True"),
+        "field": (lambda: step.train(image=np.zeros((2, 64), np.uint8), lable=label), "did you mean `label`"),
+        "input": (lambda: step.forward(imag=np.zeros((2, 64))), "did you mean `image`"),
+        "ragged": (lambda: step.forward(image=[[1.0], [1.0, 2.0]]), "it is no array"),
+        "text": (lambda: step.forward(image="x"), "numbers are needed"),
+        "negative label": (lambda: step.train(image=np.zeros((2, 64), np.uint8), label=[0, -1]), "it holds -1, which is no u8"),
+        "address": (lambda: step.load({"Softmax.dens0.b": bias}), "did you mean `Softmax.dense0.b`"),
+        "not finite": (lambda: step.load({"Softmax.dense0.b": bias + np.nan}), "not finite"),
+        "no mapping": (lambda: step.load([bias]), "arrays by address are needed"),
+    }
+
+
+def test_wrong_calls_are_diagnostics() -> None:
+    for name, (call, message) in wrong_calls().items():
+        with pytest.raises((dslc.SpecError, dslc.DataError), match=message):
+            call()
+            pytest.fail(name)
+
+
+def test_a_refused_load_changes_nothing() -> None:
+    step = dslc.load("softmax").compile(batch_size=2)
+    before = step.parameters()
+    with pytest.raises(dslc.DataError):
+        step.load({"Softmax.dense0.b": np.ones(10, np.float32), "Softmax.dense0.w": np.full((64, 10), np.inf, np.float32)})
+    assert all(np.array_equal(array, step.parameters()[name]) for name, array in before.items())
+
+
+def test_ragged_samples_are_refused(tmp_path: Path) -> None:
+    run = dslc.load("xor").train(max_steps=1, out=tmp_path / "run", quiet=True)
+    with pytest.raises(dslc.DataError, match="it is no array"):
+        run.predict(input=[[0, 0], [1]])

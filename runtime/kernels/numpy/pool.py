@@ -86,9 +86,8 @@ def max_pool_grad(call: Call) -> list[Step]:
     mask, chosen = call.scratch(y.shape, np.dtype(word).name), call.scratch(y.shape, g.dtype.name)
     bits = g.view(word)
     steps: list[Step] = [] if tiled(axes) else [partial(dx.fill, 0)]
-    for number, (windows, read) in enumerate(places(axes)):
-        if not hit[windows].size:
-            continue
+    reached = [(windows, read) for windows, read in places(axes) if hit[windows].size]
+    for number, (windows, read) in enumerate(reached):
         now, flags, wide = hit[windows], free[windows], mask[windows]
         steps.append(partial(np.equal, x[read], y[windows], out=now))
         if number == 0:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from dslc.diagnostics import SpecError
 from dslc.ir.graph import Node
 from dslc.ir.types import TensorType
 from dslc.ops.window import pads_of
+from exporters.onnx.errors import NotExportable
 from exporters.onnx.lowerings.base import lowering, result
 from exporters.onnx.model import Writer
 
@@ -26,9 +28,10 @@ def window(node: Node, source: TensorType, kernel: Sequence[int]) -> dict[str, A
 
 def fixed_pads(source: TensorType, kernel: Sequence[int], stride: Any, dilation: Any, pad: Any) -> Any:
     """(before, after) for each spatial axis; None where `same` depends on a symbolic size."""
-    if any(not size.is_constant and step > 1 for size, step in zip(source.shape[2:], stride, strict=True)) and pad == "same":
+    axes = zip(source.shape[2:], kernel, stride, strict=True)
+    if pad == "same" and any(not size.is_constant and step > 1 and places > 1 for size, places, step in axes):
         return None
-    sizes = [size.constant if size.is_constant else 1 for size in source.shape[2:]]  # with stride 1 the size does not matter
+    sizes = [size.constant if size.is_constant else 1 for size in source.shape[2:]]  # with stride 1 or kernel 1 the size does not matter
     return pads_of(pad, sizes, kernel, stride, dilation)
 
 
@@ -45,6 +48,9 @@ def conv_attributes(node: Node, x: TensorType, weight: TensorType) -> dict[str, 
 def pool(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
     kernel: Any = node.attrs["kernel"]
     attributes = window(node, w.type(inputs[0]), kernel) | {"ceil_mode": int(bool(node.attrs["ceil"]))}
+    if "auto_pad" in attributes and any(step > places for places, step in zip(kernel, attributes["strides"], strict=True)):
+        reason = 'with pad="same" and a stride above its kernel its input needs fixed sizes'  # backends compute negative pads
+        raise SpecError(NotExportable(operator=node.op, place=node.place or node.address, reason=reason))
     if node.op == "avg_pool":
         attributes["count_include_pad"] = int(bool(node.attrs["count_pad"]))
     w.emit("MaxPool" if node.op == "max_pool" else "AveragePool", inputs, result(w, node), outputs[0], **attributes)

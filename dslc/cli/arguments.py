@@ -25,7 +25,14 @@ class Append(argparse.Action):
 
 
 def spec_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help="a spec: a path, or the bare name of a shipped one (lenet)")
+    parser.add_argument("file", metavar="FILE", type=spec_name, help="a spec: a path, or the bare name of a shipped one (lenet)")
+
+
+def spec_name(text: str) -> str:
+    """A file or a shipped spec; `-` is neither."""
+    if text == "-":
+        raise argparse.ArgumentTypeError("standard input is not read: name a file")
+    return text
 
 
 def set_argument(parser: argparse.ArgumentParser) -> None:
@@ -61,17 +68,15 @@ def part_arguments(parser: argparse.ArgumentParser, *kinds: str) -> None:
 
 
 def count(text: str) -> int:
-    """A whole number from 1 on."""
-    value = whole(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("a whole number from 1 on is needed, not 0")
-    return value
+    """A whole number of at least 1."""
+    return whole(text, low=1)
 
 
-def whole(text: str) -> int:
-    """A whole number from 0 on."""
-    if not (text.isascii() and text.isdigit() and len(text) <= 15):
-        raise argparse.ArgumentTypeError(f"a whole number is needed, not {text!r}")
+def whole(text: str, low: int = 0) -> int:
+    """A whole number of at least `low`, of 15 digits at most."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 15 and int(text) >= low):
+        shown = text if len(text) <= 40 else f"{text[:40]}…"
+        raise argparse.ArgumentTypeError(f"a whole number of at least {low} is needed, not {shown}")
     return int(text)
 
 

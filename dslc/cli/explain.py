@@ -1,4 +1,4 @@
-"""`dslc explain CODE`: what a diagnostic means, with a spec that has it and one that has not."""
+"""`dslc explain [CODE]`: what a diagnostic means, with a spec that has it and one that has not."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import re
 
 from dslc import usage
+from dslc.cli.arguments import rows
 from dslc.cli.output import say
 from dslc.diagnostics import SpecError
 
@@ -13,12 +14,15 @@ FENCED = re.compile(r"```\w*\n(.*?)\n```", re.DOTALL)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("code", metavar="CODE", help="the code in brackets: error[unknown-name]")
+    parser.add_argument("code", metavar="CODE", nargs="?", help="the code in brackets: error[unknown-name]; without it all are listed")
 
 
 def run(args: argparse.Namespace) -> int:
     from dslc.explain import codes, page
 
+    if args.code is None:
+        say("\n".join(rows([(known, page(known).title) for known in codes()])))
+        return 0
     code = args.code.strip("[]")
     if code not in codes():
         raise SpecError(usage.UnknownCode(found=args.code, advice=usage.advice(code, codes(), "docs/diagnostics.md lists all codes")))

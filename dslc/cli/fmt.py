@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import argparse
 
+from dslc.cli.arguments import spec_name
 from dslc.cli.output import note, report, say
 from dslc.diagnostics import SpecError
 from dslc.files import write_file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("files", metavar="FILE", nargs="+", help="specs: paths, or bare names of shipped ones")
+    parser.add_argument("files", metavar="FILE", nargs="+", type=spec_name, help="specs: paths, or bare names of shipped ones")
     parser.add_argument("--check", action="store_true", help="only say which files have another form")
 
 

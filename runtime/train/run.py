@@ -130,7 +130,10 @@ def open_run(path: Path, checkpoint: str = BEST) -> SavedRun:
             folder, "is not a run folder: there is no spec.resolved.nn", "a run folder is what `dslc train` writes, `runs/NAME/0001`"
         )
     name, state, notes = read_state(folder, (checkpoint, LAST if checkpoint == BEST else BEST))
-    program = load_resolved(folder, DType(state.meta["precision"]))
+    try:
+        program = load_resolved(folder, DType(state.meta["precision"]))
+    except SpecError as error:
+        raise _fault(folder, f"{RESOLVED} is damaged: {error.diagnostics[0].message}", "the folder was changed after the run") from error
     training = state.meta["training"]
     if training not in program.trainings or program_hash(program, training) != state.meta["spec_hash"]:
         raise _fault(folder, "spec.resolved.nn is not the spec that the checkpoint was made with", "the folder was changed after the run")

@@ -167,3 +167,13 @@ def test_a_damaged_run_is_named(trained: Path, dslc: Command, tmp_path: Path) ->
         path.write_bytes(path.read_bytes()[:-5])
     done = dslc("eval", "run")
     assert (done.code, done.err.split("]")[0]) == (3, "error[checkpoint-broken")
+
+
+@pytest.mark.parametrize("text", [b"network {", b"\xff", b""])
+def test_a_damaged_spec_of_a_run_is_a_fault_of_the_folder(text: bytes, trained: Path, dslc: Command, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(trained, tmp_path / "run")
+    (tmp_path / "run" / "spec.resolved.nn").write_bytes(text)
+    done = dslc("eval", "run")
+    assert (done.code, done.err.split("]")[0]) == (3, "error[run-folder")

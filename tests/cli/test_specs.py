@@ -213,3 +213,30 @@ def test_show_says_what_each_training_needs(dslc: Command, tmp_path: Path) -> No
         "A training step of `second` at batch",
     ]
     assert dslc("show", "t.nn", "--plan").code == 2
+
+
+WORDS = {
+    "adam": "optimizer adam(rate: float, beta1",
+    "zeros": "initialiser zeros()",
+    "csv": "data source csv(path: string",
+    "cosine": "schedule cosine(warmup",
+    "norm": "clip norm(limit: float)",
+    "digits": 'data set dataset("digits")',
+}
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_words_of_settings_are_described(name: str, dslc: Command) -> None:
+    assert WORDS[name] in dslc("ops", name).out
+    assert f"\n  {name} " in dslc("ops").out
+
+
+def test_a_word_that_does_not_run_says_so(dslc: Command) -> None:
+    assert "runs   not yet" in dslc("ops", "plateau").out.replace("runs      ", "runs   ")
+    assert "did you mean `adam`?" in dslc("ops", "adm").err
+
+
+def test_explain_alone_lists_all_codes(dslc: Command) -> None:
+    from dslc.explain import codes
+
+    assert [line.split()[0] for line in dslc("explain").out.splitlines()] == codes()

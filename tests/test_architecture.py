@@ -16,6 +16,7 @@ SOURCES = sorted(path for package in ("dslc", "runtime", "exporters") for path i
 LAYERS = (
     "source",
     "diagnostics",
+    "finding",
     "syntax ir render usage",
     "ops program vocabulary files",
     "interpret ir.verify parts",

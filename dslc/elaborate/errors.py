@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dslc.elaborate.finding import Finding
+from dslc.finding import Finding
 
 # ---- names -------------------------------------------------------------------------------------------------------------------
 

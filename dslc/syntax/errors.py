@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from dslc.diagnostics import Diagnostic, Edit, Fix
+from dslc.diagnostics import Edit, Fix
+from dslc.finding import Finding
 from dslc.source import Source, Span
 
 # ---- files ---------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
-class CannotRead(Diagnostic):
+class CannotRead(Finding):
     path: str
     reason: str
     code = "cannot-read"
     words = "cannot read {path}: {reason}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class NotAFile(Diagnostic):
+class NotAFile(Finding):
     path: str
     kind: str
     code = "not-a-file"
     words = "{path} is {kind}, not a spec"
 
 
-@dataclass(frozen=True, kw_only=True)
-class TextTooLarge(Diagnostic):
+class TextTooLarge(Finding):
     path: str
     limit: int
     code = "text-too-large"
@@ -35,8 +31,7 @@ class TextTooLarge(Diagnostic):
     hint = "a spec is short: put repeated layers into a block or a `for`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class NotASpec(Diagnostic):
+class NotASpec(Finding):
     path: str
     kind: str
     code = "not-a-spec"
@@ -44,16 +39,14 @@ class NotASpec(Diagnostic):
     hint = "a spec is UTF-8 text that begins with `dslc 1`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class NotUtf8(Diagnostic):
+class NotUtf8(Finding):
     byte: str
     code = "not-utf8"
     words = "the text is not UTF-8: byte {byte} stands here"
     hint = "save the file as UTF-8"
 
 
-@dataclass(frozen=True, kw_only=True)
-class HiddenCharacter(Diagnostic):
+class HiddenCharacter(Finding):
     point: str
     kind: str
     code = "hidden-character"
@@ -65,8 +58,7 @@ class HiddenCharacter(Diagnostic):
 # ---- characters and tokens ---------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
-class StrayCharacter(Diagnostic):
+class StrayCharacter(Finding):
     character: str
     advice: str = ""
     code = "stray-character"
@@ -74,43 +66,37 @@ class StrayCharacter(Diagnostic):
     hint = "{advice}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class TooManyTokens(Diagnostic):
+class TooManyTokens(Finding):
     limit: int
     code = "too-many-tokens"
     words = "the text has more than {limit} words and signs"
 
 
-@dataclass(frozen=True, kw_only=True)
-class NestedTooDeeply(Diagnostic):
+class NestedTooDeeply(Finding):
     limit: int
     code = "nested-too-deeply"
     words = "brackets and signs are nested more than {limit} deep"
     hint = "give inner parts names of their own"
 
 
-@dataclass(frozen=True, kw_only=True)
-class NameTooLong(Diagnostic):
+class NameTooLong(Finding):
     length: int
     limit: int
     code = "name-too-long"
     words = "a name of {length} characters; {limit} is the most"
 
 
-@dataclass(frozen=True, kw_only=True)
-class IntegerTooLong(Diagnostic):
+class IntegerTooLong(Finding):
     code = "integer-too-long"
     words = "an integer has at most 18 digits"
 
 
-@dataclass(frozen=True, kw_only=True)
-class FloatTooLarge(Diagnostic):
+class FloatTooLarge(Finding):
     code = "float-too-large"
     words = "this number is too large for a float"
 
 
-@dataclass(frozen=True, kw_only=True)
-class BadNumber(Diagnostic):
+class BadNumber(Finding):
     found: str
     advice: str
     code = "bad-number"
@@ -118,23 +104,20 @@ class BadNumber(Diagnostic):
     hint = "{advice}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class WrongArrow(Diagnostic):
+class WrongArrow(Finding):
     found: str
     code = "wrong-arrow"
     words = "the arrow is `->`, not `{found}`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class WrongOperator(Diagnostic):
+class WrongOperator(Finding):
     found: str
     right: str
     code = "wrong-operator"
     words = "`{found}` is written `{right}`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class AugmentedAssignment(Diagnostic):
+class AugmentedAssignment(Finding):
     operator: str
     sign: str
     name: str
@@ -143,34 +126,29 @@ class AugmentedAssignment(Diagnostic):
     hint = "write `{name} = {name} {sign} …`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Semicolon(Diagnostic):
+class Semicolon(Finding):
     code = "semicolon"
     words = "a statement ends with its line, not with `;`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class SingleQuotes(Diagnostic):
+class SingleQuotes(Finding):
     code = "single-quotes"
     words = "a string stands in straight double quotes"
 
 
-@dataclass(frozen=True, kw_only=True)
-class UnclosedString(Diagnostic):
+class UnclosedString(Finding):
     code = "unclosed-string"
     words = "this string has no closing quote on its line"
 
 
-@dataclass(frozen=True, kw_only=True)
-class BadEscape(Diagnostic):
+class BadEscape(Finding):
     found: str
     code = "bad-escape"
     words = "a string has no escape `{found}`"
     hint = 'the escapes are \\" \\\\ \\n \\t'
 
 
-@dataclass(frozen=True, kw_only=True)
-class LookalikeName(Diagnostic):
+class LookalikeName(Finding):
     found: str
     right: str
     letters: str
@@ -179,8 +157,7 @@ class LookalikeName(Diagnostic):
     label = "{letters}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ForeignName(Diagnostic):
+class ForeignName(Finding):
     found: str
     code = "foreign-name"
     words = "`{found}` is not a name"
@@ -190,8 +167,7 @@ class ForeignName(Diagnostic):
 # ---- header ------------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
-class MissingHeader(Diagnostic):
+class MissingHeader(Finding):
     what: str
     code = "missing-header"
     words = "{what}"
@@ -205,14 +181,12 @@ def missing_header(source: Source, at: int, empty: bool) -> MissingHeader:
     return MissingHeader(span=Span(source, at, at), what=what, fix=fix)
 
 
-@dataclass(frozen=True, kw_only=True)
-class MisplacedHeader(Diagnostic):
+class MisplacedHeader(Finding):
     code = "misplaced-header"
     words = "`dslc 1` stands once, at the top of the file"
 
 
-@dataclass(frozen=True, kw_only=True)
-class UnknownVersion(Diagnostic):
+class UnknownVersion(Finding):
     version: str
     code = "unknown-version"
     words = "this is a spec of version {version}; this program knows version 1"
@@ -221,15 +195,13 @@ class UnknownVersion(Diagnostic):
 # ---- brackets ------------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
-class UnclosedBrace(Diagnostic):
+class UnclosedBrace(Finding):
     code = "unclosed-brace"
     words = "this `{{` is never closed"
     hint = "put `}}` where the body ends"
 
 
-@dataclass(frozen=True, kw_only=True)
-class UnclosedBracket(Diagnostic):
+class UnclosedBracket(Finding):
     bracket: str
     closer: str
     code = "unclosed-bracket"
@@ -237,22 +209,19 @@ class UnclosedBracket(Diagnostic):
     hint = "put `{closer}` where it ends"
 
 
-@dataclass(frozen=True, kw_only=True)
-class NothingToClose(Diagnostic):
+class NothingToClose(Finding):
     code = "nothing-to-close"
     words = "this `}}` closes nothing"
 
 
-@dataclass(frozen=True, kw_only=True)
-class WrongCloser(Diagnostic):
+class WrongCloser(Finding):
     found: str
     wanted: str
     code = "wrong-closer"
     words = "`{found}` stands where `{wanted}` is due"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Surplus(Diagnostic):
+class Surplus(Finding):
     found: str
     code = "surplus-bracket"
     words = "this `{found}` closes nothing"
@@ -261,95 +230,82 @@ class Surplus(Diagnostic):
 # ---- statements and expressions --------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
-class KeywordAsName(Diagnostic):
+class KeywordAsName(Finding):
     word: str
     code = "keyword-as-name"
     words = "`{word}` is a keyword and cannot be a name"
     hint = "choose another name, for example `{word}_`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class MissingComma(Diagnostic):
+class MissingComma(Finding):
     left: str
     right: str
     code = "missing-comma"
     words = "a comma is missing between `{left}` and `{right}`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ColonInCall(Diagnostic):
+class ColonInCall(Finding):
     name: str
     code = "colon-in-call"
     words = "arguments are given with `=`: `{name}=…`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class AssignInCondition(Diagnostic):
+class AssignInCondition(Finding):
     code = "assign-in-condition"
     words = "`=` gives a name; to compare, write `==`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ColonBody(Diagnostic):
+class ColonBody(Finding):
     code = "colon-body"
     words = "a body stands in braces"
     hint = "write `{{` here and `}}` after the body"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ElseAlone(Diagnostic):
+class ElseAlone(Finding):
     code = "else-alone"
     words = "this `else` has no `if` before it"
     hint = "`else` stands right after the `}}` of its `if`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class StageExpected(Diagnostic):
+class StageExpected(Finding):
     found: str
     code = "stage-expected"
     words = "after `->` stands the name of a block, layer or function, not {found}"
     hint = "`x -> f(a)` is `f(x, a)`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class OperatorAfterChain(Diagnostic):
+class OperatorAfterChain(Finding):
     operator: str
     code = "operator-after-chain"
     words = "a chain ends here: `->` binds more loosely than `{operator}`"
     hint = "put the chain in parentheses: `(x -> f) {operator} …`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class IndexAfterStage(Diagnostic):
+class IndexAfterStage(Finding):
     code = "index-after-stage"
     words = "a stage of a chain takes no index"
     hint = "put the chain in parentheses: `(x -> f)[0]`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ArrowInArm(Diagnostic):
+class ArrowInArm(Finding):
     code = "arrow-in-arm"
     words = "the arms of a conditional hold no arrow"
     hint = "put the chain in parentheses: `if c then (x -> f) else y`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ChainedComparison(Diagnostic):
+class ChainedComparison(Finding):
     code = "chained-comparison"
     words = "comparisons are not chained"
     hint = "write `a < b and b < c`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class MissingValue(Diagnostic):
+class MissingValue(Finding):
     after: str
     code = "missing-value"
     words = "a value is missing after `{after}`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class MissingShape(Diagnostic):
+class MissingShape(Finding):
     keyword: str
     name: str
     example: str
@@ -359,30 +315,26 @@ class MissingShape(Diagnostic):
     hint = "write `{keyword} {name}: {example}`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class OnlyNamesLeft(Diagnostic):
+class OnlyNamesLeft(Finding):
     code = "only-names-left"
     words = "only names stand left of `=`"
     hint = "values never change: make a new one and give it a name"
 
 
-@dataclass(frozen=True, kw_only=True)
-class SecondEqual(Diagnostic):
+class SecondEqual(Finding):
     code = "second-equal"
     words = "`=` stands once in a statement"
     hint = "write two statements; to compare, write `==`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class UnknownStatement(Diagnostic):
+class UnknownStatement(Finding):
     word: str
     nearest: str
     code = "unknown-statement"
     words = "there is no statement `{word}`: did you mean `{nearest}`?"
 
 
-@dataclass(frozen=True, kw_only=True)
-class MissingEqual(Diagnostic):
+class MissingEqual(Finding):
     name: str
     found: str
     code = "missing-equal"
@@ -390,23 +342,20 @@ class MissingEqual(Diagnostic):
     hint = "`{name} = …` makes a name, `{name}: …` sets a setting"
 
 
-@dataclass(frozen=True, kw_only=True)
-class MissingElse(Diagnostic):
+class MissingElse(Finding):
     code = "missing-else"
     words = "a conditional value has two arms"
     hint = "write `if c then a else b`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class MissingThing(Diagnostic):
+class MissingThing(Finding):
     what: str
     after: str
     code = "missing-sign"
     words = "{what} is missing after `{after}`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Unexpected(Diagnostic):
+class Unexpected(Finding):
     found: str
     advice: str = ""
     code = "unexpected"
@@ -414,128 +363,111 @@ class Unexpected(Diagnostic):
     hint = "{advice}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class MissingOperator(Diagnostic):
+class MissingOperator(Finding):
     left: str
     right: str
     code = "missing-operator"
     words = "an operator is missing between `{left}` and `{right}`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class SameLine(Diagnostic):
+class SameLine(Finding):
     word: str
     code = "same-line"
     words = "a statement ends with its line: `{word}` begins another one"
     hint = "put it on a line of its own"
 
 
-@dataclass(frozen=True, kw_only=True)
-class PlainAssignment(Diagnostic):
+class PlainAssignment(Finding):
     word: str
     code = "plain-assignment"
     words = "there is no `{word}`: `=` alone makes a name"
     hint = "write `x = …`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class NestedDeclaration(Diagnostic):
+class NestedDeclaration(Finding):
     word: str
     code = "nested-declaration"
     words = "`{word}` stands only at the top of a file, not in a body"
     hint = "move it out of the braces"
 
 
-@dataclass(frozen=True, kw_only=True)
-class CommentSign(Diagnostic):
+class CommentSign(Finding):
     found: str
     code = "comment-sign"
     words = "a comment begins with `#`, not with `{found}`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ImportForm(Diagnostic):
+class ImportForm(Finding):
     code = "import-form"
     words = "this is not how an import is written"
     hint = 'write `import a, b from "file.nn"`'
 
 
-@dataclass(frozen=True, kw_only=True)
-class ScanForm(Diagnostic):
+class ScanForm(Finding):
     what: str
     code = "scan-form"
     words = "{what}"
     hint = "a scan is written `ys = scan x in xs over time {{ … yield y }}`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ConditionalForm(Diagnostic):
+class ConditionalForm(Finding):
     code = "conditional-form"
     words = "this is not how a conditional value is written"
     hint = "write `if c then a else b`; braces hold statements"
 
 
-@dataclass(frozen=True, kw_only=True)
-class RangeForm(Diagnostic):
+class RangeForm(Finding):
     code = "range-form"
     words = "a range is written with two dots"
     hint = "`0..3` stands for 0, 1, 2"
 
 
-@dataclass(frozen=True, kw_only=True)
-class SliceStep(Diagnostic):
+class SliceStep(Finding):
     code = "slice-step"
     words = "a slice has a start and a stop, no step"
     hint = "write `x[a:b]`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class TypeExpected(Diagnostic):
+class TypeExpected(Finding):
     found: str
     code = "type-expected"
     words = "a type stands after `:`, not {found}"
     hint = "types are `[batch, 3]`, `i64[batch]`, `int`, `float`, `bool`, `string`, `list[int]`, …"
 
 
-@dataclass(frozen=True, kw_only=True)
-class NoTypeHere(Diagnostic):
+class NoTypeHere(Finding):
     keyword: str
     code = "no-type-here"
     words = "`{keyword}` takes no type"
     hint = "the type is that of the value"
 
 
-@dataclass(frozen=True, kw_only=True)
-class OneName(Diagnostic):
+class OneName(Finding):
     keyword: str
     code = "one-name"
     words = "`{keyword}` takes one name"
     hint = "write a statement for each"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ArgumentName(Diagnostic):
+class ArgumentName(Finding):
     code = "argument-name"
     words = "only a name stands before `=` in a call"
     hint = "write `f(k=3)`; to compare, write `==`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class SeveralInParentheses(Diagnostic):
+class SeveralInParentheses(Finding):
     code = "several-in-parentheses"
     words = "parentheses hold one value"
     hint = "several values stand without them: `a, b = x, y`; a list stands in `[ ]`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class StarOutsideShape(Diagnostic):
+class StarOutsideShape(Finding):
     code = "star-outside-shape"
     words = "`*` before a name stands only in a shape"
     hint = "`[*s]` is the list of all dims of `s`"
 
 
-@dataclass(frozen=True, kw_only=True)
-class BraceValue(Diagnostic):
+class BraceValue(Finding):
     code = "brace-value"
     words = "braces hold statements, not values"
     hint = "a list stands in `[ ]`; named values are given as arguments: `f(a=1)`"
@@ -544,8 +476,7 @@ class BraceValue(Diagnostic):
 # ---- formatting ------------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
-class FormatterFault(Diagnostic):
+class FormatterFault(Finding):
     path: str
     code = "formatter-fault"
     words = "the formatter would change the meaning of {path}; nothing was written"

@@ -1,4 +1,4 @@
-"""The base of the elaborator's diagnostics: like a frozen keyword-only dataclass, without generating code for each class.
+"""The base of the compiler's diagnostics: like a frozen keyword-only dataclass, without generating code for each class.
 
 A hundred dataclasses take a quarter of the time of `dslc check`; these take a thousandth, and type checkers see the same.
 """

@@ -18,7 +18,10 @@ from dslc.syntax import ast
 
 @dataclass(frozen=True)
 class Site:
-    """A call as it is written. `piped`: value, place and expression of what stands before `->`; `last`: nothing follows in its chain."""
+    """A call as it is written. `piped`: value, place and expression of what stands before `->`; `last`: nothing follows in its chain.
+
+    `first`: the value of the first argument by position, where it had to be known before the call is bound.
+    """
 
     path: tuple[ast.Name, ...]
     args: tuple[ast.Arg, ...]
@@ -27,6 +30,7 @@ class Site:
     piped: tuple[Value, Span, ast.Expr | None] | None = None
     alias: ast.Name | None = None
     last: bool = True
+    first: Value = None
 
     @property
     def name(self) -> str:
@@ -103,7 +107,7 @@ def bind(frame: Frame, site: Site, callee: str, slots: Sequence[Slot], signature
         if named:
             frame.report(errors.PositionalAfterNamed(span=arg.span))
             good = False
-        positional.append(Given(arg.span, arg.value))
+        positional.append(Given(arg.span, arg.value, None if positional else site.first))
     if not good:
         return None
     good = fill(frame, site, callee, slots, positional, bound)

@@ -207,6 +207,8 @@ FUNCTIONS: dict[str, Callable[..., Value]] = {
 
 def function(name: str, values: tuple[Value, ...]) -> Value:
     """An operator on numbers alone. Raises Failed."""
+    if FUNCTIONS[name] in (min, max) and len(values) == 1:
+        return values[0]
     try:
         return checked(FUNCTIONS[name](*values))
     except (ValueError, ZeroDivisionError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 
 from dslc.elaborate import apply, errors, numbers
@@ -53,8 +54,10 @@ def apply_operator(frame: Frame, name: str, site: Site, settings: Mapping[str, V
     """Bind the arguments by the row's signature and emit. `settings`: those of a layer, bound before."""
     if name in SPECIAL:
         return SPECIAL[name](frame, site)
-    if name in FOLDS and settings is None and len(positional(frame, site)) > 1:
-        return fold(frame, name, site)
+    if name in FOLDS and settings is None and positional(frame, site):
+        site, members = listed_values(frame, site)
+        if members:
+            return fold(frame, name, site, members)
     row = lookup(name)
     slots = [slot for slot in slots_of(name) if settings is None or not slot.kind]
     bound = bind(frame, site, site.name, slots, row.text)
@@ -230,14 +233,22 @@ def flattened(value: Value) -> list[Value]:
     return [leaf for item in value for leaf in flattened(item)] if isinstance(value, tuple) else [value]
 
 
-def fold(frame: Frame, name: str, site: Site) -> Value:
-    """`max(a, b, c)`: elementwise, from the left."""
-    values: list[tuple[Value, Span]] = []
-    for item in positional(frame, site):
-        if isinstance(item, ast.Arg):
-            values.append((evaluate(frame, item.value), item.span))
-        else:
-            values.append((item.value, item.span))
+def listed_values(frame: Frame, site: Site) -> tuple[Site, list[tuple[Value, Span]]]:
+    """Several values by position, or the members of one list; none where one tensor stands (it is evaluated once, for the call)."""
+    given = positional(frame, site)
+    values = [(evaluate(frame, item.value), item.span) if isinstance(item, ast.Arg) else (item.value, item.span) for item in given]
+    if len(given) > 1:
+        return site, values
+    value, span = values[0]
+    if not isinstance(value, tuple):
+        return (site if site.piped is not None else replace(site, first=value)), []
+    expr = given[0].value if isinstance(given[0], ast.Arg) else None
+    items = expr.items if isinstance(expr, ast.List) and len(expr.items) == len(value) else None
+    return site, [(member, span if items is None else items[at].span) for at, member in enumerate(value)]
+
+
+def fold(frame: Frame, name: str, site: Site, values: list[tuple[Value, Span]]) -> Value:
+    """`max(a, b, c)`, `max([a, b, c])`: elementwise, from the left."""
     for arg in site.args:
         if arg.name is not None:
             known = "tensors by position"

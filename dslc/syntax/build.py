@@ -262,6 +262,14 @@ def setting(c: Context, i: Items, s: Span) -> ast.Setting | ast.Error:
     return ast.Setting(key=key, name=name, value=expression(c, i[2]), span=s)
 
 
+def list_node(c: Context, i: Items, s: Span) -> ast.List:
+    """`[a, b]`; in `list[layer]` (no value: there an index follows a name) the type `layer` stands."""
+    items = [item for item in i if item is not None]
+    if len(items) == 1 and is_token(items[0], "NAME") and items[0] == "layer" and s.source.text[: s.start].rstrip().endswith("list"):
+        return ast.List(items=(c.label(items[0]),), span=s)
+    return ast.List(items=dims(c, i), span=s)
+
+
 def dims(c: Context, items: Items) -> tuple[Any, ...]:
     return tuple(expression(c, item) for item in items if item is not None)
 
@@ -335,7 +343,7 @@ RULES: dict[str, Constructor] = {
     "item": lambda c, i, s: ("item", tuple(index_item(c, item) for item in i if item is not None), s.end),
     "field": lambda c, i, s: ("field", c.label(i[0]), s.end),
     "paren": lambda c, i, s: ast.Paren(value=expression(c, i[0]), span=s),
-    "list": lambda c, i, s: ast.List(items=dims(c, i), span=s),
+    "list": list_node,
     "rest": lambda c, i, s: ast.Rest(name=c.name(i[-1]), span=s),
     "slice": lambda c, i, s: ast.Slice(start=optional(c, i[0]), stop=optional(c, i[1]), span=s),
     "args": lambda c, i, s: tuple(item for item in i if item is not None),

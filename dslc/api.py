@@ -237,7 +237,7 @@ def refuse_with_resume(given: Mapping[str, Any]) -> None:
     for name, value in given.items():
         if value is not None:
             detail = f"{name} has no meaning with a run that is continued, which keeps its own"
-            raise SpecError(BadArgument(detail=detail, usage=f"leave {name} out, or start a new run"))
+            raise SpecError(BadArgument(detail=detail, usage=f"give no {name}, or start a new run"))
 
 
 class Network:

@@ -14,6 +14,7 @@ from dslc.usage import advice
 from runtime.device import Array, Device
 from runtime.errors import BadField
 from runtime.executor import Executor
+from runtime.memory import enough_memory
 from runtime.workers import Workers
 
 
@@ -50,7 +51,8 @@ class Runner:
         return self.planned
 
     def plan(self, dims: Mapping[str, int]) -> None:
-        self.planned = Executor(self.graph, self.device, dims, contiguous=self.contiguous, storage=self.storage, workers=self.workers)
+        with enough_memory():
+            self.planned = Executor(self.graph, self.device, dims, contiguous=self.contiguous, storage=self.storage, workers=self.workers)
         self.planned.gradients[...] = 0  # the gaps between gradients
 
     def run(self, arrays: Mapping[str, Any], key: tuple[int, int, int]) -> dict[str, Array]:

@@ -61,3 +61,15 @@ def test_a_refused_allocation_is_no_fault_of_dslc(dslc: Command, monkeypatch: py
     monkeypatch.setattr("runtime.train.initializers.initialize", allocate)
     with pytest.raises(package.DataError, match="there is not enough memory"):
         package.load("mlp").network().initial()
+
+
+def test_a_batch_that_does_not_fit_is_a_diagnostic(monkeypatch: pytest.MonkeyPatch) -> None:
+    step = package.load("gates").compile(batch_size=2)
+    step.forward(x=np.zeros((2, 2)))
+
+    def allocate(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(step.device, "empty", allocate)
+    with pytest.raises(package.DataError, match="not enough memory: the system gives no more"):
+        step.forward(x=np.zeros((9, 2)))

@@ -37,6 +37,10 @@ def result_size(name: str, axis: int, size: Dim, kernel: int, stride: int, dilat
     if not ceil:
         return room // stride + 1
     count = (room + (stride - 1)) // stride + 1
+    least = room.lower()
+    if least is None or least < 0:
+        reason = "with `ceil`, a window must fit into an input of any size, or the input has a fixed size"
+        raise Mismatch("ceil", reason, found=str(size), axis=axis + 2)
     if after + stride <= kernel:
         return count  # the last window always begins inside
     if not size.is_constant:

@@ -32,8 +32,8 @@ def reference(data: bytes) -> Run:
     """`onnx.reference`, always there; LeftOut where it does not follow the standard."""
     from onnx.reference import ReferenceEvaluator
 
-    if uneven_pads(data):
-        raise LeftOut(f"it takes the uneven pads of MaxPool in a wrong order (onnx {onnx.__version__})")
+    if wrong := misread(data):
+        raise LeftOut(f"it does not follow the standard in {wrong} (onnx {onnx.__version__})")
     evaluator = ReferenceEvaluator(data)
     return lambda inputs: list(evaluator.run(None, dict(inputs)))
 
@@ -57,14 +57,20 @@ def onnxruntime(data: bytes) -> Run:
     return lambda inputs: list(session.run(None, dict(inputs)))
 
 
-def uneven_pads(data: bytes) -> bool:
-    """Whether there is a MaxPool of stride 1 whose pads are not all equal: `onnx.reference` pads another axis then."""
+def misread(data: bytes) -> str:
+    """What `onnx.reference` computes in a way of its own; "" where there is no such node.
 
-    def wrong(node: onnx.NodeProto) -> bool:
-        ints = {item.name: set(item.ints) for item in node.attribute}
-        return node.op_type == "MaxPool" and ints.get("strides", {1}) == {1} and len(ints.get("pads", ())) > 1
-
-    return any(wrong(node) for node in onnx.ModelProto.FromString(data).graph.node)
+    MaxPool of stride 1: pads that are not equal go to another axis, those of one axis are lost. AveragePool with ceil_mode: windows that
+    end outside by two or more are moved.
+    """
+    for node in onnx.ModelProto.FromString(data).graph.node:
+        values = {item.name: list(item.ints) or item.i for item in node.attribute}
+        kernel, strides, pads = (values.get(name) or [] for name in ("kernel_shape", "strides", "pads"))
+        if node.op_type == "MaxPool" and set(strides) <= {1} and (len(set(pads)) > 1 or (len(kernel) == 1 and any(pads))):
+            return "the pads of MaxPool"
+        if node.op_type == "AveragePool" and values.get("ceil_mode") and any(2 < k <= s for k, s in zip(kernel, strides, strict=True)):
+            return "AveragePool with ceil_mode"
+    return ""
 
 
 def uses_double(data: bytes) -> bool:

@@ -47,10 +47,36 @@ def conv_attributes(node: Node, x: TensorType, weight: TensorType) -> dict[str, 
 @lowering("max_pool", "avg_pool")
 def pool(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
     kernel: Any = node.attrs["kernel"]
-    attributes = window(node, w.type(inputs[0]), kernel) | {"ceil_mode": int(bool(node.attrs["ceil"]))}
+    x, y = w.type(inputs[0]), result(w, node)
+    attributes = window(node, x, kernel) | {"ceil_mode": int(bool(node.attrs["ceil"]))}
     if "auto_pad" in attributes and any(step > places for places, step in zip(kernel, attributes["strides"], strict=True)):
-        reason = 'with pad="same" and a stride above its kernel its input needs fixed sizes'  # backends compute negative pads
-        raise SpecError(NotExportable(operator=node.op, place=node.place or node.address, reason=reason))
+        # backends compute negative pads
+        raise refused(node, 'with pad="same" and a stride above its kernel its input needs fixed sizes')
     if node.op == "avg_pool":
         attributes["count_include_pad"] = int(bool(node.attrs["count_pad"]))
-    w.emit("MaxPool" if node.op == "max_pool" else "AveragePool", inputs, result(w, node), outputs[0], **attributes)
+    if node.attrs["ceil"]:
+        attributes |= rounded_up(node, x, y, attributes)
+    w.emit("MaxPool" if node.op == "max_pool" else "AveragePool", inputs, y, outputs[0], **attributes)
+
+
+def refused(node: Node, reason: str) -> SpecError:
+    return SpecError(NotExportable(operator=node.op, place=node.place or node.address, reason=reason))
+
+
+def rounded_up(node: Node, x: TensorType, y: TensorType, attributes: dict[str, Any]) -> dict[str, Any]:
+    """`ceil` as pads that say the same, where sizes are fixed: backends differ in which last windows they count.
+
+    Padding up to the end of the last window adds nothing to a maximum, nor to a mean over what is inside.
+    """
+    rank = len(attributes["strides"])
+    pads, strides, kernel = attributes["pads"], attributes["strides"], attributes["kernel_shape"]
+    befores, afters = pads[:rank], pads[rank:]
+    rooms = [size + (b + a - k) for size, b, a, k in zip(x.shape[2:], befores, afters, kernel, strict=True)]
+    ends = [(count - 1) * step - room for count, step, room in zip(y.shape[2:], strides, rooms, strict=True)]
+    fixed = all(size.is_constant for size in x.shape[2:])
+    beyond = [max(end.constant, 0) for end in ends] if fixed else []
+    if fixed and not (any(beyond) and attributes.get("count_include_pad")):
+        return {"ceil_mode": 0, "pads": [*befores, *(a + more for a, more in zip(afters, beyond, strict=True))]}
+    if all((room + (step - 1)) // step + 1 == count for room, step, count in zip(rooms, strides, y.shape[2:], strict=True)):
+        return {}
+    raise refused(node, "with `ceil`, this stride and this padding it has windows that backends count in several ways")

@@ -84,6 +84,7 @@ class Sink:
 
     def __init__(self) -> None:
         self._seen: dict[tuple[object, ...], Diagnostic] = {}
+        self._dropped: set[int] = set()
         self.dropped = 0
 
     def add(self, diagnostic: Diagnostic) -> None:
@@ -92,7 +93,9 @@ class Sink:
         if key in self._seen:
             return
         if diagnostic.severity == "error" and self.error_count >= LIMIT:
-            self.dropped += 1
+            if hash(key) not in self._dropped:
+                self._dropped.add(hash(key))
+                self.dropped += 1
             return
         self._seen[key] = diagnostic
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dslc.diagnostics import Label
+from dslc.diagnostics import Edit, Fix, Label
 from dslc.elaborate import errors, kinds, names
 from dslc.elaborate.evaluation import as_tensor, evaluate, tensor
 from dslc.elaborate.frame import Frame
-from dslc.elaborate.suggest import listed, meant, nearest, rename
-from dslc.elaborate.values import POISON, BlockValue, LayerValue, NetworkDecl, OperatorValue, Poison, Value, words_of
+from dslc.elaborate.suggest import certain, listed, meant, nearest, rename
+from dslc.elaborate.values import POISON, BlockValue, LayerValue, NetworkDecl, OperatorValue, Poison, Value
 from dslc.source import Span
 from dslc.syntax import ast
 
@@ -115,12 +115,7 @@ def bind(frame: Frame, site: Site, callee: str, slots: Sequence[Slot], signature
         assert arg.name is not None
         slot = by_name.get(arg.name.id)
         if slot is None:
-            near = nearest(arg.name.id, [s.name for s in slots if s.name not in bound] or by_name)
-            fix = rename(arg.name.span, near)
-            known = listed(by_name, 20)
-            frame.report(
-                errors.UnknownArgument(span=arg.name.span, callee=callee, name=arg.name.id, meant=meant(near), known=known, fix=fix)
-            )
+            frame.report(unknown_argument(callee, arg.name, [s.name for s in slots if s.name not in bound] or by_name, by_name))
             good = False
         elif slot.name in bound:
             labels: tuple[Label, ...] = (Label(bound[slot.name][0].span, "given here first"),)
@@ -136,6 +131,14 @@ def bind(frame: Frame, site: Site, callee: str, slots: Sequence[Slot], signature
             )
             good = False
     return bound if good else None
+
+
+def unknown_argument(callee: str, name: ast.Name, free: Collection[str], every: Collection[str]) -> errors.UnknownArgument:
+    """A name that no parameter has; `free`: those that nothing was given for yet."""
+    advice = "write the function after it, for example `-> relu`; " if name.id == "activation" else ""
+    near = "" if advice else nearest(name.id, free)
+    fix, known = rename(name.span, near, free), listed(every, 20)
+    return errors.UnknownArgument(span=name.span, callee=callee, name=name.id, meant=meant(near), known=known, advice=advice, fix=fix)
 
 
 def piped(site: Site) -> Given:
@@ -174,10 +177,21 @@ def setting(frame: Frame, callee: str, slot: Slot, given: Given) -> Value:
 def fitted(frame: Frame, callee: str, slot: Slot, value: Value, given: Given) -> Value:
     converted = kinds.convert(slot.kind, value)
     if converted is None:
-        found = words_of(value)
-        diagnostic = errors.WrongKind(span=given.span, callee=callee, name=slot.name, wanted=kinds.words(slot.kind), found=found)
-        return frame.report(diagnostic)
+        return frame.report(wrong_kind(callee, slot, value, given))
     return converted
+
+
+PADDINGS = {"valid": ("0", "no padding is `pad=0`"), "none": ("0", "no padding is `pad=0`")}
+
+
+def wrong_kind(callee: str, slot: Slot, value: Value, given: Given) -> errors.WrongKind:
+    """A value of another kind than the setting's; words of other libraries have their fix."""
+    right, action = "", ""
+    if slot.kind == "padding" and isinstance(value, str):
+        right, action = PADDINGS.get(value.lower(), ('"same"' if certain(value.lower(), "same") else "", ""))
+    fix = Fix(f"write `{right}`", (Edit(given.span, right),)) if right and given.expr is not None else None
+    wanted, found = kinds.words(slot.kind), kinds.described(slot.kind, value)
+    return errors.WrongKind(span=given.span, callee=callee, name=slot.name, wanted=wanted, found=found, action=action, fix=fix)
 
 
 def tensor_argument(frame: Frame, given: Given) -> Value:

@@ -10,9 +10,11 @@ from dslc.finding import Finding
 class UnknownName(Finding):
     name: str
     meant: str = ""
+    action: str = ""
     code = "unknown-name"
     words = "there is no name `{name}` here{meant}"
     label = "not known here"
+    hint = "{action}"
 
 
 class UnknownField(Finding):
@@ -127,9 +129,10 @@ class UnknownArgument(Finding):
     name: str
     meant: str = ""
     known: str
+    advice: str = ""
     code = "unknown-argument"
     words = "`{callee}` has no `{name}`{meant}"
-    hint = "it takes {known}"
+    hint = "{advice}it takes {known}"
 
 
 class TooManyArguments(Finding):
@@ -168,9 +171,11 @@ class WrongKind(Finding):
     callee: str
     wanted: str
     found: str
+    action: str = ""
     code = "wrong-kind"
     words = "`{name}` of `{callee}` must be {wanted}, not {found}"
     label = "{found}"
+    hint = "{action}"
 
 
 class SeveralResults(Finding):
@@ -411,8 +416,10 @@ class BadSetting(Finding):
 class UnknownType(Finding):
     name: str
     meant: str = ""
+    known: str = ""
     code = "unknown-type"
     words = "there is no type `{name}`{meant}"
+    hint = "{known}"
 
 
 class WrongDtype(Finding):
@@ -486,8 +493,9 @@ class DuplicateUpdate(Finding):
 
 class NotAState(Finding):
     name: str
+    meant: str = ""
     code = "not-a-state"
-    words = "`{name}` is no state of this body"
+    words = "`{name}` is no state of this body{meant}"
     hint = "only a `state` of the same body is updated"
 
 
@@ -540,6 +548,13 @@ class MissingSetting(Finding):
     hint = "add `{example}`"
 
 
+class SettingSign(Finding):
+    name: str
+    code = "setting-sign"
+    words = "settings are written with `:`"
+    hint = "`=` makes a name; write `{name}: …`"
+
+
 class SettingName(Finding):
     name: str
     code = "setting-name"
@@ -560,8 +575,10 @@ class SettingValue(Finding):
     name: str
     wanted: str
     found: str
+    action: str = ""
     code = "setting-value"
     words = "`{name}` must be {wanted}, not {found}"
+    hint = "{action}"
 
 
 class LossShape(Finding):
@@ -624,6 +641,13 @@ class BadDataFile(Finding):
 
 
 # ---- files -------------------------------------------------------------------------------------------------------------------
+
+
+class ImportStandard(Finding):
+    path: str
+    code = "import-outside"
+    words = "the standard library and the operators need no import"
+    hint = "delete this line"
 
 
 class ImportOutside(Finding):
@@ -715,13 +739,6 @@ class UnknownOverride(Finding):
     code = "unknown-override"
     words = "there is nothing to set called `{name}`{meant}"
     hint = "what can be set: {known}"
-
-
-class BadOverride(Finding):
-    what: str
-    code = "bad-override"
-    words = "{what}"
-    hint = "write `name=value`, for example `lr=0.02` or `train.epochs=3`"
 
 
 # ---- limits ------------------------------------------------------------------------------------------------------------------

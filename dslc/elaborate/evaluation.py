@@ -10,7 +10,8 @@ from typing import Any
 
 from dslc.elaborate import errors
 from dslc.elaborate.frame import Frame
-from dslc.elaborate.values import NetworkValue, Poison, Several, Value, is_scalar, words_of
+from dslc.elaborate.values import POISON, Binding, NetworkValue, Poison, Several, Value, is_scalar, words_of
+from dslc.elaborate.walk import bound_names
 from dslc.ops.value import Val
 from dslc.source import Span
 from dslc.syntax import ast
@@ -64,6 +65,10 @@ def run_body(frame: Frame, body: ast.Body) -> Result:
 def run(frame: Frame, statements: Sequence[ast.Statement]) -> Result:
     for statement in statements:
         frame.session.step(statement.span)
+        if id(statement) in frame.session.misplaced:
+            for name in bound_names((statement,)):
+                frame.scope.assign(name, Binding(POISON, statement.span))
+            continue
         handler = STATEMENTS.get(type(statement))
         result = handler(frame, statement) if handler is not None else None
         if result is not None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dslc.diagnostics import Label, SpecError
+from dslc.diagnostics import Edit, Fix, Label, SpecError
 from dslc.elaborate import errors, params
 from dslc.elaborate.calls import Slot
 from dslc.elaborate.evaluation import evaluate
@@ -20,7 +20,7 @@ from dslc.elaborate.tape import Tape
 from dslc.elaborate.values import POISON, Binding, BlockValue, NetworkDecl, Value, text_of
 from dslc.elaborate.walk import call_numbers
 from dslc.ops.value import Builder
-from dslc.source import Source
+from dslc.source import Source, Span
 from dslc.syntax import ast
 from dslc.syntax.parse import parse
 from dslc.syntax.reader import read_source
@@ -147,17 +147,18 @@ class Library:
         other = self.open(frame, scope, node)
         for name in node.names:
             value: Value = POISON
+            kind = "error"
             if other is not None:
                 binding = other.names.get(name.id)
                 if binding is not None and binding.kind in ("block", "network", "layer"):
-                    value = binding.value
+                    value, kind = binding.value, "import"
                 elif binding is None or binding.kind != "error":
                     known = [key for key, item in other.names.items() if item.kind in ("block", "network", "layer")]
                     near = nearest(name.id, known)
-                    fix = rename(name.span, near)
+                    fix = rename(name.span, near, known)
                     diagnostic = errors.ImportName(span=name.span, name=name.id, path=node.path.value, meant=meant(near), fix=fix)
                     self.session.report(diagnostic)
-            self.declare(scope, name, value, "import")
+            self.declare(scope, name, value, kind)
 
     def open(self, frame: Frame, scope: FileScope, node: ast.Import) -> FileScope | None:
         """The imported file with its params set; None (reported) where it cannot be read."""
@@ -206,7 +207,7 @@ class Library:
                 near = nearest(arg.name.id, known)
                 diagnostic = errors.UnknownArgument(
                     span=arg.name.span, callee=node.path.value, name=arg.name.id, meant=meant(near),
-                    known=", ".join(f"`{name}`" for name in known) or "no params", fix=rename(arg.name.span, near),
+                    known=", ".join(f"`{name}`" for name in known) or "no params", fix=rename(arg.name.span, near, known),
                 )  # fmt: skip
                 self.session.report(diagnostic)
 
@@ -227,6 +228,9 @@ class Library:
     def located(self, scope: FileScope, node: ast.Import) -> Path | None:
         """The file that an import names: relative, inside the root folder, through no link."""
         text = node.path.value
+        if text in ("std", "op") or text.startswith("std/"):
+            self.session.report(errors.ImportStandard(span=node.path.span, path=text, fix=without_line(node.span)))
+            return None
         inside = InnerPath(text)
         if scope.folder is None or self.root is None or not inside.good:
             self.session.report(errors.ImportOutside(span=node.path.span, path=text))
@@ -243,3 +247,11 @@ class Library:
             self.session.report(diagnostic)
             return None
         return path
+
+
+def without_line(span: Span) -> Fix | None:
+    """The fix that deletes a statement with its line; None where something else stands there."""
+    text = span.source.text
+    start, end = text.rfind("\n", 0, span.start) + 1, text.find("\n", span.end) + 1 or len(text)
+    alone = text[start:end].strip() == span.text.strip()
+    return Fix("delete this line", (Edit(Span(span.source, start, end), ""),)) if alone else None

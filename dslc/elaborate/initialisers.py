@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from dslc.diagnostics import Edit, Fix
 from dslc.elaborate import errors, kinds
 from dslc.elaborate.calls import Given, Site, Slot, bind
 from dslc.elaborate.evaluation import evaluate
@@ -113,16 +114,30 @@ def words(kind: str) -> str:
     return "a string or a list of strings" if kind == NAMES else kinds.words(kind)
 
 
+def not_a_word(what: str, table: Mapping[str, Word], node: ast.Expr) -> errors.SettingValue:
+    """`optimizer: "adam"`: the word stands without quotes, with its arguments."""
+    text = node.value if isinstance(node, ast.String) else ""
+    word = table.get(text.lower()) or table.get(nearest(text, table))
+    found = node.span.text if "\n" not in node.span.text and len(node.span.text) < 40 else "this"
+    example = "" if word is None else f"{word.name}({', '.join(EXAMPLES.get(slot.name, '…') for slot in slots_of(word) if slot.required)})"
+    certain = Fix(f"write `{example}`", (Edit(node.span, example),)) if example and "…" not in example else None
+    action = f"write `{example}`, without quotes" if example else ""
+    return errors.SettingValue(span=node.span, name=what, wanted=f"one of {listed(table)}", found=found, action=action, fix=certain)
+
+
+EXAMPLES = {"rate": "0.001", "every": "10", "limit": "1"}
+
+
 def word_call(frame: Frame, what: str, table: Mapping[str, Word], node: ast.Expr) -> tuple[Word, dict[str, Any]] | None:
     """A call of a word of this table, as a setting's value; a word without parameters that are required may stand alone."""
     func = node.func if isinstance(node, ast.Call) else node
     if not isinstance(func, ast.Name):
-        frame.report(errors.SettingValue(span=node.span, name=what, wanted=f"one of {listed(table)}", found="this"))
+        frame.report(not_a_word(what, table, node))
         return None
     word = table.get(func.id)
     if word is None:
         near = nearest(func.id, table)
-        fix = rename(func.span, near)
+        fix = rename(func.span, near, table)
         frame.report(errors.NotOneOf(span=func.span, name=what, found=func.id, meant=meant(near), known=listed(table), fix=fix))
         return None
     args = node.args if isinstance(node, ast.Call) else ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import isfinite
 
-from dslc.elaborate.values import POISON, LayerValue, Value, is_int, is_number, is_poison
+from dslc.elaborate.values import POISON, LayerValue, Value, is_int, is_number, is_poison, text_of, words_of
 from dslc.ir.types import Dim, DType
 from dslc.ops.infer import is_padding
 from dslc.program import Init
@@ -70,6 +70,19 @@ def words(kind: str) -> str:
     for level in range(depth):
         text = f"a list of {plural.get(kind, kind + 's') if level == 0 else 'lists of ' + plural.get(kind, kind + 's')}"
     return text
+
+
+def described(kind: str, value: Value) -> str:
+    """What a value is that does not fit: in a list the first item that does not, with its place; a number that is out of range."""
+    if isinstance(value, tuple):
+        inner = kind[5:-1] if kind.startswith("list[") else "size" if kind == "shape" else "int"
+        for at, item in enumerate(value):
+            if convert(inner, item) is None:
+                found = described(inner, item)
+                return found if found.startswith("item ") else f"item {at} is {found}"
+    if isinstance(value, float) and not isfinite(value):
+        return text_of(value)
+    return words_of(value)
 
 
 def in_range(value: Value) -> bool:

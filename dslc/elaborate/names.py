@@ -62,6 +62,8 @@ def value(frame: Frame, node: ast.Name) -> Value:
     found = built_in(frame, node.id)
     if found is not None:
         return found
+    if (node.span.source.path, node.id) in frame.session.unknown:
+        return POISON  # reported already
     kind = "a block of the standard library" if node.id in frame.session.library.std_names else "an operator" if operator(node.id) else ""
     if node.id in SOFT:
         return POISON  # a keyword as a name is reported by the parser
@@ -92,6 +94,8 @@ def callee(frame: Frame, path: tuple[ast.Name, ...]) -> Value:
     found = frame.session.library.std(first.id) or operator(first.id)
     if found is not None:
         return found
+    if (first.span.source.path, first.id) in frame.session.unknown:
+        return POISON  # reported already
     near = "" if frame.session.full else nearest(first.id, callables(frame))
     return frame.report(errors.UnknownName(span=first.span, name=first.id, meant=meant(near), fix=rename(first.span, near)))
 

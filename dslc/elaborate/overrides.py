@@ -64,7 +64,7 @@ def settings(frame: Frame, found: Mapping[str, Outside], tree: ast.File, trainin
             for name in trainings if owner == "train" and owner not in trainings else [owner]:
                 result.setdefault(name, {})[key] = setting
         else:
-            near = nearest(path, known)
+            near = f"train.{path}" if path in SETTINGS and f"train.{path}" in known else nearest(path, known)
             span = None if outside.span is None else Span(outside.span.source, 0, len(path))
             frame.report(errors.UnknownOverride(span=span, name=path, meant=meant(near), known=listed(known)))
     return result

@@ -10,8 +10,8 @@ from dslc.elaborate.evaluation import evaluate
 from dslc.elaborate.frame import Frame
 from dslc.elaborate.kinds import is_setting, kind_text
 from dslc.elaborate.names import DTYPES
-from dslc.elaborate.suggest import meant, nearest, rename
-from dslc.elaborate.values import POISON, Binding, Group, Value, is_int, is_poison, size, words_of
+from dslc.elaborate.suggest import listed, meant, nearest, rename
+from dslc.elaborate.values import POISON, Binding, Group, Value, is_int, is_number, is_poison, size, text_of, words_of
 from dslc.ir.types import Dim, DType, TensorType
 from dslc.source import Span
 from dslc.syntax import ast
@@ -24,7 +24,10 @@ def dtype_of(frame: Frame, type: ast.Type) -> DType | None:
     if type.dtype.id in DTYPES:
         return DType(type.dtype.id)
     near = nearest(type.dtype.id, DTYPES)
-    frame.report(errors.UnknownType(span=type.dtype.span, name=type.dtype.id, meant=meant(near), fix=rename(type.dtype.span, near)))
+    fix = rename(type.dtype.span, near, DTYPES)
+    known = "" if fix is not None else f"the dtypes are {listed(DTYPES)}"
+    near = near if fix is not None else ""
+    frame.report(errors.UnknownType(span=type.dtype.span, name=type.dtype.id, meant=meant(near), known=known, fix=fix))
     return None
 
 
@@ -108,13 +111,15 @@ def checked_size(frame: Frame, item: ast.Expr | ast.Rest) -> int | Dim | None:
     """The size that an expression in a shape says; None (reported) if it is none."""
     if isinstance(item, ast.Rest):
         return None
+    if isinstance(item, ast.Name) and (item.span.source.path, item.id) in frame.session.unknown and frame.scope.find(item.id) is None:
+        return None  # reported already
     value = evaluate(frame, item)
     if is_int(value) and value >= 1:
         return int(value)
     if isinstance(value, Dim) and value.sign() != -1 and value.sign() != 0:
         return value
     if value is not POISON:
-        frame.report(errors.BadShape(span=item.span, found=words_of(value)))
+        frame.report(errors.BadShape(span=item.span, found=text_of(value) if is_number(value) else words_of(value)))
     return None
 
 
@@ -138,10 +143,10 @@ def group(
 
 def resolve(frame: Frame, type: ast.Type) -> TensorType | None:
     """The type of a weight, state or carry: every size is known. None (reported) where it is not."""
-    dtype = dtype_of(frame, type)
     if type.dims is None:
         frame.report(errors.WrongType(span=type.span, what="this", wanted="a tensor type, `[…]`", found=f"`{type.span.text}`"))
         return None
+    dtype = dtype_of(frame, type)
     sizes: list[Dim] = []
     good = dtype is not None
     for item in type.dims:

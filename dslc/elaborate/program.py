@@ -8,6 +8,7 @@ from pathlib import Path
 from dslc.elaborate import errors, overrides, params
 from dslc.elaborate.files import FileScope, Library
 from dslc.elaborate.generate import elaborate_generate
+from dslc.elaborate.mend import mended
 from dslc.elaborate.networks import elaborate_network
 from dslc.elaborate.overrides import Outside
 from dslc.elaborate.resolve import resolve
@@ -34,6 +35,7 @@ def whole(
     session: Session, source: Source, tree: ast.File, folder: Path | None, given: Mapping[str, Outside], train: str | None
 ) -> Program | None:  # fmt: skip
     library = session.library
+    tree = mended(session, tree)
     trains = [node for node in tree.statements if isinstance(node, ast.Train)]
     names = [train_name(node) for node in trains]
     bare = FileScope(source, tree, folder)

@@ -17,7 +17,7 @@ from dslc.elaborate.names import BUILT_IN, DTYPES, operator, operators
 from dslc.elaborate.patterns import is_tensor
 from dslc.elaborate.places import ARTICLES, KEYWORDS, allowed, homes
 from dslc.elaborate.session import Session
-from dslc.elaborate.settings import TABLES
+from dslc.elaborate.settings import PLACES, TABLES
 from dslc.elaborate.suggest import meant, nearest, rename
 from dslc.elaborate.walk import bound_names, nodes, parts
 from dslc.source import Span
@@ -149,6 +149,9 @@ class BodyResolver:
         self.kind = place
         self.place = place
         self.nested = ""
+        self.unknowns: set[str] = set()
+        self.excused: set[str] = set()  # names that are not reported as unused: a read of them was reported
+        self.bound: dict[str, list[tuple[Span, str]]] = {}
 
     def report(self, diagnostic: Diagnostic) -> None:
         self.file.report(diagnostic)
@@ -157,19 +160,77 @@ class BodyResolver:
 
     def reads(self, *roots: object) -> None:
         """Mark every name that expressions read."""
-        for name in read_names(roots):
-            self.read(name)
+        for name, called in read_names(roots):
+            self.read(name, called)
 
-    def read(self, name: ast.Name) -> None:
+    def touches(self, *roots: object) -> None:
+        """Mark names that stand in what is wrong as a whole: they are used, and none is reported."""
+        for node in nodes(roots):
+            if isinstance(node, ast.Name):
+                self.touch(node.id)
+
+    def touch(self, name: str) -> None:
+        self.flow.read(name)
+        self.file.used.add(name)
+
+    def read(self, name: ast.Name, called: bool = False) -> None:
         if name.id == "_" or self.flow.read(name.id) is not None:
             return
         if self.file.scope.find(name.id) is not None:
             self.file.used.add(name.id)
             return
         if not self.known_word(name.id):
-            known = (*self.visible(), *self.file.scope.names, *self.file.session.library.std_names, *operators())
-            near = "" if self.file.session.full else nearest(name.id, known)
-            self.report(errors.UnknownName(span=name.span, name=name.id, meant=meant(near), fix=rename(name.span, near)))
+            self.unknown(name, called)
+
+    def unknown(self, name: ast.Name, called: bool) -> None:
+        """A name that nothing binds: said once for each body, with what was probably meant, which then counts as used."""
+        self.file.session.unknown.add((name.span.source.path, name.id))
+        if name.id in self.unknowns:
+            return
+        self.unknowns.add(name.id)
+        elsewhere = self.bound_elsewhere(name)
+        if elsewhere is not None:
+            self.report(elsewhere)
+            return
+        near, pool = ("", ()) if self.file.session.full else self.candidates(name.id, called)
+        fix = rename(name.span, near, pool)
+        if near:
+            self.touch(near)
+        self.report(errors.UnknownName(span=name.span, name=name.id, meant=meant(near), fix=fix))
+
+    def candidates(self, name: str, called: bool) -> tuple[str, tuple[str, ...]]:
+        """The nearest name of the kind that is wanted here, and the names of that kind: functions where one is called, else values."""
+        names = self.file.scope.names
+        functions = [key for key, binding in names.items() if binding.kind in ("block", "import", "layer", "error")]
+        networks = [key for key, binding in names.items() if binding.kind == "network"] if self.kind != "block" else []
+        library = (*functions, *self.file.session.library.std_names, *operators())
+        sources = tuple(SOURCES) if self.kind in ("train", "generate") else ()
+        local = tuple(key for key in self.visible() if not called or self.flow.find(key)[1].kind in ("layer", "parameter", "loop", "local"))  # type: ignore[index]
+        values = (*local, *(key for key, binding in names.items() if binding.kind in ("param", "layer", "import")), *BUILT_IN, *DTYPES)
+        pools = [(*local, *library, *networks, *sources)] if called else [values, library]
+        for pool in pools:
+            near = nearest(name, pool)
+            if near:
+                return near, pool
+        return "", ()
+
+    def bound_elsewhere(self, name: ast.Name) -> Diagnostic | None:
+        """A name that this body binds, but below or in an arm or loop alone (R1)."""
+        found = self.bound.get(name.id, [])
+        before = [item for item in found if item[0].start < name.span.start]
+        if not found or (before and not before[-1][1]):
+            return None
+        self.excused.add(name.id)
+        if not before:
+            span = found[0][0]
+            below = f": it is bound only below, at line {span.source.position(span.start)[0]}"
+            return errors.UnknownName(span=name.span, name=name.id, meant=below, labels=(Label(span, "bound here"),))
+        inside = before[-1][1]
+        article = "an" if inside == "if" else "a"
+        labels = tuple(Label(span, f"bound here, in the `{inside}`") for span, _ in before[:3])
+        action = f"what {article} `{inside}` binds is local to it (R1): bind `{name.id}` before it"
+        where = f": it is bound only inside the `{inside}`"
+        return errors.UnknownName(span=name.span, name=name.id, meant=where, action=action, labels=labels)
 
     def known_word(self, name: str) -> bool:
         if name in SOFT or name in BUILT_IN or name in DTYPES or name in INITIALISERS or name in self.file.session.library.std_names:
@@ -252,6 +313,8 @@ class BodyResolver:
                 if name.id == "batch" and self.kind == "generate":
                     continue
                 bad = self.shadows(name, "dim")
+                if bad:
+                    self.file.session.unknown.add((name.span.source.path, name.id))
                 self.flow.declare(name.id, "error" if bad else "dim", name.span, read=True)
             else:
                 self.reads(item)
@@ -266,25 +329,40 @@ class BodyResolver:
 
     def body(self, body: ast.Body) -> bool:
         """Walk statements; True if a `return` ends the body on every way."""
+        if not self.bound:
+            self.bound = places(body)
         ended: ast.Statement | None = None
         for at, statement in enumerate(body.statements):
             if ended is not None:
                 self.report(errors.UnreachableStatement(span=statement.span, after=first_word(ended)))
                 break
-            self.check_place(statement, at == len(body.statements) - 1)
+            if not self.check_place(statement, at == len(body.statements) - 1):
+                self.skip(statement)
+                continue
             handler = HANDLERS.get(type(statement))
             if handler is not None and handler(self, statement):
                 ended = statement
         return ended is not None
 
-    def check_place(self, statement: ast.Statement, last: bool) -> None:
+    def skip(self, statement: ast.Statement) -> None:
+        """A statement in the wrong place: its names are neither unknown nor unused, and it is not elaborated."""
+        self.file.session.misplaced.add(id(statement))
+        self.touches(statement)
+        for name in dict.fromkeys(bound_names((statement,))):
+            if self.flow.find(name) is None and self.file.scope.find(name) is None:
+                self.flow.declare(name, "error", statement.span, read=True)
+
+    def check_place(self, statement: ast.Statement, last: bool) -> bool:
+        """Whether the statement may stand here."""
         keyword = KEYWORDS.get(type(statement))
         if keyword is None:
-            return
+            return True
         if not allowed(keyword, self.place, self.nested):
             self.report(misplaced(statement, keyword, self.place, self.nested))
-        elif keyword == "yield" and not last:
+            return False
+        if keyword == "yield" and not last:
             self.report(errors.UnreachableStatement(span=statement.span, after="yield"))
+        return True
 
     def finish(self) -> None:
         """Report what is never used."""
@@ -292,7 +370,7 @@ class BodyResolver:
             return
         outside = self.file.fields if self.kind == "network" else frozenset()
         for variable in self.flow.variables:
-            if variable.kind in ("error", "dim", "loop", "carry") or variable.name == "_":
+            if variable.kind in ("error", "dim", "loop", "carry") or variable.name == "_" or variable.name in self.excused:
                 continue
             unread = [definition for definition in variable.definitions if not definition.read]
             if not unread or (variable.name in outside and variable.kind in FIELDS_TOO and unread == variable.definitions[-1:]):
@@ -317,7 +395,7 @@ class BodyResolver:
     def input(self, node: ast.Input) -> None:
         self.pattern(node.type)
         self.reads(node.default)
-        self.declare(node.name, "input")
+        self.declare(node.name, "input", read=node.type.dims is None)
 
     def output(self, node: ast.Output) -> None:
         if node.value is not None:
@@ -341,7 +419,13 @@ class BodyResolver:
 
     def update(self, node: ast.Update) -> None:
         self.reads(node.value)
-        self.read(node.name)
+        if self.flow.read(node.name.id) is None:
+            states = [name for name in self.visible() if self.flow.find(name)[1].kind == "state"]  # type: ignore[index]
+            near = nearest(node.name.id, states)
+            if near:
+                self.touch(near)
+            fix = rename(node.name.span, near, states)
+            self.report(errors.NotAState(span=node.name.span, name=node.name.id, meant=meant(near), fix=fix))
 
     def layer(self, node: ast.Layer) -> None:
         self.reads(node.value)
@@ -433,6 +517,14 @@ class BodyResolver:
 
     def setting(self, node: ast.Setting) -> None:
         value = node.value
+        if node.key.id not in PLACES.get(self.place, ()):  # the elaborator reports it
+            self.touches(value)
+            return
+        if node.key.id == "trains":
+            for name in nodes((value,)):
+                if isinstance(name, ast.Name):
+                    self.read(name, called=True)  # a network is meant
+            return
         if node.key.id in TABLES and self.kind == "train":
             self.reads(*(arg.value for arg in value.args)) if isinstance(value, ast.Call) else None
             return
@@ -485,21 +577,47 @@ HANDLERS: dict[type[ast.Node], Callable[[BodyResolver, Any], bool | None]] = {
 }
 
 
-def read_names(roots: Iterable[object]) -> Iterator[ast.Name]:
-    """The names that expressions read, in no particular order; names of arguments, fields and aliases are not read."""
+def places(body: ast.Body) -> dict[str, list[tuple[Span, str]]]:
+    """Where a body binds each name, with the `if`, `for` or `scan` around that place ("" for none), in the order of the text."""
+    found: dict[str, list[tuple[Span, str]]] = {}
+    stack: list[tuple[ast.Body, str]] = [(body, "")]
+    while stack:
+        current, inside = stack.pop()
+        for node in current.statements:
+            if isinstance(node, (ast.Assign, ast.State, ast.Output, ast.Carry)):
+                if not (isinstance(node, ast.Output) and node.value is None):
+                    for name in node.names:
+                        found.setdefault(name.id, []).append((name.span, inside))
+            elif isinstance(node, (ast.Weight, ast.Layer, ast.Input)):
+                found.setdefault(node.name.id, []).append((node.name.span, inside))
+            elif isinstance(node, ast.For):
+                found.setdefault(node.name.id, []).append((node.name.span, "for"))
+                stack.append((node.body, "for"))
+            elif isinstance(node, ast.If):
+                stack += [(arm, "if") for _, arm in node.arms] + ([(node.other, "if")] if node.other is not None else [])
+            if isinstance(node, ast.Assign) and isinstance(node.values, ast.Scan):
+                stack.append((node.values.body, "scan"))
+    return {name: sorted(items, key=lambda item: item[0].start) for name, items in found.items()}
+
+
+def read_names(roots: Iterable[object]) -> Iterator[tuple[ast.Name, bool]]:
+    """The names that expressions read, and whether each is called; names of arguments, fields and aliases are not read."""
     stack: list[object] = list(roots)
     while stack:
         item = stack.pop()
         if isinstance(item, ast.Name):
-            yield item
+            yield item, False
         elif isinstance(item, tuple):
-            stack.extend(item)
+            stack.extend(reversed(item))
+        elif isinstance(item, ast.Call) and isinstance(item.func, ast.Name):
+            yield item.func, True
+            stack.append(item.args)
         elif isinstance(item, (ast.Arg, ast.Field)):
             stack.append(item.value)
         elif isinstance(item, ast.Stage):
-            stack.append(item.path[0])
+            yield item.path[0], True
             stack.append(item.args)
         elif isinstance(item, (ast.Body, ast.Scan)):
             continue
         elif isinstance(item, ast.Node):
-            stack.extend(getattr(item, part) for part in parts(item))
+            stack.extend(getattr(item, part) for part in reversed(parts(item)))

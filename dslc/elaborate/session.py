@@ -40,6 +40,8 @@ class Session:
         self.signature_only: dict[str, str] = {}
         self.networks: dict[str, Network] = {}
         self.broken: set[str] = set()  # networks with errors of their own: calls of them are silent
+        self.unknown: set[tuple[str, str]] = set()  # (file, name) of names that are reported as unknown
+        self.misplaced: set[int] = set()  # statements in a wrong place, by identity: they are not elaborated
         self.layer_homes: dict[str, Span] = {}
         self.muted = 0
         self.library: Library

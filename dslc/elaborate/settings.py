@@ -12,7 +12,7 @@ from dslc.elaborate.frame import Frame
 from dslc.elaborate.initialisers import word_call
 from dslc.elaborate.params import Given
 from dslc.elaborate.suggest import listed, meant, nearest, rename
-from dslc.elaborate.values import POISON, Poison, Value, is_int, text_of, words_of
+from dslc.elaborate.values import POISON, Poison, Value, is_int, is_number, text_of, words_of
 from dslc.program import Call
 from dslc.source import Span
 from dslc.syntax import ast
@@ -37,6 +37,7 @@ class Settings:
     place: str
     spans: dict[tuple[str, str], Span] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
+    missed: set[str] = field(default_factory=set)  # settings that an unknown one was probably meant to be
 
     def claim(self, frame: Frame, node: ast.Setting) -> bool:
         """Whether this setting exists here and stands for the first time."""
@@ -44,7 +45,8 @@ class Settings:
         known = PLACES[self.place]
         if key not in known:
             near = nearest(key, known)
-            fix = rename(node.key.span, near)
+            fix = rename(node.key.span, near, known)
+            self.missed.add(near)
             frame.report(
                 errors.UnknownSetting(
                     span=node.key.span, name=key, place=f"`{self.place}`", meant=meant(near), known=listed(known), fix=fix
@@ -75,8 +77,13 @@ def counted(frame: Frame, name: str, value: Value, span: Span | None) -> int | N
         return int(value)
     if not isinstance(value, Poison):
         wanted = "a whole number of at least 1"
-        frame.report(errors.SettingValue(span=span, name=name, wanted=wanted, found=words_of(value)))
+        frame.report(errors.SettingValue(span=span, name=name, wanted=wanted, found=found_text(value)))
     return None
+
+
+def found_text(value: Value) -> str:
+    """A number as it is (`not 0`), anything else with its kind."""
+    return text_of(value) if is_number(value) else words_of(value)
 
 
 def word(frame: Frame, node: ast.Setting) -> Call | None:
@@ -97,7 +104,7 @@ def number(frame: Frame, name: str, node: ast.Setting) -> float | Poison:
         return float(value)
     if not isinstance(value, Poison):
         wanted = "a number of at least 0"
-        frame.report(errors.SettingValue(span=node.value.span, name=name, wanted=wanted, found=words_of(value)))
+        frame.report(errors.SettingValue(span=node.value.span, name=name, wanted=wanted, found=found_text(value)))
     return POISON
 
 

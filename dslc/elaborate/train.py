@@ -233,10 +233,10 @@ class TrainElaborator:
         examples = {"loss": "loss: cross_entropy(net.logits, data.label)", "optimizer": "optimizer: sgd(0.1)"}
         steps = list(body.steps.values())
         for key, example in examples.items():
-            if not steps and not any(name == key for name, _ in body.settings.spans):
+            if not steps and key not in body.settings.missed and not any(name == key for name, _ in body.settings.spans):
                 frame.report(errors.MissingSetting(span=self.span, name=key, place=f"`{self.name}`", example=example))
             for step in steps:
-                here = any(name == key for name, _ in step.settings.spans)
+                here = key in step.settings.missed or any(name == key for name, _ in step.settings.spans)
                 around = key == "optimizer" and ("optimizer", "") in body.settings.spans
                 if not here and not around and step.node is not None:
                     frame.report(

@@ -118,8 +118,8 @@ def update(frame: Frame, node: ast.Update) -> None:
     address = frame.states.get(node.name.id)
     if address is None:
         binding = frame.scope.find(node.name.id)
-        if binding is None or binding.value is not POISON:
-            labels = () if binding is None else (Label(binding.span, "bound here"),)
+        if binding is not None and binding.value is not POISON:  # a name that nothing binds is reported with the names
+            labels = (Label(binding.span, "bound here"),)
             frame.report(errors.NotAState(span=node.name.span, name=node.name.id, labels=labels))
         return
     known = frame.tape.root.states[address]

@@ -25,9 +25,9 @@ from dslc.ops.table import lookup
 from dslc.ops.value import Builder, F, Val
 from dslc.passes.drop_dead import drop_dead
 from dslc.passes.errors import NotJoinable
+from dslc.passes.layouts import BATCH, Layouts, batch_axes, coefficient
 from dslc.passes.rewrite import resume
 
-BATCH = "batch"
 Join = Literal["sum", "max", "min", "all"]
 JOINS: dict[str, Join] = {"sum": "sum", "max": "max", "min": "min", "all": "all"}
 Sort = Literal["same", "sample", "joined", "wrong"]
@@ -75,6 +75,7 @@ class Splitter:
         self.final = Builder(graph.name)
         self.combine: dict[str, Join] = {}
         self.sorts: dict[int, Sort] = {item.id: "sample" if has_batch(graph.types[item.id]) else "same" for item in graph.inputs}
+        self.layouts = Layouts(graph)
         self.values: dict[int, Val] = {}
         self.makers = {id: node for node in graph.nodes for id in node.outputs}
         self.errors: list[NotJoinable] = []
@@ -111,7 +112,7 @@ class Splitter:
         if "sample" in sorts and not any(carries):
             return self.reduce(node)
         if any(carries):
-            reason = mixing(self.graph, node)
+            reason = mixing(self.graph, node) or self.layouts.visit(node)
             return self.wrong(node, reason) if reason else "sample"
         return "same"
 
@@ -212,20 +213,8 @@ class Splitter:
 # ---- sizes and mixing -----------------------------------------------------------------------------------------------------------------
 
 
-def coefficient(dim: Dim) -> Dim | None:
-    """c where dim = c·batch + r and neither c nor r depends on `batch`; None where it is not of this form."""
-    at = [dim.substitute({BATCH: value}) for value in (0, 1, 2, 3)]
-    step = at[1] - at[0]
-    straight = all(at[i + 1] - at[i] == step for i in (1, 2)) and dim == step * Dim.of(BATCH) + at[0]
-    return step if straight else None
-
-
 def attr_dim(dim: Dim) -> int | Dim:
     return dim.constant if dim.is_constant else dim
-
-
-def batch_axes(type: TensorType) -> list[int]:
-    return [axis for axis, size in enumerate(type.shape) if BATCH in size.names]
 
 
 def mixing(graph: Graph, node: Node) -> str:
@@ -241,6 +230,8 @@ def mixing(graph: Graph, node: Node) -> str:
         return "`arange` counts the samples within a batch"
     if node.op == "reshape":
         return "" if same_place(graph.types[node.inputs[0]], graph.types[node.outputs[0]]) else "`reshape` mixes the samples of a batch"
+    if lookup(node.op).kind in ("conv", "pool") and any(axis > 1 for id in node.inputs for axis in batch_axes(graph.types[id])):
+        return f"`{node.op}` has windows over the axis `batch`"
     if along_batch(graph, node):
         return f"`{node.op}` works along the axis `batch`"
     return ""

@@ -84,6 +84,10 @@ METRICS: dict[str, Callable[[Fields], Val]] = {
     "of transposed values": lambda d: F.mean(F.transpose(d.steps, axes=(1, 0, 2)), axis=1),
     "of flat values": lambda d: F.mean(F.reshape(d.steps, shape=(d.x.type.shape[0], 12)), axis=0),
     "of samples joined with steps": lambda d: F.mean(F.reshape(d.steps, shape=(d.x.type.shape[0] * 3, 4)), axis=0),
+    "of two blocks of samples": lambda d: F.mean(F.exp(F.concat(d.x, d.t, axis=0)) * F.concat(d.t, d.x, axis=0)),
+    "of steps and back": lambda d: F.mean(
+        F.exp(F.reshape(F.exp(F.reshape(d.steps, shape=(d.x.type.shape[0] * 3, 4))), shape=(d.x.type.shape[0], 12))), axis=0
+    ),
     "cross entropy": lambda d: F.cross_entropy(d.x, d.label),
     "perplexity": lambda d: F.exp(F.cross_entropy(d.x, d.label)),
     "cross entropy, one label ignored": lambda d: F.cross_entropy(d.x, d.label, ignore=1),
@@ -129,6 +133,18 @@ REFUSED: dict[str, tuple[Callable[[Fields], Val], str]] = {
     "last sample": (lambda d: F.argmax(d.x, axis=0), "`argmax` mixes the samples"),
     "square of the number": (lambda d: d.number(d.x.type.shape[0] * d.x.type.shape[0]), "not proportional"),
     "scrambled": (lambda d: F.max(F.reshape(d.x, shape=(4, d.x.type.shape[0])), axis=1), "`reshape` mixes"),
+    "samples joined by a concatenation": (
+        lambda d: F.mean(F.exp(F.sum(F.reshape(F.concat(d.x, d.t, axis=0), shape=(d.x.type.shape[0], 8)), axis=1))),
+        "`reshape` mixes",
+    ),
+    "two orders of samples": (
+        lambda d: F.mean(F.concat(d.x, d.t, axis=0) * F.reshape(F.stack(d.x, d.t, axis=1), shape=(d.x.type.shape[0] * 2, 4))),
+        "`multiply` joins values whose samples stand in different orders",
+    ),
+    "windows over samples": (
+        lambda d: F.mean(F.exp(F.max_pool(F.transpose(d.steps, axes=(1, 2, 0)), kernel=(3,), stride=(1,), pad="same", ceil=False))),
+        "windows over the axis `batch`",
+    ),
 }
 
 

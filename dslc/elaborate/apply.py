@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dslc.diagnostics import Diagnostic, Label
 from dslc.elaborate import errors, warnings
-from dslc.elaborate.frame import Frame
+from dslc.elaborate.frame import Frame, is_std
 from dslc.elaborate.session import MOST_NODES
 from dslc.elaborate.values import POISON, Poison, Several, Value, is_scalar, size, text_of, words_of
 from dslc.ir.types import Dim, DType, TensorType
@@ -118,15 +119,32 @@ def explain(name: str, m: Mismatch, span: Span, labels: Mapping[str, Span]) -> D
     settings = {parameter.name for parameter in parameters(name) if not parameter.tensor}
     if m.argument in settings:
         return errors.BadSetting(
-            span=where, callee=name, name=m.argument, reason=m.reason, wanted=f"it takes {m.wanted}" if m.wanted else ""
+            span=where, callee=name, name=m.argument, reason=contrasted(m), wanted=f"it takes {m.wanted}" if m.wanted else ""
         )
     others = tuple(
         Label(place, f"`{other}` stands here")
         for other, place in labels.items()
         if other == m.other and place != where
     )  # fmt: skip
-    action = "cast it: `cast(x, f32)`" if m.wanted in FLOATS and m.found and not m.found.startswith("f") else ""
-    return errors.ShapeMismatch(span=where, message_text=m.reason, here=m.found, action=action, labels=others)
+    action = f"cast it: `cast({shown(where)}, f32)`" if m.wanted in FLOATS and m.found and not m.found.startswith("f") else ""
+    return errors.ShapeMismatch(span=where, message_text=contrasted(m), here=m.found, action=action, labels=others)
+
+
+def contrasted(m: Mismatch) -> str:
+    """ "`x` is bool" as "`x` must be bool, not f32", where the mismatch says what was found."""
+    said = STATES.match(m.reason)
+    if said is None or not m.found or m.found in m.reason:
+        return m.reason
+    return f"{said.group(1)} must be {m.reason[said.end() :]}, not {m.found}"
+
+
+STATES = re.compile(r"(`\w+`(?: of `\w+`)?) is (?=(?:an?|at|from|above|below|between|bool|[fiu]\d\d?)\b)")
+
+
+def shown(span: Span) -> str:
+    """What the user wrote, where it is short and no part of a chain; else `x`."""
+    text = span.text
+    return text if len(text) < 30 and "\n" not in text and not is_std(span) and "->" not in text else "x"
 
 
 # ---- numbers and tensors ------------------------------------------------------------------------------------------------------
@@ -168,7 +186,7 @@ def weak(frame: Frame, op: str, number: Value, dtype: DType, span: Span) -> Valu
     return scalar(frame, number, dtype, span)
 
 
-def same_dtype(frame: Frame, op: str, left: Val, right: Val, span: Span) -> tuple[Value, Value]:
+def same_dtype(frame: Frame, op: str, left: Val, right: Val, span: Span, spans: tuple[Span, Span]) -> tuple[Value, Value]:
     """Two tensors of one dtype; integers are compared as i64."""
     a, b = left.type.dtype, right.type.dtype
     if a == b:
@@ -176,7 +194,8 @@ def same_dtype(frame: Frame, op: str, left: Val, right: Val, span: Span) -> tupl
     if op in COMPARISONS and a.is_int and b.is_int:
         return cast(frame, left, DType.i64, span), cast(frame, right, DType.i64, span)
     target = a if a.is_float or not b.is_float else b
-    frame.report(errors.DtypeMismatch(span=span, op=op, left=str(left.type), right=str(right.type), target=str(target)))
+    text = shown(spans[1] if target == a else spans[0])
+    frame.report(errors.DtypeMismatch(span=span, op=op, left=str(left.type), right=str(right.type), target=str(target), text=text))
     return POISON, POISON
 
 
@@ -194,7 +213,9 @@ def binary(frame: Frame, op: str, left: Value, right: Value, span: Span, spans: 
         left = weak(frame, op, left, right.type.dtype, spans[0])
     if not (isinstance(left, Val) and isinstance(right, Val)):
         return POISON
-    left, right = same_dtype(frame, op, left, right, span)
+    if op in LOGIC and not all(truth(frame, op, value, place) for value, place in zip((left, right), spans, strict=True)):
+        return POISON
+    left, right = same_dtype(frame, op, left, right, span, spans)
     if not (isinstance(left, Val) and isinstance(right, Val)):
         return POISON
     if op == "@":
@@ -203,6 +224,15 @@ def binary(frame: Frame, op: str, left: Value, right: Value, span: Span, spans: 
         return POISON
     names = ("a", "b")
     return emit(frame, ROWS[op], (left, right), {}, span, dict(zip(names, spans, strict=True)))
+
+
+def truth(frame: Frame, op: str, value: Val, span: Span) -> bool:
+    """`and` and `or` take truth values."""
+    if value.type.dtype is DType.bool:
+        return True
+    action = f"compare it, for example `{shown(span)} != 0`"
+    frame.report(errors.BadOperand(span=span, op=op, found=f"a tensor {value.type}: it must be bool", action=action))
+    return False
 
 
 def product(frame: Frame, left: Val, right: Val, span: Span, spans: tuple[Span, Span]) -> Value:

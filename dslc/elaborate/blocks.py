@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from dslc.diagnostics import Label
-from dslc.elaborate import apply, errors, kinds, patterns, warnings
+from dslc.elaborate import apply, errors, kinds, limits, patterns, warnings
 from dslc.elaborate.calls import CALLERS, Given, Site, Slot, bind, setting, tensor_argument
 from dslc.elaborate.evaluation import evaluate, run_body
 from dslc.elaborate.frame import Frame, is_std
@@ -19,7 +19,6 @@ from dslc.elaborate.values import (
     Several,
     Value,
     is_poison,
-    words_of,
 )
 from dslc.elaborate.walk import nodes
 from dslc.ir.types import DType, TensorType
@@ -65,6 +64,8 @@ def call_block(frame: Frame, block: BlockValue, site: Site, want: str) -> Value:
     if bound is None:
         return POISON
     arguments = evaluated(frame, block.name, slots, bound)
+    if not limits.settings_hold(frame, block, arguments, bound):
+        return POISON
     address = address_of(frame, block, site)
     if not home(frame, address, site.name_span):
         return POISON
@@ -101,7 +102,7 @@ def expand(
     frame: Frame, block: BlockValue, arguments: Mapping[str, Value], bound: Mapping[str, list[Given]], address: str, site: Site
 ) -> Value:  # fmt: skip
     """Run the body of a block with its parameters bound."""
-    if is_poison(*arguments.values()):
+    if is_poison(*arguments.values()) or not limits.input_holds(frame, block, arguments, bound):
         return POISON
     session = frame.session
     session.expansions[block.name] += 1
@@ -173,7 +174,7 @@ def parameter(
         converted = kinds.convert(slot.kind, value)
         if converted is None:
             diagnostic = errors.WrongKind(
-                span=parm.default.span, callee=block.name, name=name, wanted=kinds.words(slot.kind), found=words_of(value)
+                span=parm.default.span, callee=block.name, name=name, wanted=kinds.words(slot.kind), found=kinds.described(slot.kind, value)
             )  # fmt: skip
             frame.report(diagnostic)
             return False
@@ -232,7 +233,9 @@ def fits_dtype(wanted: DType, found: DType) -> bool:
 def wrong_dtype(callee: str, name: str, wanted: DType, found: TensorType, span: Span) -> errors.WrongDtype:
     """A tensor of another dtype than the parameter's."""
     pixels = found.dtype is DType.u8 and wanted.is_float
-    action = "scale it, `x / 255`, or `cast(x, f32)`" if pixels else f"cast it: `cast(x, {wanted})`"
+    text = apply.shown(span)
+    text = text if text != callee else "x"
+    action = f"scale it, `{text} / 255`, or `cast({text}, f32)`" if pixels else f"cast it: `cast({text}, {wanted})`"
     return errors.WrongDtype(span=span, callee=callee, name=name, wanted=str(wanted), found=str(found), action=action)
 
 

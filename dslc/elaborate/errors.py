@@ -51,6 +51,14 @@ class UnusedName(Finding):
     hint = "delete it, or call it `_`"
 
 
+class NeverCalled(Finding):
+    name: str
+    code = "never-called"
+    severity = "note"
+    words = "the block `{name}` is never called: its body is not checked"
+    hint = "call it, or delete it"
+
+
 class NeverRead(Finding):
     name: str
     code = "never-read"
@@ -190,7 +198,7 @@ class ResultCount(Finding):
     names: str
     given: str
     code = "result-count"
-    words = "{names} names stand left of `=`, and {given} on the right"
+    words = "{names} left of `=`, and {given} on the right"
 
 
 class UselessAlias(Finding):
@@ -303,8 +311,10 @@ class BadOperands(Finding):
 class BadOperand(Finding):
     op: str
     found: str
+    action: str = ""
     code = "bad-operand"
     words = "`{op}` does not take {found}"
+    hint = "{action}"
 
 
 class NotACondition(Finding):
@@ -343,9 +353,10 @@ class DtypeMismatch(Finding):
     left: str
     right: str
     target: str
+    text: str = "x"
     code = "dtype-mismatch"
     words = "`{op}` joins {left} and {right}"
-    hint = "make them one type: `cast(x, {target})`"
+    hint = "make them one type: `cast({text}, {target})`"
 
 
 class WeakFloat(Finding):

@@ -45,7 +45,7 @@ def as_tensor(frame: Frame, value: Value, span: Span, name: str = "") -> Value:
         return value
     if isinstance(value, NetworkValue):
         outputs = ", ".join(f"`{short(name)}.{output}`" for output in value.outputs)
-        return frame.report(errors.NetworkAsValue(span=span, name=short(name), outputs=outputs))
+        return frame.report(errors.NetworkAsValue(span=span, name=short(name), outputs=outputs or f"`{short(name)}.NAME`"))
     return frame.report(errors.WrongType(span=span, what=f"`{short(name)}`", wanted="a tensor", found=words_of(value)))
 
 

@@ -118,8 +118,13 @@ class Library:
     def declare(self, scope: FileScope, name: ast.Name, value: Value, kind: str) -> None:
         first = scope.names.get(name.id)
         if first is not None and first.kind != "error":
-            labels = (Label(first.span, f"the {first.kind} `{name.id}` is declared here"),)
-            self.session.report(errors.DuplicateName(span=name.span, name=name.id, what=f"a {kind}", labels=labels))
+            spans = [(first.span, first.kind), (name.span, kind)]
+            if name.span.source is first.span.source and name.span.start < first.span.start:
+                spans.reverse()
+            (early, one), (late, other) = spans
+            what = f"a {kind}" if kind == first.kind else f"a {one} and a {other}"
+            labels = (Label(early, f"the {one} `{name.id}` is declared here"),)
+            self.session.report(errors.DuplicateName(span=late, name=name.id, what=what, labels=labels))
             return
         scope.names[name.id] = Binding(value, name.span, kind)
 

@@ -44,6 +44,7 @@ class Frame:
     frozen: frozenset[str] = frozenset()
     body: Any = None  # the network, train, generate or scan under construction
     scanning: bool = False
+    turns: tuple[tuple[Span, str], ...] = ()  # the loops around, with the turn that runs: `i = 3`
 
     def inside(self, scope: Scope | None = None, address: str | None = None, **changes: Any) -> Frame:
         """The same expansion with an inner scope or another address."""
@@ -79,7 +80,10 @@ class Frame:
         chain: list[Label] = []
         seen: set[tuple[int, int]] = set()
         current: Frame | None = frame
-        while current is not None and current.call_span is not None and len(chain) < MOST_CHAIN:
+        while current is not None and len(chain) < MOST_CHAIN:
+            chain += [Label(place, text) for place, text in reversed(current.turns) if not is_std(place)]
+            if current.call_span is None:
+                break
             call = current.call_span
             if not is_std(call) and call != span and (call.start, call.end) not in seen and current.kind == "block":
                 seen.add((call.start, call.end))

@@ -126,7 +126,8 @@ def part_of_axis(frame: Frame, plan: Plan, shape: tuple[Dim, ...], part: ast.Sli
         text = f"`{part.span.text}` is not inside an axis of {whole}"
         if low is None or not whole.is_constant:
             text = f"whether `{part.span.text}` is inside an axis of {whole} cannot be known here"
-        frame.report(errors.BadIndex(span=part.span, message_text=text, action="give the axis a fixed size, or index within it"))
+        action = f"its size is {whole}" if whole.is_constant else "give the axis a fixed size, or index within it"
+        frame.report(errors.BadIndex(span=part.span, message_text=text, action=action))
         return False
     plan.starts.append(start)
     plan.stops.append(stop)

@@ -11,7 +11,7 @@ from dslc.elaborate.calls import Given, Site, Slot, bind
 from dslc.elaborate.evaluation import evaluate
 from dslc.elaborate.frame import Frame
 from dslc.elaborate.suggest import listed, meant, nearest, rename
-from dslc.elaborate.values import POISON, Value, is_number, is_poison, text_of, words_of
+from dslc.elaborate.values import POISON, Value, is_number, is_poison, text_of
 from dslc.ops.infer import literal
 from dslc.program import Init
 from dslc.syntax import ast
@@ -93,7 +93,7 @@ def argument(frame: Frame, word: Word, name: str, kind: str, given: Given) -> Va
         return POISON
     converted = convert(kind, value)
     if converted is None:
-        diagnostic = errors.WrongKind(span=given.span, callee=word.name, name=name, wanted=words(kind), found=words_of(value))
+        diagnostic = errors.WrongKind(span=given.span, callee=word.name, name=name, wanted=words(kind), found=kinds.described(kind, value))
         return frame.report(diagnostic)
     limits = word.ranges.get(name)
     if limits is not None and is_number(converted) and not limits.holds(converted):

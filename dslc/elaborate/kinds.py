@@ -79,7 +79,7 @@ def described(kind: str, value: Value) -> str:
         for at, item in enumerate(value):
             if convert(inner, item) is None:
                 found = described(inner, item)
-                return found if found.startswith("item ") else f"item {at} is {found}"
+                return found if found.startswith("a list with ") else f"a list with {found} (item {at})"
     if isinstance(value, float) and not isfinite(value):
         return text_of(value)
     return words_of(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dslc.elaborate import errors
+from dslc.elaborate import errors, limits
 from dslc.elaborate.blocks import address_of, evaluated, expand, home, signature, slots_of
 from dslc.elaborate.calls import CALLERS, Site, bind
 from dslc.elaborate.frame import Frame
@@ -33,6 +33,8 @@ def layer(frame: Frame, target: BlockValue | OperatorValue, site: Site, address:
     if bound is None:
         return POISON
     arguments = evaluated(frame, name, slots, bound)
+    if isinstance(target, BlockValue) and not limits.settings_hold(frame, target, arguments, bound):
+        return POISON
     if not home(frame, address, site.name_span):
         return POISON
     return LayerValue(target, arguments, address, site.span)

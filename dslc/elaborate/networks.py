@@ -23,6 +23,7 @@ from dslc.elaborate.values import (
     Poison,
     Several,
     Value,
+    counted,
     is_number,
     is_poison,
     size,
@@ -142,7 +143,9 @@ class NetworkBody:
         values: Sequence[Value] = value.values if isinstance(value, Several) else (value,)
         if len(values) != len(node.names):
             if not is_poison(*values):
-                frame.report(errors.ResultCount(span=node.span, names=str(len(node.names)), given=str(len(values))))
+                frame.report(
+                    errors.ResultCount(span=node.span, names=counted(len(node.names), "name"), given=counted(len(values), "value"))
+                )
             values = (POISON,) * len(node.names)
         for name, item in zip(node.names, values, strict=True):
             if is_number(item) or isinstance(item, Dim):

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 
-from dslc.elaborate import apply, errors, numbers
+from dslc.diagnostics import Label
+from dslc.elaborate import apply, errors, limits, numbers
 from dslc.elaborate.apply import emit
 from dslc.elaborate.calls import CALLERS, Given, Site, Slot, bind, piped, setting, tensor_argument
 from dslc.elaborate.evaluation import as_tensor, evaluate
 from dslc.elaborate.frame import Frame
-from dslc.elaborate.values import POISON, OperatorValue, Poison, Value, is_number, is_poison, is_scalar, text_of, words_of
-from dslc.ir.types import DType
+from dslc.elaborate.values import POISON, OperatorValue, Poison, Value, is_int, is_number, is_poison, is_scalar, text_of, words_of
+from dslc.ir.types import Dim, DType
 from dslc.ops.infer import REQUIRED, Parameter, parameters
 from dslc.ops.table import lookup
 from dslc.ops.value import Val
@@ -55,9 +56,9 @@ def apply_operator(frame: Frame, name: str, site: Site, settings: Mapping[str, V
     if name in SPECIAL:
         return SPECIAL[name](frame, site)
     if name in FOLDS and settings is None and positional(frame, site):
-        site, members = listed_values(frame, site)
-        if members:
-            return fold(frame, name, site, members)
+        site, several = listed_values(frame, site)
+        if several:
+            return fold(frame, name, site, several)
     row = lookup(name)
     slots = [slot for slot in slots_of(name) if settings is None or not slot.kind]
     bound = bind(frame, site, site.name, slots, row.text)
@@ -65,6 +66,7 @@ def apply_operator(frame: Frame, name: str, site: Site, settings: Mapping[str, V
         return POISON
     attrs = dict(settings or {})
     tensors: dict[str, list[Value]] = {}
+    members: list[tuple[Value, Span]] = []
     spans = {key: given[0].span for key, given in bound.items()}
     for slot in slots:
         if slot.name not in bound:
@@ -72,11 +74,12 @@ def apply_operator(frame: Frame, name: str, site: Site, settings: Mapping[str, V
         if slot.kind:
             attrs[slot.name] = setting(frame, site.name, slot, bound[slot.name][0])
         elif slot.variadic:
-            tensors[slot.name] = variadic(frame, site.name, bound[slot.name])
+            members = variadic(frame, site.name, bound[slot.name])
+            tensors[slot.name] = [value for value, _ in members]
         else:
             tensors[slot.name] = [tensor_argument(frame, bound[slot.name][0])]
     flat = [value for values in tensors.values() for value in values]
-    if is_poison(*flat, *attrs.values()):
+    if is_poison(*flat, *attrs.values()) or not fits(frame, name, attrs, tensors, members, spans):
         return POISON
     if name in numbers.FUNCTIONS and flat and all(is_number(value) for value in flat) and not attrs:
         return on_numbers(frame, name, tuple(flat), site.span)
@@ -95,16 +98,57 @@ def on_numbers(frame: Frame, name: str, values: tuple[Value, ...], span: Span) -
         return frame.report(errors.NumberTooLarge(span=span, what=failed.text))
 
 
-def variadic(frame: Frame, callee: str, given: list[Given]) -> list[Value]:
-    """All tensors of a parameter that takes any number of them, or one list of them."""
-    values: list[Value] = []
+def variadic(frame: Frame, callee: str, given: list[Given]) -> list[tuple[Value, Span]]:
+    """All tensors of a parameter that takes any number of them, or one list of them, with their places."""
+    values: list[tuple[Value, Span]] = []
     for item in given:
         value = evaluate(frame, item.expr) if item.value is None and item.expr is not None else item.value
         if isinstance(value, tuple) and len(given) == 1:
-            values += [as_tensor(frame, member, item.span, item.text) for member in value]
+            written = item.expr.items if isinstance(item.expr, ast.List) and len(item.expr.items) == len(value) else None
+            for at, member in enumerate(value):
+                span = item.span if written is None else written[at].span
+                values.append((as_tensor(frame, member, span, span.text), span))
         else:
-            values.append(as_tensor(frame, value, item.span, item.text))
+            values.append((as_tensor(frame, value, item.span, item.text), item.span))
     return values
+
+
+def fits(
+    frame: Frame, name: str, attrs: Mapping[str, Value], tensors: Mapping[str, list[Value]], members: list[tuple[Value, Span]],
+    spans: Mapping[str, Span],
+) -> bool:  # fmt: skip
+    """What rows cannot say at the user's own words: the sizes of `concat`, a -1 of `reshape`, the bounds of `clip`."""
+    if name == "concat":
+        return joinable(frame, members, attrs.get("axis", -1))
+    if name == "reshape" and isinstance(attrs.get("shape"), tuple) and any(is_int(item) and item < 0 for item in attrs["shape"]):
+        x = tensors["x"][0]
+        rest = Dim.of(1)
+        for item in attrs["shape"]:
+            rest = rest * Dim.of(item) if not (is_int(item) and item < 0) else rest
+        whole = x.type.elements.exact_div(rest) if isinstance(x, Val) and rest.sign() == 1 else None
+        wanted = f"write the size: `{whole}`" if whole is not None else "write the size"
+        reason = "a size of -1 is not worked out"
+        frame.report(errors.BadSetting(span=spans["shape"], callee=name, name="shape", reason=reason, wanted=wanted))
+        return False
+    return limits.ordered(frame, name, attrs, spans)
+
+
+def joinable(frame: Frame, members: list[tuple[Value, Span]], axis: Value) -> bool:
+    """Whether tensors agree in all axes but one."""
+    found = [(value.type, span) for value, span in members if isinstance(value, Val)]
+    for type, span in found[1:]:
+        first, place = found[0]
+        bad = [at for at, (a, b) in enumerate(zip(first.shape, type.shape, strict=False)) if a != b and at != axis % max(first.rank, 1)]
+        if type.rank == first.rank and not bad:
+            continue
+        text = f"`concat` joins tensors of as many axes, and these are {first} and {type}"
+        if type.rank == first.rank:
+            sizes = f"{first.shape[bad[0]]} and {type.shape[bad[0]]}"
+            text = f"axis {bad[0]} of the tensors is {sizes}: `concat` along axis {axis} needs equal sizes in all others"
+        labels = (Label(place, str(first)),)
+        frame.report(errors.ShapeMismatch(span=span, message_text=text, here=str(type), labels=labels))
+        return False
+    return True
 
 
 # ---- number types and shapes -------------------------------------------------------------------------------------------------

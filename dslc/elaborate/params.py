@@ -56,7 +56,7 @@ def fitted(frame: Frame, node: ast.Param, kind: str, value: Value, span: Span | 
     labels = () if span is None or span.source is node.span.source else (Label(node.name.span, f"`{name}` is declared here"),)
     if converted is None:
         diagnostic = errors.ParamValue(
-            span=span or node.name.span, name=name, wanted=kinds.words(kind), found=words_of(value), labels=labels
+            span=span or node.name.span, name=name, wanted=kinds.words(kind), found=kinds.described(kind, value), labels=labels
         )  # fmt: skip
         return frame.report(diagnostic)
     return converted if in_domain(frame, node, converted, span, labels) else POISON

@@ -39,8 +39,11 @@ def resolve(session: Session, files: Iterable[FileScope]) -> None:
     """Check the names of all files."""
     scopes = list(files)
     fields = frozenset(node.name.id for scope in scopes for node in nodes(scope.tree.statements) if isinstance(node, ast.Field))
-    for scope in scopes:
-        FileResolver(session, scope, fields).run()
+    for at, scope in enumerate(scopes):
+        resolver = FileResolver(session, scope, fields)
+        resolver.run()
+        if at == 0 and scope.tree.complete and any(isinstance(node, ast.Network) for node in scope.tree.statements):
+            resolver.never_called()
 
 
 class FileResolver:
@@ -72,6 +75,12 @@ class FileResolver:
         for name, binding in self.scope.names.items():
             if binding.kind in FILE_UNUSED and name not in self.used and name != "_":
                 self.report(errors.UnusedName(span=binding.span, name=name, what=FILE_UNUSED[binding.kind]))
+
+    def never_called(self) -> None:
+        """A note for each block of the root file that nothing calls: its body is not elaborated."""
+        for name, binding in self.scope.names.items():
+            if binding.kind == "block" and name not in self.used:
+                self.report(errors.NeverCalled(span=binding.span, name=name))
 
     # -- file-level statements
 

@@ -11,7 +11,7 @@ from dslc.elaborate.evaluation import evaluate, run_body
 from dslc.elaborate.frame import Frame
 from dslc.elaborate.scope import Scope
 from dslc.elaborate.tape import Tape
-from dslc.elaborate.values import POISON, Binding, Poison, Value, is_poison, is_scalar, size, words_of
+from dslc.elaborate.values import POISON, Binding, Poison, Value, counted, is_poison, is_scalar, size, words_of
 from dslc.ir.graph import Graph
 from dslc.ir.types import Dim, TensorType
 from dslc.ops.value import Builder, Val
@@ -49,7 +49,7 @@ def run_scan(frame: Frame, node: ast.Scan, statement: ast.Assign) -> Sequence[Va
     lengths = scan_lengths(frame, node)
     over = scan_size(frame, node)
     if len(node.names) != len(node.values):
-        frame.report(errors.ResultCount(span=node.span, names=str(len(node.names)), given=str(len(node.values))))
+        frame.report(errors.ResultCount(span=node.span, names=counted(len(node.names), "name"), given=counted(len(node.values), "value")))
         return failed
     if over is None or is_poison(*sequences):
         poison_carried(frame, node)

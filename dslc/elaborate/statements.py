@@ -21,8 +21,11 @@ from dslc.elaborate.values import (
     Poison,
     Several,
     Value,
+    counted,
     is_int,
+    is_number,
     is_poison,
+    text_of,
     words_of,
 )
 from dslc.elaborate.walk import bound_names
@@ -45,7 +48,7 @@ def assign(frame: Frame, node: ast.Assign) -> None:
         values = tuple(evaluate(frame, value) for value in node.values)
     if len(values) != len(node.names):
         if not is_poison(*values):
-            frame.report(errors.ResultCount(span=node.span, names=str(len(node.names)), given=str(len(values))))
+            frame.report(errors.ResultCount(span=node.span, names=counted(len(node.names), "name"), given=counted(len(values), "value")))
         values = (POISON,) * len(node.names)
     for name, value in zip(node.names, values, strict=True):
         if name.id != "_":
@@ -101,7 +104,8 @@ def for_(frame: Frame, node: ast.For) -> Result:
         scope = Scope(frame.scope)
         if node.name.id != "_":
             scope.declare(node.name.id, Binding(value, node.name.span, "loop"))
-        inner = frame.inside(scope=scope, address=frame.at(f"{node.name.id}{label}"))
+        turns = (*frame.turns, (node.name.span, f"with `{node.name.id} = {text_of(value)}`")) if is_number(value) else frame.turns
+        inner = frame.inside(scope=scope, address=frame.at(f"{node.name.id}{label}"), turns=turns)
         result = run_body(inner, node.body)
         if result is not None:
             return result

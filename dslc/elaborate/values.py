@@ -164,6 +164,11 @@ def text_of(value: Value) -> str:
     return str(value.type) if isinstance(value, Val) else str(value)
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 name`, `2 names`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 WORDS: tuple[tuple[type, str], ...] = (
     (bool, "a truth value"),
     (int, "an int"),

@@ -127,6 +127,8 @@ class NetworkBody:
             binding = frame.scope.find(name.id)
             if binding is None:
                 names.value(frame, name)
+            elif name.id in self.outputs and node.value is not None:
+                self.doubtful = True  # rebinding what is published is reported with the names
             elif name.id in self.outputs:
                 labels = (Label(self.outputs[name.id][1].span, "published here"),)
                 frame.report(errors.OutputTwice(span=name.span, name=name.id, labels=labels))

@@ -91,9 +91,18 @@ class Driver:
 
     def interrupts(self, token: Token, at: int) -> bool:
         """A soft keyword that begins a statement although the one before is not finished: `y = x +` and `output y` on the next line."""
+        if self.starts_assignment(token, at):
+            return True
         if not (token.first and self.history and self.previous != "DOT" and self.starts_soft(token, at)):
             return False
         return self.previous in CONTINUES - {"LBRACE"} or self.unclosed(token, at)
+
+    def starts_assignment(self, token: Token, at: int) -> bool:
+        """`b = x ->` and `c = 1` on the next line: a name with `=` or `:` after it, where the line before is not finished."""
+        if token.type != "NAME" or not token.first or not self.history or self.round or at + 1 >= len(self.tokens):
+            return False
+        goes_on = self.previous in OPERATORS or (self.previous == "COMMA" and any(item.type == "EQUAL" for item in self.history))
+        return goes_on and self.tokens[at + 1].type in ("EQUAL", "COLON")
 
     def starts_soft(self, token: Token, at: int) -> bool:
         """A soft keyword with what follows it in a statement: `output y`, `generate {`, `rule "..."`."""

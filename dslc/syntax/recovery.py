@@ -93,7 +93,12 @@ class Run(Driver):
             self.close_open(token)
             return at
         reported = self.report(token, at)
-        begins = self.starts_soft(token, at) or (token.type in STATEMENTS and token.first) or isinstance(reported, errors.SameLine)
+        begins = (
+            self.starts_soft(token, at)
+            or self.starts_assignment(token, at)
+            or (token.type in STATEMENTS and token.first)
+            or isinstance(reported, errors.SameLine)
+        )
         if self.history and begins:
             self.restart(self.history[0], self.history[-1])
             self.separate(token)

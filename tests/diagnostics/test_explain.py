@@ -61,7 +61,8 @@ def test_all_diagnostics_of_the_language_have_an_example() -> None:
     words = {code for code, kind in registered().items() if kind.__module__ in ("dslc.syntax.errors", "dslc.elaborate.errors")}
     outside = {
         "bad-data-file", "cannot-read", "formatter-fault", "hidden-character", "import-cycle", "import-depth",
-        "import-link", "import-missing", "import-name", "import-outside", "no-spec", "not-a-file", "not-a-spec", "not-utf8", "text-too-large",
+        "import-link", "import-missing", "import-name", "import-outside", "no-spec", "not-a-file", "not-a-spec", "not-utf8",
+        "text-too-large",
         "too-many-imports", "too-many-tokens", "unknown-override",
     }  # fmt: skip
     assert words - set(WITH_EXAMPLES) == outside

@@ -75,6 +75,8 @@ def input_holds(frame: Frame, block: BlockValue, arguments: Mapping[str, Value],
         text = f"`{block.name}` takes [batch, channels, *spatial] for `x`, at least 3 axes, and this is {x.type}"
         frame.report(errors.ShapeMismatch(span=span, message_text=text, here=str(x.type), labels=written(bound["x"][0], str(x.type))))
         return False
+    if not window_fits(frame, block.name, x, arguments, bound):
+        return False
     groups: Value
     groups, channels = arguments.get("groups"), x.type.shape[1]
     if not is_int(groups) or "groups" not in bound:
@@ -84,6 +86,23 @@ def input_holds(frame: Frame, block: BlockValue, arguments: Mapping[str, Value],
         if is_int(count) and count % groups:
             wanted = f"a divisor of the {count} {what}" if what != "`channels`" else f"a divisor of `channels`, {count}"
             frame.report(errors.WrongKind(span=bound["groups"][0].span, callee=block.name, name="groups", wanted=wanted, found=str(groups)))
+            return False
+    return True
+
+
+def window_fits(frame: Frame, name: str, x: Val, arguments: Mapping[str, Value], bound: Mapping[str, Sequence[Given]]) -> bool:
+    """Whether the window of a convolution or pool lies inside the padded axes; only what fixed sizes and one padding for all show."""
+    kernel, pad, dilation = arguments["kernel"], arguments.get("pad", 0), arguments.get("dilation", 1)
+    if name == "conv_transpose" or not is_int(pad) or arguments.get("ceil"):
+        return True
+    for at, dim in enumerate(x.type.shape[2:]):
+        k, d = (item if is_int(item) else item[at] if at < len(item) else 1 for item in (kernel, dilation))
+        extent = (k - 1) * d + 1
+        if dim.is_constant and extent > dim.constant + 2 * pad:
+            padded = f" with {pad} on both sides" if pad else ""
+            text = f"a window of {extent} does not fit into {dim}{padded} along axis {at + 2}"
+            labels = written(bound["x"][0], str(x.type))
+            frame.report(errors.ShapeMismatch(span=bound["kernel"][0].span, message_text=text, here=f"a window of {extent}", labels=labels))
             return False
     return True
 

@@ -83,6 +83,8 @@ def callee(frame: Frame, path: tuple[ast.Name, ...]) -> Value:
     if len(path) == 2 and first.id in ("op", "std") and frame.scope.find(first.id) is None:
         return primitive(frame, first.id, last)
     if len(path) > 1:
+        if (first.span.source.path, first.id) in frame.session.unknown:
+            return POISON  # reported already
         text = ".".join(part.id for part in path)
         return frame.report(errors.NotCallable(span=first.span.to(last.span), name=text, what="a value, no block or function"))
     binding = frame.scope.find(first.id) or frame.file.find(first.id)

@@ -19,7 +19,7 @@ from dslc.elaborate.places import ARTICLES, KEYWORDS, allowed, homes
 from dslc.elaborate.session import Session
 from dslc.elaborate.settings import PLACES, TABLES
 from dslc.elaborate.suggest import meant, nearest, rename
-from dslc.elaborate.walk import bound_names, nodes, parts
+from dslc.elaborate.walk import bound_names, nodes, places, read_names
 from dslc.source import Span
 from dslc.syntax import ast
 from dslc.syntax.scan import SOFT
@@ -215,7 +215,13 @@ class BodyResolver:
         library = (*functions, *self.file.session.library.std_names, *operators())
         sources = tuple(SOURCES) if self.kind in ("train", "generate") else ()
         local = tuple(key for key in self.visible() if not called or self.flow.find(key)[1].kind in ("layer", "parameter", "loop", "local"))  # type: ignore[index]
-        values = (*local, *(key for key, binding in names.items() if binding.kind in ("param", "layer", "import")), *BUILT_IN, *DTYPES)
+        values = (
+            *local,
+            *(key for key, binding in names.items() if binding.kind in ("param", "layer", "import")),
+            *BUILT_IN,
+            *DTYPES,
+            *INITIALISERS,
+        )
         pools = [(*local, *library, *networks, *sources)] if called else [values, library]
         for pool in pools:
             near = nearest(name, pool)
@@ -584,49 +590,3 @@ HANDLERS: dict[type[ast.Node], Callable[[BodyResolver, Any], bool | None]] = {
     ast.Value: BodyResolver.value,
     ast.Error: BodyResolver.broken,
 }
-
-
-def places(body: ast.Body) -> dict[str, list[tuple[Span, str]]]:
-    """Where a body binds each name, with the `if`, `for` or `scan` around that place ("" for none), in the order of the text."""
-    found: dict[str, list[tuple[Span, str]]] = {}
-    stack: list[tuple[ast.Body, str]] = [(body, "")]
-    while stack:
-        current, inside = stack.pop()
-        for node in current.statements:
-            if isinstance(node, (ast.Assign, ast.State, ast.Output, ast.Carry)):
-                if not (isinstance(node, ast.Output) and node.value is None):
-                    for name in node.names:
-                        found.setdefault(name.id, []).append((name.span, inside))
-            elif isinstance(node, (ast.Weight, ast.Layer, ast.Input)):
-                found.setdefault(node.name.id, []).append((node.name.span, inside))
-            elif isinstance(node, ast.For):
-                found.setdefault(node.name.id, []).append((node.name.span, "for"))
-                stack.append((node.body, "for"))
-            elif isinstance(node, ast.If):
-                stack += [(arm, "if") for _, arm in node.arms] + ([(node.other, "if")] if node.other is not None else [])
-            if isinstance(node, ast.Assign) and isinstance(node.values, ast.Scan):
-                stack.append((node.values.body, "scan"))
-    return {name: sorted(items, key=lambda item: item[0].start) for name, items in found.items()}
-
-
-def read_names(roots: Iterable[object]) -> Iterator[tuple[ast.Name, bool]]:
-    """The names that expressions read, and whether each is called; names of arguments, fields and aliases are not read."""
-    stack: list[object] = list(roots)
-    while stack:
-        item = stack.pop()
-        if isinstance(item, ast.Name):
-            yield item, False
-        elif isinstance(item, tuple):
-            stack.extend(reversed(item))
-        elif isinstance(item, ast.Call) and isinstance(item.func, ast.Name):
-            yield item.func, True
-            stack.append(item.args)
-        elif isinstance(item, (ast.Arg, ast.Field)):
-            stack.append(item.value)
-        elif isinstance(item, ast.Stage):
-            yield item.path[0], True
-            stack.append(item.args)
-        elif isinstance(item, (ast.Body, ast.Scan)):
-            continue
-        elif isinstance(item, ast.Node):
-            stack.extend(getattr(item, part) for part in reversed(parts(item)))

@@ -259,7 +259,8 @@ def setting(c: Context, i: Items, s: Span) -> ast.Setting | ast.Error:
             fix = Fix(f"write `{near[0]}`", (Edit(key.span, near[0]),))
             c.sink.add(errors.UnknownStatement(span=key.span, word=key.id, nearest=near[0], fix=fix))
             return ast.Error(names=(name.id,), body=None, span=s)
-    return ast.Setting(key=key, name=name, value=expression(c, i[2]), span=s)
+    word = is_token(i[2], "NAME") and key.id == "schedule"  # `step` without its arguments: a missing argument, no keyword
+    return ast.Setting(key=key, name=name, value=c.label(i[2]) if word else expression(c, i[2]), span=s)
 
 
 def list_node(c: Context, i: Items, s: Span) -> ast.List:

@@ -60,7 +60,10 @@ def run_node(xp: Any, node: Node, inputs: Sequence[Any], dims: Mapping[str, int]
     except KeyError as error:
         name = str(error.args[0])
         raise DataError(BadArray(name=name, reason=f"no input shows this size, which {node.address} needs")) from error
-    return tuple(xp.asarray(result) for result in evaluate(node.op, xp, inputs, attrs))
+    try:
+        return tuple(xp.asarray(result) for result in evaluate(node.op, xp, inputs, attrs))
+    except IndexError as error:  # a label or an index that is data
+        raise DataError(BadArray(name=node.place or node.address, reason=str(error))) from error
 
 
 def quiet(xp: Any) -> AbstractContextManager[Any]:

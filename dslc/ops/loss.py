@@ -109,13 +109,21 @@ def cross_entropy(xp: Any, x: Any, label: Any, mask: Any = None, weight: Any = N
                   each: bool, axis: int) -> Any:  # fmt: skip
     """-(1 - ε)·log p[label] - ε·mean(log p), with p = softmax(x) (Szegedy et al. 2016 for the smoothing ε)."""
     logp = log_softmax(xp, x, axis)
-    label = label.astype("int64")
     hit = None if ignore is None else label != ignore
-    index = label if hit is None else xp.where(hit, label, 0)
+    index = class_index(xp, label, hit, x.shape[axis])
     loss = -xp.take_along_axis(logp, xp.expand_dims(index, axis), axis).squeeze(axis)
     if smoothing:
         loss = (1 - smoothing) * loss - smoothing * xp.mean(logp, axis=axis)
     return averaged(xp, loss, counted(xp, loss.shape, x.real.dtype, mask, weight, hit), each)
+
+
+def class_index(xp: Any, label: Any, hit: Any, classes: int) -> Any:
+    """The labels, 0 where they do not count; IndexError where one is no class (a negative one would count from the end)."""
+    index = (label if hit is None else xp.where(hit, label, xp.zeros((), label.dtype))).astype("int64")
+    low, high = index.min(), index.max()
+    if low < 0 or high >= classes:
+        raise IndexError(f"a label is {low if low < 0 else high}, and there are {classes} classes from 0 on")
+    return index
 
 
 def kept(label: Val, ignore: int | None) -> Val | None:
@@ -195,7 +203,7 @@ def accuracy(
 ) -> Any:
     """Right if fewer than k classes come before the label; of equal scores the lower index comes first, as in argmax."""
     hit = None if ignore is None else label != ignore
-    index = xp.expand_dims(label.astype("int64") if hit is None else xp.where(hit, label, 0).astype("int64"), axis)
+    index = xp.expand_dims(class_index(xp, label, hit, x.shape[axis]), axis)
     score = xp.take_along_axis(x, index, axis)
     numbers = xp.arange(x.shape[axis]).reshape([-1 if i == axis % x.ndim else 1 for i in range(x.ndim)])
     before = xp.sum((x > score) | ((x == score) & (numbers < index)), axis=axis)

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from dslc.diagnostics import DataError
 from dslc.ops.infer import evaluate
 from runtime.device import Array
+from runtime.errors import BadField
 
 Step = Callable[[], object]
 
@@ -114,7 +116,10 @@ def bind_eval(call: Call) -> list[Step]:
 
 
 def run_eval(call: Call) -> None:
-    results = evaluate(call.op, call.xp, call.inputs, call.attrs)
+    try:
+        results = evaluate(call.op, call.xp, call.inputs, call.attrs)
+    except IndexError as error:
+        raise DataError(BadField(field=call.op, reason=str(error))) from error
     for target, result in zip(call.outputs, results, strict=True):
         target[...] = result
 

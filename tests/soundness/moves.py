@@ -495,8 +495,8 @@ def product(body: Body) -> bool:
             return False
         n = body.size()
         lead = (x.shape[0],) if x.rank == 3 and x.shape[0].is_constant and body.chance(0.5) else ()
-        w = weight(body, (*lead, x.shape[-1], Dim.of(n)))
-        shape, text = (*x.shape[:-1], Dim.of(n)), f"{name} @ {w}"
+        w = weight(body, (*lead, x.shape[-1], Dim.of(max(n, 1))))
+        shape, text = (*x.shape[:-1], Dim.of(max(n, 1))), f"{name} @ {w}"
     elif way == "vector":
         if body.fixed or not body.weighable(x.shape[-1:]):
             return False

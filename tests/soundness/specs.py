@@ -76,6 +76,11 @@ def actual(shape: Sequence[Dim]) -> tuple[Dim, ...]:
     return tuple(dim.substitute(dict(SYMBOLS)) for dim in shape)
 
 
+def possible(shape: Sequence[Dim]) -> bool:
+    """Whether a data field may have this shape."""
+    return bool(shape) and shape[0] == BATCH and all(dim.is_constant and dim.constant > 0 for dim in shape[1:])
+
+
 def field(rng: Random, fields: Arrays, whole: list[str], dtype: str, shape: Sequence[Dim]) -> Value:
     """A data field of this type, a new one or one that is there; its value is `data.NAME`."""
     shape = actual(shape)
@@ -131,7 +136,8 @@ def write_train(file: File, fields: Arrays, whole: list[str], wild: float) -> st
     settings += metrics(body, fields, whole) + plain_settings(rng)
     if rng.random() < 0.3:
         rng.shuffle(settings)
-    source = f'npz("data.npz"{", whole=[" + ", ".join(f"{chr(34)}{name}{chr(34)}" for name in whole) + "]" if whole else ""})'
+    quoted = ", ".join(f'"{name}"' for name in whole)
+    source = f'npz("data.npz", split=[0.6, 0.4, 0]{f", whole=[{quoted}]" if whole else ""})'
     return "\n".join(["train {", f"  data = {source}", *body.lines, "", *(f"  {line}" for line in settings), "}"])
 
 
@@ -151,7 +157,7 @@ def plain_settings(rng: Random) -> list[str]:
 def labels(body: FileBody, fields: Arrays, whole: list[str], x: Value, axis: int) -> str:
     """Class indices for the scores `x`, from the data where its shape allows that."""
     shape = [dim for at, dim in enumerate(x.shape) if at != axis % x.rank]
-    if body.chance(0.7) and shape and shape[0] == BATCH and all(dim.is_constant for dim in shape[1:]):
+    if body.chance(0.7) and possible(shape):
         return f"{field(body.rng, fields, whole, body.rng.choice(('u8', 'i64')), shape).name} % {x.shape[axis]}"
     return f"argmax({x.name}, axis={axis})"
 
@@ -190,7 +196,7 @@ def regressed(body: FileBody, fields: Arrays, whole: list[str], x: Value) -> str
     y = body.pick(lambda value: value.shape == x.shape and value.dtype in ("f", "bool"))
     if y is not None:
         targets += [f"sigmoid({y.name})" if y.dtype == "f" else y.name] * 2
-    if x.shape and x.shape[0] == BATCH and all(dim.is_constant for dim in x.shape[1:]):
+    if possible(x.shape):
         targets += [field(body.rng, fields, whole, body.rng.choice(("f", "bool", "u8")), x.shape).name + " * 0.1"] * 2
     target = body.rng.choice(targets)
     return weighed(body, name, [x.name, target], x.shape)

@@ -181,7 +181,7 @@ def write_block(body: FileBody, parameters: Sequence[Value], bound: Mapping[str,
 
 def returned(inner: Body) -> tuple[Value, ...]:
     """The `return` of a block: one or two values, with all that nobody has read."""
-    found = [value for value in inner.values if value.dtype == "f" and "." not in value.name]
+    found = [value for value in inner.values if value.dtype == "f" and "." not in value.name] or inner.values
     chosen = [inner.rng.choice(found[-3:])]
     if inner.chance(0.25):
         other = inner.rng.choice(inner.values[-3:])

@@ -62,6 +62,21 @@ def test_it_is_refused(name: str, tmp_path: Path) -> None:
     assert not examine(spec(REFUSED[name]), tmp_path, export=False)
 
 
+@pytest.mark.parametrize("loss", ["cross_entropy(net.y, data.label)", "cross_entropy(transpose(net.y), data.label, axis=1, smoothing=0.1)"])
+@pytest.mark.parametrize("label", [-1, 5])
+def test_a_label_that_is_no_class_is_a_data_error(loss: str, label: int, tmp_path: Path) -> None:
+    text = HEAD + "  output y = x -> dense(5)\n}\n" + TRAIN.replace("mean(tanh(net.y))", loss)
+    text = text.replace("  batch_size", "  metric: accuracy(net.y, data.label)\n  batch_size")
+    fields = {"x": np.ones((3, 3, 5)), "label": np.array([[0, 1, 2], [label, 4, 0], [0, 0, 0]])}
+    np.savez(tmp_path / "data.npz", **fields)
+    program, _ = check_source(source(text), folder=tmp_path)
+    assert program is not None
+    step = compile_step(program, batch_size=3, threads=1)
+    for run in (lambda: step.train(**fields), lambda: step.evaluate([fields])):
+        with pytest.raises(DataError, match=f"{label}, and there are 5 classes"):
+            run()
+
+
 def test_an_input_that_is_too_small_for_a_window_is_a_data_error(tmp_path: Path) -> None:
     text = HEAD.replace("3, 5", "3, wide") + "  output y = x -> conv(2, kernel=3)\n}\n" + TRAIN
     subject = spec(text)

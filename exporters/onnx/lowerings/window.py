@@ -41,7 +41,10 @@ def conv(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -
 
 
 def conv_attributes(node: Node, x: TensorType, weight: TensorType) -> dict[str, Any]:
-    return window(node, x, [size.constant for size in weight.shape[2:]]) | {"group": node.attrs["groups"]}
+    attributes = window(node, x, [size.constant for size in weight.shape[2:]])
+    if "auto_pad" in attributes and set(attributes["dilations"]) != {1}:
+        raise refused(node, 'with pad="same", a stride and a dilation its input needs fixed sizes')  # onnxruntime takes no dilation then
+    return attributes | {"group": node.attrs["groups"]}
 
 
 @lowering("max_pool", "avg_pool")

@@ -1,6 +1,6 @@
 """Diagnostics as typed values: facts are fields, words are class variables, the raise site is one line.
 
-A phase keeps its diagnostics in one file (`syntax/errors.py`, `elaborate/errors.py`, ...). Rendering is elsewhere
+A phase keeps its diagnostics in one place (`syntax/errors/`, `elaborate/errors/`, `passes/errors.py`, ...). Rendering is elsewhere
 (`render.py`), so a diagnostic never knows about colours, terminals or JSON.
 """
 

@@ -1,0 +1,30 @@
+"""Warnings: what is allowed and probably a mistake."""
+
+from __future__ import annotations
+
+from dslc.finding import Finding
+
+
+class SoftmaxBeforeCrossEntropy(Finding):
+    loss: str
+    function: str
+    code = "softmax-before-cross-entropy"
+    severity = "warning"
+    words = "`{loss}` takes logits and applies the {function} itself"
+    label = "the {function} is applied here already"
+    hint = "give it the value before the {function}"
+
+
+class ZeroWeights(Finding):
+    address: str
+    code = "zero-weights"
+    severity = "warning"
+    words = "`{address}` starts at zero and is multiplied: no gradient passes through it at the start"
+    hint = "start it with `xavier` or `he`"
+
+
+class BiasBeforeBatchNorm(Finding):
+    code = "bias-before-batch-norm"
+    severity = "warning"
+    words = "the batch norm that follows takes this bias away again"
+    hint = "write `bias=false`"

@@ -292,9 +292,9 @@ class Network:
         with enough_memory():
             return {item.address: initialize(item, seed) for item in items}
 
-    def export(self, path: str | Path, *, seed: int = 0, verify: bool = True) -> Report:
+    def export(self, path: str | Path, *, seed: int = 0, verify: bool = True, opset: int = 21) -> Report:
         """Write the untrained network as ONNX; the report says what was checked. Raises where a check fails: then there is no file."""
-        return export(self.program, self.initial(seed), path, spec_path=self.spec.path, verify=verify)
+        return export(self.program, self.initial(seed), path, spec_path=self.spec.path, verify=verify, opset=opset)
 
 
 class Run:
@@ -381,14 +381,15 @@ class Run:
         values: dict[str, float] = evaluate(self.step, inputs, split, CHUNK)
         return values
 
-    def export(self, path: str | Path, *, network: str | None = None, verify: bool = True) -> Report:
+    def export(self, path: str | Path, *, network: str | None = None, verify: bool = True, opset: int = 21) -> Report:
         """Write the trained network as ONNX, with class labels and the input contract in its metadata."""
         names = self.training.networks
         chosen = choose(self.program, "network", network or (names[0] if len(names) == 1 else None))
         classes = next((source.classes for source in self.training.data if source.classes), ())
         contract = self.training.contract if chosen.name == names[0] else {}
         parameters = self.parameters
-        return export(chosen, parameters, path, spec_path=self.folder / "spec.nn", classes=classes, contract=contract, verify=verify)
+        source = self.folder / "spec.nn"
+        return export(chosen, parameters, path, spec_path=source, classes=classes, contract=contract, verify=verify, opset=opset)
 
 
 def export(
@@ -400,6 +401,7 @@ def export(
     classes: tuple[str, ...] = (),
     contract: Mapping[str, str] | None = None,
     verify: bool = True,
+    opset: int = 21,
 ) -> Report:
     """Lower, check, compare and write; never over a spec."""
     from dslc.files import output_path
@@ -410,7 +412,7 @@ def export(
     target = output_path(str(path))
     text = read_source(spec_path, spec_path.name).text
     with enough_memory():
-        return export_network(network, parameters, target, classes=classes, contract=contract, spec_text=text, verify=verify)
+        return export_network(network, parameters, target, classes=classes, contract=contract, spec_text=text, verify=verify, opset=opset)
 
 
 def fitting(given: Mapping[str, Any], wanted: Mapping[str, TensorType]) -> Arrays:

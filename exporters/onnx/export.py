@@ -1,7 +1,8 @@
 """Export of a network to ONNX: lower, check, compare, and only then write.
 
-Opset 21, IR 10. Tensor names are the spec's: inputs and outputs by name, weights and inner values by address. Same network and
-parameters, same bytes. The loss, the data and the optimizer are not part of a `Network`, so they cannot be exported by mistake.
+Opsets 13 … 28, each written natively. Tensor names are the spec's: inputs and outputs by name, weights and inner values by address.
+Same network and parameters, same bytes. The loss, the data and the optimizer are not part of a `Network`, so they cannot be exported
+by mistake.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from dslc.program import Network
 from exporters.onnx.check import Subject, static_checks
 from exporters.onnx.errors import BadParameters, CannotWrite
 from exporters.onnx.lower import lower, refuse_unsupported
-from exporters.onnx.model import OPSET, refuse_large
+from exporters.onnx.model import refuse_large
+from exporters.onnx.opset import DEFAULT, checked
 from exporters.onnx.parity import parity
 from exporters.onnx.report import Check, Parity, Report, Tensor
 
@@ -37,15 +39,18 @@ def export_network(
     contract: Mapping[str, str] | None = None,
     spec_text: str = "",
     verify: bool = True,
+    opset: int = DEFAULT,
 ) -> Report:
     """Write `network` with `parameters` (weights and states by address) to `path` and return the report.
 
     `classes`: class labels; `contract`: for each input the expression of the data that it was trained on; both go into the metadata.
     With `path` None nothing is written (a dry run). `verify=False` leaves parity out, never the static checks.
-    Raises SpecError for operators without an ONNX form and for networks above 2 GiB, DataError for parameters that do not fit or a
-    path that cannot be written, InternalError where a check fails: in all cases no file is written.
+    `opset`: 13 … 28. Raises SpecError for another opset, for operators without an ONNX form and for networks above 2 GiB, DataError
+    for parameters that do not fit or a path that cannot be written, InternalError where a check fails: in all cases no file is written.
     """
-    subject, merged, metadata = make_subject(network, parameters, classes=classes, contract=contract or {}, spec_text=spec_text)
+    subject, merged, metadata = make_subject(
+        network, parameters, classes=classes, contract=contract or {}, spec_text=spec_text, opset=opset
+    )
     checks = static_checks(subject)
     verdicts, table = parity(subject) if verify else ([Check(name="parity", verdict="left out", detail="not asked for")], [])
     if path is not None:
@@ -61,15 +66,17 @@ def make_subject(
     classes: Sequence[str] = (),
     contract: Mapping[str, str] | None = None,
     spec_text: str = "",
+    opset: int = DEFAULT,
 ) -> tuple[Subject, list[str], dict[str, str]]:
     """The unchecked model with all that its checks need, sentences about merged nodes, and the metadata."""
+    checked(opset)
     definition = drop_dead(network.evaluate.model_copy(update={"updates": ()}))  # a model has no states that move
     refuse_unsupported(definition)
     graph = optimize(definition)
     refuse_large(network.name, sum(graph.types[item.id].bytes.constant for item in graph.inputs if item.kind in ("weight", "state")))
     values = fitting(graph, parameters)
     metadata = describe(network, values, classes, contract or {}, spec_text)
-    model, writer, merged = lower(graph.model_copy(update={"name": network.name}), values, metadata)
+    model, writer, merged = lower(graph.model_copy(update={"name": network.name}), values, metadata, opset)
     subject = Subject(
         model=model, definition=definition, graph=graph, names=writer.names, types=writer.known, parameters=values
     )  # fmt: skip
@@ -132,7 +139,7 @@ def make_report(
     return Report(
         file=name,
         network=network.name,
-        opset=OPSET,
+        opset=next(item.version for item in subject.model.opset_import if not item.domain),
         ir_version=subject.model.ir_version,
         bytes=len(subject.data),
         sha256=sha256(subject.data).hexdigest(),

@@ -11,12 +11,11 @@ import onnx
 from onnx import numpy_helper
 
 from dslc.ir.types import TensorType
-from exporters.onnx.model import ELEMENT, IR_VERSION
+from exporters.onnx.model import ELEMENT
+from exporters.onnx.opset import OPSETS, ir_version
 
 DOMAINS = {"", "ai.onnx"}
 LARGEST_DIM = 2**31
-# The smallest IR version of each opset.
-SMALLEST_IR = {13: 7, 14: 7, 15: 8, 16: 8, 17: 8, 18: 8, 19: 9, 20: 9, 21: 10, 22: 10, 23: 11, 24: 12, 25: 13, 26: 13, 27: 13, 28: 14}
 
 
 class Context:
@@ -117,7 +116,9 @@ def versions(c: Context) -> Iterator[str]:
     yield from (f"the unknown domain {item.domain} is imported" for item in c.model.opset_import if item.domain not in DOMAINS | own)
     if sum(item.domain in DOMAINS for item in c.model.opset_import) != 1:
         yield "not exactly one opset is imported"
-    elif c.model.ir_version < max(IR_VERSION, SMALLEST_IR.get(c.opset, IR_VERSION)):
+    elif c.opset not in OPSETS:
+        yield f"opset {c.opset} is not one of 13 … 28"
+    elif c.model.ir_version < ir_version(c.opset):
         yield f"IR version {c.model.ir_version} is too low for opset {c.opset} with node metadata"
 
 

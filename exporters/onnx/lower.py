@@ -14,6 +14,7 @@ from dslc.ops.table import Unsupported, lookup
 from exporters.onnx.errors import NotExportable
 from exporters.onnx.lowerings import LOWERINGS
 from exporters.onnx.model import Writer
+from exporters.onnx.opset import DEFAULT
 from exporters.onnx.recognise import Match, find
 
 
@@ -38,9 +39,11 @@ def why_not(op: str) -> str:
     return "no lowering is written for it" if row.onnx == "lower" and op not in LOWERINGS else ""
 
 
-def lower(graph: Graph, values: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> tuple[onnx.ModelProto, Writer, list[str]]:
+def lower(
+    graph: Graph, values: Mapping[str, np.ndarray], metadata: Mapping[str, str], opset: int = DEFAULT
+) -> tuple[onnx.ModelProto, Writer, list[str]]:
     """The model of a graph, the writer with the names and types of all tensors, and sentences about nodes that became one."""
-    w = Writer(graph.types)
+    w = Writer(graph.types, opset)
     for item in graph.inputs:
         w.names[item.id] = item.name
         if item.kind == "input":

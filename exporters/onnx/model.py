@@ -15,9 +15,8 @@ from dslc.diagnostics import SpecError
 from dslc.ir.graph import Node
 from dslc.ir.types import Dim, DType, TensorType, tensor
 from exporters.onnx.errors import TooLarge
+from exporters.onnx.opset import DEFAULT, ir_version
 
-OPSET = 21
-IR_VERSION = 10  # the first with node metadata
 LARGEST = 2**31 - 2**26  # bytes of weights; protobuf ends at 2 GiB, nodes and types have the rest
 
 ELEMENT = {
@@ -41,11 +40,12 @@ class Writer:
     """Collects one ONNX graph.
 
     `names` maps value ids of our graph to tensor names. Lowerings call `emit`; tensors that they need between get names below the
-    node's address (`LeNet/stack0/unsqueeze0`).
+    node's address (`LeNet/stack0/unsqueeze0`). `opset`, 13 … 28: a lowering writes only what this opset has.
     """
 
-    def __init__(self, types: Sequence[TensorType]) -> None:
+    def __init__(self, types: Sequence[TensorType], opset: int = DEFAULT) -> None:
         self.types = types
+        self.opset = opset
         self.names: dict[int, str] = {}
         self.inputs: list[tuple[str, TensorType]] = []
         self.nodes: list[onnx.NodeProto] = []
@@ -148,8 +148,14 @@ class Writer:
         source, axis = self.sources[name]
         key = Dim.of(name)
         if key not in self._sizes:
-            self._sizes[key] = self.emit("Shape", [source], tensor("i64", 1), start=axis, end=axis + 1)
+            self._sizes[key] = self._axis_size(source, axis)
         return self._sizes[key]
+
+    def _axis_size(self, source: str, axis: int) -> str:
+        if self.opset >= 15:
+            return self.emit("Shape", [source], tensor("i64", 1), start=axis, end=axis + 1)
+        whole = self.emit("Shape", [source], tensor("i64", self.known[source].rank))
+        return self.emit("Gather", [whole, self.ints([axis])], tensor("i64", 1), axis=0)
 
     def _quotient(self, numerator: Dim, divisor: int) -> str:
         # Sizes are not negative, so ONNX's truncating division is floor division.
@@ -169,8 +175,8 @@ class Writer:
         used = {name for node in self.nodes for name in node.input}
         weights = {name: array for name, array in self.initializers.items() if name in used}
         refuse_large(name, sum(array.nbytes for array in weights.values()))
-        model = onnx.ModelProto(ir_version=IR_VERSION, producer_name="dslc", producer_version=version)
-        model.opset_import.add(domain="", version=OPSET)
+        model = onnx.ModelProto(ir_version=ir_version(self.opset), producer_name="dslc", producer_version=version)
+        model.opset_import.add(domain="", version=self.opset)
         model.graph.name = name
         model.graph.node.extend(self.nodes)
         for key, array in weights.items():

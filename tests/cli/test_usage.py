@@ -71,6 +71,7 @@ WRONG = {
     "a seed for a run that has one": (["train", "xor", "--resume", "run", "--seed", "3"], "bad-argument", "--seed has no meaning"),
     "a folder for a run that has one": (["train", "xor", "--resume", "run", "--out", "x"], "bad-argument", "--out has no meaning"),
     "one file for two": (["export", "run", "--output", "m.onnx", "--report", "./m.onnx"], "bad-argument", "the file of --output"),
+    "an opset that is not written": (["export", "run", "--output", "m.onnx", "--opset", "12"], "bad-argument", "from 13 to 28"),
     "training": (["train", "gates"], "nothing-of-kind", "`train`"),
 }
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dslc.diagnostics import Diagnostic
+from dslc.elaborate import errors
+from dslc.source import Span
 from dslc.syntax import ast
 
 KEYWORDS: dict[type[ast.Node], str] = {
@@ -35,3 +38,19 @@ def homes(statement: str) -> str:
     found = [f"`{body}`" if body != "file" else ARTICLES["file"] for body, known in BODIES.items() if statement in known]
     text = found[0] if len(found) == 1 else f"{', '.join(found[:-1])} and {found[-1]}"
     return f"the top of {text}" if statement in DIRECT - {"setting", "dslc"} else text
+
+
+def misplaced(statement: ast.Statement, keyword: str, body: str, nested: str) -> Diagnostic:
+    place = ARTICLES[nested] if nested else ARTICLES["file"] if body == "file" else f"`{body}`"
+    span = Span(statement.span.source, statement.span.start, statement.span.start + len(first_word(statement)))
+    shown = "setting" if keyword == "setting" else keyword
+    if keyword in ("assignment", "setting"):
+        shown = first_word(statement)
+    words = {"assignment": "an assignment", "setting": "a setting"}.get(keyword, f"`{shown}`")
+    return errors.MisplacedStatement(span=span, statement=words, place=place, right=homes(keyword))
+
+
+def first_word(statement: ast.Statement) -> str:
+    text = statement.span.text
+    end = next((at for at, char in enumerate(text) if not (char.isalnum() or char == "_")), len(text))
+    return text[: max(end, 1)]

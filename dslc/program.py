@@ -104,13 +104,19 @@ class StepProgram(Frozen):
     losses: tuple[str, ...]  # names; "" is the unnamed one
     optimizer: Call
     times: Count = 1
+    clip: Call | None = None  # the step's own, else the training's
+    schedule: Call | None = None  # None: the training's
 
 
 class Rule(Frozen):
-    """`rule "conv*" { rate: 0.1 }`; `matches`: the addresses of weights and states that it means. Later rules win setting by setting."""
+    """`rule "conv*" { rate: 0.1 }`; `matches`: the addresses of weights and states that it means. Later rules win setting by setting.
+
+    settings: `frozen` (bool), `rate` (a factor), `weight_decay`, `init` (an Init, which `Training.weights` has already), `constraint`
+    (a Call).
+    """
 
     pattern: str
-    settings: dict[str, Argument]
+    settings: dict[str, Argument | Init | Call]
     matches: tuple[str, ...] = ()
     place: str = ""
 
@@ -133,6 +139,8 @@ class Training(Frozen):
     batch_size: Count
     epochs: Count | None
     max_steps: Count | None
+    accumulate: Count = 1  # batches whose gradients make one step
+    ema: float | None = None  # decay of the averaged weights by which the training is evaluated
     start: Call | None = None
     rules: tuple[Rule, ...] = ()
     place: str = ""

@@ -105,6 +105,12 @@ CLIPS = table(
     Word("value(limit: float)", "limit every component to ±`limit`", {"limit": POSITIVE}, runs=False),
 )
 
+CONSTRAINTS = table(
+    Word("max_norm(limit: float)", "after each step, scale a weight down so that its norm is at most `limit`", {"limit": POSITIVE}),
+    Word("non_negative()", "after each step, set what is below 0 to 0"),
+    Word("unit_norm()", "after each step, scale a weight so that its norm is 1"),
+)
+
 STARTS = table(
     Word('checkpoint(path: string, skip: string = "")', "weights of an earlier run, without those that match `skip`", runs=False)
 )

@@ -16,18 +16,18 @@ from dslc.elaborate.values import POISON, Poison, Value, is_int, is_number, text
 from dslc.program import Call
 from dslc.source import Span
 from dslc.syntax import ast
-from dslc.vocabulary import CLIPS, OPTIMIZERS, SCHEDULES, STARTS
+from dslc.vocabulary import CLIPS, CONSTRAINTS, OPTIMIZERS, SCHEDULES, STARTS
 
 MOST_COUNT = 2**53
-TABLES = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "clip": CLIPS, "start": STARTS}
+TABLES = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "clip": CLIPS, "start": STARTS, "constraint": CONSTRAINTS}
 PLACES: dict[str, tuple[str, ...]] = {
-    "train": ("loss", "metric", "optimizer", "schedule", "clip", "batch_size", "epochs", "steps", "start"),
-    "step": ("trains", "times", "loss", "metric", "optimizer", "clip"),
-    "rule": ("frozen", "rate", "weight_decay"),
+    "train": ("loss", "metric", "optimizer", "schedule", "clip", "batch_size", "epochs", "steps", "accumulate", "ema", "start"),
+    "step": ("trains", "times", "loss", "metric", "optimizer", "schedule", "clip"),
+    "rule": ("frozen", "rate", "weight_decay", "init", "constraint"),
     "generate": ("next", "start", "stop", "limit", "context"),
 }
 NAMED = frozenset(["loss", "metric"])
-COUNTS = frozenset(["batch_size", "epochs", "steps", "times", "limit", "context"])
+COUNTS = frozenset(["batch_size", "epochs", "steps", "accumulate", "times", "limit", "context"])
 
 
 @dataclass
@@ -98,13 +98,24 @@ def word(frame: Frame, node: ast.Setting) -> Call | None:
     return Call(name=row.name, args=args, place=node.value.span.place)
 
 
-def number(frame: Frame, name: str, node: ast.Setting) -> float | Poison:
+def between(frame: Frame, node: ast.Setting) -> float | None:
+    """A number between 0 and 1, without both."""
+    value = evaluate(frame, node.value)
+    if is_number(value) and 0 < value < 1:
+        return float(value)
+    if not isinstance(value, Poison):
+        wanted = "a number between 0 and 1"
+        frame.report(errors.SettingValue(span=node.value.span, name=node.key.id, wanted=wanted, found=found_text(value)))
+    return None
+
+
+def number(frame: Frame, node: ast.Setting) -> float | Poison:
     value = evaluate(frame, node.value)
     if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0:
         return float(value)
     if not isinstance(value, Poison):
         wanted = "a number of at least 0"
-        frame.report(errors.SettingValue(span=node.value.span, name=name, wanted=wanted, found=found_text(value)))
+        frame.report(errors.SettingValue(span=node.value.span, name=node.key.id, wanted=wanted, found=found_text(value)))
     return POISON
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,11 +22,19 @@ from dslc.elaborate.suggest import meant, nearest
 from dslc.elaborate.tape import Tape
 from dslc.elaborate.values import POISON, Binding, DataValue, NetworkDecl, NetworkValue, Poison, Value, words_of
 from dslc.elaborate.walk import nodes
+from dslc.elaborate.weights import initial
 from dslc.ops.value import Builder, Val
-from dslc.program import Call, ParamValue, Rule, State, StepProgram, Training, Weight
+from dslc.program import Call, Init, ParamValue, Rule, State, StepProgram, Training, Weight
 from dslc.source import Span
 from dslc.syntax import ast
 
+RULE_VALUES: dict[str, Callable[[Frame, ast.Setting], Any]] = {
+    "frozen": settings.flag,
+    "rate": settings.number,
+    "weight_decay": settings.number,
+    "init": lambda frame, node: initial(frame, node.value),
+    "constraint": settings.word,
+}
 DEFAULTS = {"batch_size": 32, "epochs": 1}
 CONSTANT = Call(name="constant", args={"warmup": 0.0})
 
@@ -99,6 +107,8 @@ class TrainBody:
             body.trains = trained(frame, node.value)
         elif key in settings.COUNTS:
             place.values[key] = settings.count(frame, node)
+        elif key == "ema":
+            place.values[key] = settings.between(frame, node)
         else:
             place.values[key] = settings.word(frame, node)
 
@@ -144,10 +154,9 @@ class TrainBody:
         found: dict[str, Any] = {}
         for statement in node.body.statements:
             if isinstance(statement, ast.Setting) and place.claim(frame, statement):
-                key = statement.key.id
-                value = settings.flag(frame, statement) if key == "frozen" else settings.number(frame, key, statement)
-                if not isinstance(value, Poison):
-                    found[key] = value
+                value = RULE_VALUES[statement.key.id](frame, statement)
+                if value is not None and not isinstance(value, Poison):
+                    found[statement.key.id] = value
         self.rules.append((node, found))
 
 
@@ -292,6 +301,15 @@ class TrainElaborator:
                 state |= dict.fromkeys(rule.matches, bool(rule.settings["frozen"]))
         return [address for address, frozen in state.items() if frozen]
 
+    def initialised(self, weights: Mapping[str, Weight], rules: tuple[Rule, ...]) -> dict[str, Weight]:
+        """The weights with the initialisers that rules give them; later rules win."""
+        found = dict(weights)
+        for rule in rules:
+            init = rule.settings.get("init")
+            if isinstance(init, Init):
+                found |= {name: found[name].model_copy(update={"init": init}) for name in rule.matches if name in found}
+        return found
+
     def steps(self, frame: Frame, body: TrainBody, rules: tuple[Rule, ...], frozen: frozenset[str]) -> list[StepProgram] | None:
         optimizer = body.settings.values.get("optimizer")
         found: list[StepProgram] = []
@@ -305,14 +323,15 @@ class TrainElaborator:
             if not isinstance(step_optimizer, Call) or not losses:
                 return None
             trains = self.trains(inner, own, frozen)
-            times = own.settings.values.get("times", 1) if own is not None else 1
+            values = own.settings.values if own is not None else {}
+            clip = values.get("clip") or body.settings.values.get("clip")
             metrics = own.metrics if own is not None else run.metrics
             name = own.name if own is not None else "step"
             graph = pruned(inner.tape, name, outputs(inner, losses, metrics), self.updates(inner, trains, frozen), keep=trains)
             found.append(
                 StepProgram(
                     name=name, graph=graph, trains=trains, losses=tuple(t.name for t in losses),
-                    optimizer=step_optimizer, times=times or 1,
+                    optimizer=step_optimizer, times=values.get("times") or 1, clip=clip, schedule=values.get("schedule"),
                 )
             )  # fmt: skip
         return found
@@ -370,7 +389,7 @@ class TrainElaborator:
         evaluate_graph = pruned(frame.tape, "evaluate", outputs(frame, losses, metrics), own)
         results = {name: value for name in first.outputs if isinstance(value := first.names[name], Val)}
         states: dict[str, State] = dict(frame.tape.states)
-        weights: dict[str, Weight] = dict(frame.tape.weights)
+        weights = self.initialised(frame.tape.weights, rules)
         return Training(
             name=self.name, networks=self.networks(frame), data=tuple(item.source for item in body.data.values()), steps=tuple(steps),
             evaluate=evaluate_graph, predict=pruned(frame.tape, "predict", results, {}),
@@ -378,6 +397,7 @@ class TrainElaborator:
             metrics=tuple(term.name for term in metrics), weights=tuple(weights.values()), states=tuple(states.values()),
             schedule=body.settings.values.get("schedule") or CONSTANT, clip=body.settings.values.get("clip"),
             batch_size=values["batch_size"] or 1, epochs=values["epochs"], max_steps=values["steps"],
+            accumulate=body.settings.values.get("accumulate") or 1, ema=body.settings.values.get("ema"),
             start=body.settings.values.get("start"), rules=rules, place=self.span.place,
         )  # fmt: skip
 

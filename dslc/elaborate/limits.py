@@ -22,7 +22,7 @@ CONVOLUTION = {**WINDOW, "channels": AT_LEAST_1, "dilation": AT_LEAST_1, "groups
 RANGES: dict[str, dict[str, Range]] = {
     "dense": {"units": AT_LEAST_1},
     "conv": CONVOLUTION,
-    "conv_transpose": CONVOLUTION,
+    "conv_transpose": {**CONVOLUTION, "output_pad": NOT_NEGATIVE},
     "max_pool": WINDOW,
     "avg_pool": WINDOW,
     "dropout": {"rate": DECAY},

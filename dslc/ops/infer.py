@@ -100,8 +100,8 @@ def bind_attrs(name: str, attrs: Mapping[str, Any], types: Sequence[TensorType] 
 
 
 def spread(parameter: Parameter, value: Any, axes: int) -> Attr:
-    """`sizes` and `padding` written out for each of the spatial axes; bounds are checked here."""
-    least = 0 if parameter.kind == "padding" else 1
+    """`sizes` and `padding` written out for each of the spatial axes; bounds are checked here: 0 is allowed where it is the default."""
+    least = 0 if parameter.kind == "padding" or parameter.default == 0 else 1
     if value == "same":
         return "same"
     items = (value,) * axes if isinstance(value, int) else tuple(value)

@@ -2,32 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from dslc.ir.types import Dim, TensorType
-from dslc.ops.conv import SETTINGS
 from dslc.ops.movement import checked_axis
 from dslc.ops.table import Mismatch, op, unsupported
-from dslc.ops.window import spatial
 
 NOT_YET = unsupported("it stands by its signature only")
-
-
-def conv_transpose_shape(x: TensorType, w: TensorType, stride: Any, pad: Any, dilation: Any, groups: int) -> TensorType:
-    """size · stride - stride + extent - pads along each axis; w is [channels of x, channels of the result / groups, *kernel]."""
-    axes = spatial("conv_transpose", x)
-    if w.rank != x.rank or w.shape[0] != x.shape[1]:
-        raise Mismatch("w", f"`w` of `conv_transpose` begins with the {x.shape[1]} channels of `x`", wanted=str(x), found=str(w), other="x")
-    if pad == "same":
-        raise Mismatch("pad", '`conv_transpose` takes no "same": write the pads', wanted="numbers", found="same")
-    found = []
-    for axis, (size, kernel) in enumerate(zip(axes, w.shape[2:], strict=True)):
-        before, after = pad[axis]
-        result = (size - 1) * stride[axis] + (kernel - 1) * dilation[axis] + 1 - (before + after)
-        if result.sign() in (-1, 0):
-            raise Mismatch("pad", f"nothing is left of axis {axis + 2}", wanted=">= 1", found=str(result), axis=axis + 2)
-        found.append(result)
-    return TensorType(dtype=x.dtype, shape=(x.shape[0], w.shape[1] * groups, *found))
 
 
 def cosine_shape(a: TensorType, b: TensorType, axis: int) -> TensorType:
@@ -49,13 +28,6 @@ op(
     kind="scan",
     onnx=NOT_YET,
     internal=True,
-)
-op(
-    f"conv_transpose(x: f[n, c, *s], w: f[c, o, *k], {SETTINGS}) -> f[n, o, *t]",
-    "the transposed convolution: the adjoint of conv",
-    kind="conv",
-    shape=conv_transpose_shape,
-    onnx=NOT_YET,
 )
 op(
     "gelu(x: f[*s]) -> f[*s]",

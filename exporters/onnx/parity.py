@@ -62,7 +62,7 @@ def misread(data: bytes) -> str:
     """What `onnx.reference` computes in a way of its own; "" where there is no such node.
 
     MaxPool of stride 1: pads that are not equal go to another axis, those of one axis are lost. AveragePool with ceil_mode: windows that
-    end outside by two or more are moved.
+    end outside by two or more are moved. ConvTranspose with groups: the kernels of the first group only.
     """
     for node in onnx.ModelProto.FromString(data).graph.node:
         values = {item.name: list(item.ints) or item.i for item in node.attribute}
@@ -71,6 +71,8 @@ def misread(data: bytes) -> str:
             return "the pads of MaxPool"
         if node.op_type == "AveragePool" and values.get("ceil_mode") and any(2 < k <= s for k, s in zip(kernel, strides, strict=True)):
             return "AveragePool with ceil_mode"
+        if node.op_type == "ConvTranspose" and values.get("group", 1) > 1:
+            return "the groups of ConvTranspose"
     return ""
 
 

@@ -75,7 +75,7 @@ def test_same_values(name: str, precision: DType, backend: str) -> None:
         try:
             found = BACKENDS[backend](subject.data)(inputs)
         except LeftOut:
-            assert precision is DType.f64
+            assert precision is DType.f64 or backend == "onnx.reference"
             continue
         wanted = interpret(subject.definition, np, inputs)
         for at, array in enumerate(found):

@@ -32,7 +32,7 @@ MERGED = {"lenet": 2, "resnet20": 21, "vgg8": 6}
 TARGETS = {
     ("charlm", "CharLM"): "scan",
     ("gan", "Critic"): None,
-    ("gan", "Generator"): "conv_transpose",
+    ("gan", "Generator"): None,
     ("gpt", "GPT"): "gelu",
     ("lenet5_table", "C3"): None,
     ("ntm", "NTM"): "scan",

@@ -94,6 +94,19 @@ def conv_grad_x(g: Tensor, w: Tensor, size: Any, groups: int, **a: Any) -> Tenso
     return pullback(lambda x: conv(x, w, groups=groups, **a), g.new_zeros(g.shape[0], w.shape[1] * groups, *size), g)
 
 
+def conv_transpose(x: Tensor, w: Tensor, stride: Any, pad: Any, dilation: Any, groups: int, output_pad: Any) -> Tensor:
+    """Without padding, then cut at the start and cut or lengthened at the end."""
+    function: Any = (tf.conv_transpose1d, tf.conv_transpose2d, tf.conv_transpose3d)[x.dim() - 3]
+    full = function(x, w, None, stride, 0, 0, groups, dilation)
+    ends = []
+    for axis, (step, extra) in enumerate(zip(stride, output_pad, strict=True)):
+        size, rest = x.shape[axis + 2] * step, full.shape[axis + 2] - x.shape[axis + 2] * step
+        before = max(rest, 0) // 2 if pad == "same" else pad[axis][0]
+        wanted = size if pad == "same" else full.shape[axis + 2] - sum(pad[axis]) + extra
+        ends.append((-before, wanted + before - full.shape[axis + 2]))
+    return tf.pad(full, flat(ends))
+
+
 def conv_grad_w(x: Tensor, g: Tensor, kernel: Any, groups: int, **a: Any) -> Tensor:
     return pullback(lambda w: conv(x, w, groups=groups, **a), g.new_zeros(g.shape[1], x.shape[1] // groups, *kernel), g)
 
@@ -266,6 +279,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "matmul": torch.matmul,
     "conv": conv,
     "conv_grad_x": conv_grad_x,
+    "conv_transpose": conv_transpose,
     "conv_grad_w": conv_grad_w,
     "max_pool": max_pool,
     "max_pool_grad": lambda x, y, g, **a: pullback(lambda t: max_pool(t, **a), x, g),

@@ -152,5 +152,5 @@ def register(registry: Registry) -> None:
         return lambda call: function(*call.inputs, *call.outputs, call.attrs, call.scratch)
 
     registry.tune("conv", split=split_forward, fits=planar)(bind(forward))
-    registry.tune("conv_grad_x", split=split_forward, fits=planar)(bind(input_gradient))
+    registry.tune("conv_grad_x", "conv_transpose", split=split_forward, fits=planar)(bind(input_gradient))
     registry.tune("conv_grad_w", split=split_kernel, fits=planar)(bind(kernel_gradient))

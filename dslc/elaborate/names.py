@@ -25,7 +25,7 @@ from dslc.syntax.scan import SOFT
 
 BUILT_IN = ("training", "op", "std")
 DTYPES = ("f32", "f64", "i32", "i64", "u8", "bool")
-FUNCTIONS = ("tensor", "per_axis")  # known to the elaborator alone
+FUNCTIONS = ("tensor", "per_axis", "grad")  # known to the elaborator alone
 CALLABLE = (LayerValue, BlockValue, OperatorValue, NetworkDecl)
 
 

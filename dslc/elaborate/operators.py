@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cache
 
 from dslc.diagnostics import Label
-from dslc.elaborate import apply, errors, limits, numbers
+from dslc.elaborate import apply, errors, gradients, limits, numbers
 from dslc.elaborate.apply import emit
 from dslc.elaborate.calls import CALLERS, Given, Site, Slot, bind, piped, setting, tensor_argument
 from dslc.elaborate.evaluation import as_tensor, evaluate
@@ -330,5 +330,5 @@ def per_axis(frame: Frame, site: Site) -> Value:
     return value
 
 
-SPECIAL = {"tensor": tensor_of, "per_axis": per_axis}
+SPECIAL = {"tensor": tensor_of, "per_axis": per_axis, "grad": gradients.grad}
 CALLERS["operator"] = call_operator

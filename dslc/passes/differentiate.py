@@ -37,7 +37,7 @@ from dslc.ir.types import Dim, TensorType
 from dslc.ops.infer import split_inputs, tensor_parameters
 from dslc.ops.support import attr_shape, unbroadcast
 from dslc.ops.table import Op, lookup
-from dslc.ops.value import F, Val
+from dslc.ops.value import Builder, F, Val
 from dslc.passes.errors import NoGradient
 from dslc.passes.rewrite import resume
 
@@ -48,7 +48,18 @@ def differentiate(graph: Graph, loss: str, wrt: tuple[str, ...]) -> Graph:
     Gradients have the input's type; they are zeros where no path leads from the input to the loss. Raises SpecError for an operator on the
     way that cannot be run yet.
     """
-    return Reverse(graph, wrt).run(loss)
+    seed = graph.output(loss)
+    type = graph.types[seed]
+    if type.rank or not type.dtype.is_float:
+        reason = f"its output {loss} is {type}; only a float scalar can be differentiated"
+        raise InternalError(InvalidGraph(graph=graph.name, where=loss, reason=reason))
+    builder = resume(graph)
+    ids = {item.name: item.id for item in graph.inputs}
+    reverse = Reverse(builder, graph.nodes, [ids[name] for name in wrt], next_suffix(graph))
+    reverse.run(seed, loss)
+    for name in wrt:
+        builder.output(f"grad:{name}", reverse.gradient(ids[name]) or reverse.zeros(ids[name], name))
+    return builder.build()
 
 
 def input_names(node: Node) -> list[str]:
@@ -63,46 +74,45 @@ def input_names(node: Node) -> list[str]:
 
 
 class Reverse:
-    """One differentiation: `carries` are the values that depend on `wrt`, `gradients` what has been summed up so far."""
+    """One differentiation of what `builder` holds: `nodes` in order, to the values `wrt`, inputs or results of nodes.
 
-    def __init__(self, graph: Graph, wrt: tuple[str, ...]) -> None:
-        self.graph = graph
-        self.wrt = wrt
-        self.ids = {item.name: item.id for item in graph.inputs}
-        self.builder = resume(graph)
-        self.suffix = next_suffix(graph)
+    `carries` are the values that depend on `wrt`, `gradients` what has been summed up so far; `suffix` keeps addresses apart.
+    """
+
+    def __init__(self, builder: Builder, nodes: Sequence[Node], wrt: Sequence[int], suffix: str) -> None:
+        self.builder = builder
+        self.nodes = tuple(nodes)
+        self.wrt = frozenset(wrt)
+        self.suffix = suffix
         self.gradients: dict[int, Val] = {}
         self.carries = self.dependent()
 
-    def run(self, loss: str) -> Graph:
-        self.seed(loss)
-        for node in reversed(self.graph.nodes):
+    def run(self, seed: int, address: str) -> None:
+        """Write the gradients of the scalar `seed`; `address` is where its own gradient, 1, stands."""
+        self.at("", address)
+        self.gradients[seed] = self.builder.constant(1, self.type(seed).dtype)
+        for node in reversed(self.nodes):
             if any(id in self.gradients for id in node.outputs) and any(id in self.carries for id in node.inputs):
                 self.step(node)
-        for name in self.wrt:
-            self.builder.output(f"grad:{name}", self.total(name))
-        return self.builder.build()
+
+    def gradient(self, id: int) -> Val | None:
+        """The gradient of a value of `wrt`; None where no path leads from it to the seed."""
+        return self.gradients.get(id)
+
+    def type(self, id: int) -> TensorType:
+        return self.builder.types[id]
 
     def dependent(self) -> set[int]:
         """Floating values with a differentiable path from `wrt`."""
-        found = {self.ids[name] for name in self.wrt}
-        for node in self.graph.nodes:
+        found = set(self.wrt)
+        for node in self.nodes:
             if found.isdisjoint(node.inputs):
                 continue
             grad = lookup(node.op).grad
             names = input_names(node)
             if any(id in found and grad.get(name, name) is not None for id, name in zip(node.inputs, names, strict=True)):
-                found.update(id for id in node.outputs if self.graph.types[id].dtype.is_float)
+                found.update(id for id in node.outputs if self.type(id).dtype.is_float)
         return found
-
-    def seed(self, loss: str) -> None:
-        id = self.graph.output(loss)
-        type = self.graph.types[id]
-        if type.rank or not type.dtype.is_float:
-            reason = f"its output {loss} is {type}; only a float scalar can be differentiated"
-            raise InternalError(InvalidGraph(graph=self.graph.name, where=loss, reason=reason))
-        self.at("", loss)
-        self.gradients[id] = self.builder.constant(1, type.dtype)
 
     def at(self, place: str, address: str) -> None:
         """Stamp what is emitted from here on."""
@@ -114,7 +124,7 @@ class Reverse:
         if lookup(node.op).eval is None or node.body is not None:
             raise SpecError(NotRunnable(operator=node.op, place=node.place or node.address))
         self.at(node.place, node.address)
-        g = tuple(self.gradients.pop(id, None) for id in node.outputs)
+        g = tuple(self.taken(id) for id in node.outputs)
         y = tuple(Val(self.builder, id) for id in node.outputs)
         positions: dict[str, list[int]] = {}
         for id, name in zip(node.inputs, input_names(node), strict=True):
@@ -125,6 +135,10 @@ class Reverse:
             for id, gradient in zip(ids, self.apply(node, name, len(ids), g, y), strict=True):
                 if id in self.carries:
                     self.add(node, name, id, gradient)
+
+    def taken(self, id: int) -> Val | None:
+        """The gradient of a node's result, which nothing adds to any more; what was asked for is kept."""
+        return self.gradients.get(id) if id in self.wrt else self.gradients.pop(id, None)
 
     def apply(self, node: Node, name: str, count: int, g: Sequence[Val | None], y: Sequence[Val]) -> Sequence[Val | None]:
         """What the row's rule for the input `name` gives: `count` gradients, several for a list of tensors."""
@@ -144,7 +158,7 @@ class Reverse:
         """Sum gradients of a value that is used more than once, in reverse order of its uses."""
         if gradient is None:
             return
-        gradient = self.fitted(lookup(node.op), node, name, gradient, self.graph.types[id])
+        gradient = self.fitted(lookup(node.op), node, name, gradient, self.type(id))
         known = self.gradients.get(id)
         self.gradients[id] = gradient if known is None else known + gradient
 
@@ -154,7 +168,7 @@ class Reverse:
             return gradient
         if gradient.type.dtype != type.dtype:
             raise InternalError(NoGradient(operator=row.name, argument=name, reason=f"it is {gradient.type}, the input {type}"))
-        result = self.graph.types[node.outputs[0]]
+        result = self.type(node.outputs[0])
         wide = row.kind == "elementwise" and gradient.type.elements != result.elements
         if wide:  # a rule may give a number for all elements
             gradient = F.broadcast(gradient, shape=attr_shape(result.shape))
@@ -162,12 +176,10 @@ class Reverse:
             raise InternalError(NoGradient(operator=row.name, argument=name, reason=f"it is {gradient.type}, the input {type}"))
         return unbroadcast(gradient, type)
 
-    def total(self, name: str) -> Val:
-        id = self.ids[name]
-        if id in self.gradients:
-            return self.gradients[id]
-        type = self.graph.types[id]
-        self.at("", name)
+    def zeros(self, id: int, address: str) -> Val:
+        """The gradient of what the seed does not depend on."""
+        type = self.type(id)
+        self.at("", address)
         zero = self.builder.constant(0, type.dtype)
         return F.broadcast(zero, shape=attr_shape(type.shape)) if type.rank else zero
 

@@ -284,6 +284,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "cast": (own_dtype, there_and_back),
     "reshape": (own_shape, reshape_reshape),
     "flatten": (own_shape, reshape_reshape),
+    "stop_gradient": (own_shape,),  # passes run after differentiation
     "slice": (own_shape,),
     "pad": (own_shape,),
     "split": (own_shape,),  # into one part

@@ -231,6 +231,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "remainder": torch.remainder,
     "pow": torch.pow,
     "negative": torch.negative,
+    "stop_gradient": torch.detach,
     "minimum": torch.minimum,
     "maximum": torch.maximum,
     "equal": torch.eq,

@@ -1,4 +1,4 @@
-"""Numbers, conditions, dtypes and shapes."""
+"""Numbers, conditions, dtypes, shapes and gradients."""
 
 from __future__ import annotations
 
@@ -164,3 +164,20 @@ class WrongType(Finding):
     found: str
     code = "wrong-type"
     words = "{what} must be {wanted}, not {found}"
+
+
+class GradientOfTensor(Finding):
+    type: str
+    code = "gradient-of-tensor"
+    words = "`grad` differentiates one number, and this is {type}"
+    hint = "reduce it: `sum(…)` keeps the gradients of the samples apart, `mean(…)` divides by their number"
+
+
+class NoGradient(Finding):
+    name: str
+    text: str
+    reason: str
+    action: str = ""
+    code = "no-gradient"
+    words = "there is no gradient of `{text}` to `{name}`: {reason}"
+    hint = "{action}"

@@ -119,6 +119,8 @@ SHAPES: tuple[tuple[tuple[int, ...], dict[str, Any]], ...] = (
     ((1, 1, 7, 7), {"kernel": (2, 2), "stride": (3, 3), "pad": ((0, 0), (0, 0)), "ceil": False}),
     ((1, 1, 1, 1), {"kernel": (1, 1), "stride": (1, 1), "pad": ((0, 0), (0, 0)), "ceil": False}),
     ((2, 2, 7), {"kernel": (3,), "stride": (2,), "pad": ((1, 1),), "ceil": True}),
+    ((1, 2, 2, 4), {"kernel": (3, 2), "stride": (2, 3), "pad": ((0, 0), (1, 1)), "ceil": True}),
+    ((1, 1, 3, 5, 4), {"kernel": (2, 3, 2), "stride": (2, 2, 3), "pad": ((0, 0), (1, 1), (0, 0)), "ceil": True}),
     ((1, 2, 4, 3, 4), {"kernel": (2, 2, 2), "stride": (2, 1, 2), "pad": ((0, 0), (0, 0), (0, 0)), "ceil": False}),
 )
 

@@ -24,24 +24,19 @@ def spatial(name: str, x: TensorType) -> tuple[Dim, ...]:
 def result_size(name: str, axis: int, size: Dim, kernel: int, stride: int, dilation: int, pad: Any, ceil: bool = False) -> Dim:
     """How many windows fit along an axis: ⌊(size + pads - extent) / stride⌋ + 1, or ⌈size / stride⌉ with `same`.
 
-    `ceil` rounds up, but a window must begin inside the input or the padding before it. Mismatch where no window fits.
+    `ceil` rounds up, but a window must begin inside the input or the padding before it (the rule of Caffe and PyTorch). Mismatch where no
+    window fits.
     """
     if pad == "same":
         return (size + (stride - 1)) // stride
     before, after = pairs(pad)[axis]
     extent = dilation * (kernel - 1) + 1
     room = size + (before + after - extent)
-    if room.sign() == -1:
+    count = (room + (stride - 1 if ceil else 0)) // stride + 1
+    if (count - 1 if ceil else room).sign() == -1:
         reason = f"a window of {extent} does not fit into {size + (before + after)} along axis {axis + 2}"
         raise Mismatch("x", reason, wanted=f">= {extent - before - after}", found=str(size), axis=axis + 2)
-    if not ceil:
-        return room // stride + 1
-    count = (room + (stride - 1)) // stride + 1
-    least = room.lower()
-    if least is None or least < 0:
-        reason = "with `ceil`, a window must fit into an input of any size, or the input has a fixed size"
-        raise Mismatch("ceil", reason, found=str(size), axis=axis + 2)
-    if after + stride <= kernel:
+    if not ceil or after + stride <= kernel:
         return count  # the last window always begins inside
     if not size.is_constant:
         raise Mismatch("ceil", "with this stride and padding, `ceil` needs an input of fixed size", found=str(size), axis=axis + 2)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
+
+import numpy as np
 
 from dslc.diagnostics import SpecError
 from dslc.ir.graph import Node
 from dslc.ir.types import TensorType
+from dslc.ops.pool import counted
 from dslc.ops.window import pads_of
 from exporters.onnx.errors import NotExportable
 from exporters.onnx.lowerings.base import lowering, result
@@ -59,7 +63,26 @@ def pool(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -
         attributes["count_include_pad"] = int(bool(node.attrs["count_pad"]))
     if node.attrs["ceil"]:
         attributes |= rounded_up(node, x, y, attributes)
-    w.emit("MaxPool" if node.op == "max_pool" else "AveragePool", inputs, y, outputs[0], **attributes)
+    scale = rescaled(node, x, y) if node.op == "avg_pool" and not attributes["ceil_mode"] else None
+    op = "MaxPool" if node.op == "max_pool" else "AveragePool"
+    if scale is None:
+        w.emit(op, inputs, y, outputs[0], **attributes)
+    else:
+        w.emit("Mul", [w.emit(op, inputs, y, **attributes), w.constant(scale, y.dtype)], y, outputs[0])
+
+
+def rescaled(node: Node, x: TensorType, y: TensorType) -> Any:
+    """For a mean that counts padding: what makes of the mean over all places of a window that over those before the end of the padding.
+
+    None where `ceil` gives no window that reaches beyond it.
+    """
+    a: dict[str, Any] = dict(node.attrs)
+    if not (a["count_pad"] and a["ceil"]):
+        return None
+    sizes, count = [size.constant for size in x.shape[2:]], [size.constant for size in y.shape[2:]]
+    pads = pads_of(a["pad"], sizes, a["kernel"], a["stride"], (1,) * len(sizes))
+    scale = prod(a["kernel"]) / counted(np, sizes, a["kernel"], a["stride"], pads, count, True, np.dtype("float64"))
+    return None if (scale == 1).all() else scale
 
 
 def refused(node: Node, reason: str) -> SpecError:
@@ -75,11 +98,9 @@ def rounded_up(node: Node, x: TensorType, y: TensorType, attributes: dict[str, A
     pads, strides, kernel = attributes["pads"], attributes["strides"], attributes["kernel_shape"]
     befores, afters = pads[:rank], pads[rank:]
     rooms = [size + (b + a - k) for size, b, a, k in zip(x.shape[2:], befores, afters, kernel, strict=True)]
-    ends = [(count - 1) * step - room for count, step, room in zip(y.shape[2:], strides, rooms, strict=True)]
-    fixed = all(size.is_constant for size in x.shape[2:])
-    beyond = [max(end.constant, 0) for end in ends] if fixed else []
-    if fixed and not (any(beyond) and attributes.get("count_include_pad")):
-        return {"ceil_mode": 0, "pads": [*befores, *(a + more for a, more in zip(afters, beyond, strict=True))]}
+    if all(size.is_constant for size in x.shape[2:]):
+        ends = [((count - 1) * step - room).constant for count, step, room in zip(y.shape[2:], strides, rooms, strict=True)]
+        return {"ceil_mode": 0, "pads": [*befores, *(a + max(end, 0) for a, end in zip(afters, ends, strict=True))]}
     if all((room + (step - 1)) // step + 1 == count for room, step, count in zip(rooms, strides, y.shape[2:], strict=True)):
         return {}
     raise refused(node, "with `ceil`, this stride and this padding it has windows that backends count in several ways")

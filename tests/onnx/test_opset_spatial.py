@@ -1,0 +1,87 @@
+"""The rows and layers over spatial axes at every opset that changes something: exported, and run by a peer that loads the opset."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dslc.interpret import interpret
+from dslc.ir.types import DType
+from dslc.loading import check_source
+from dslc.ops.table import Op, lookup, rows
+from dslc.source import Source
+from exporters.onnx.check import static_checks
+from exporters.onnx.export import export_network, make_subject
+from exporters.onnx.lower import why_not
+from exporters.onnx.parity import BACKENDS, LeftOut
+from tests.onnx.networks import network, parameters
+from tests.onnx.test_rows import arrays, assert_same, one_node
+
+OPSETS = (13, 14, 17, 18, 20, 21, 22, 23, 28)
+KINDS = ("conv", "pool")
+NAMED = ()
+ROWS = [row for row in rows() if (row.kind in KINDS or row.name in NAMED) and not why_not(row.name)]
+
+
+def run(data: bytes, inputs: dict[str, np.ndarray]) -> list[np.ndarray] | None:
+    """By onnxruntime, or by onnx.reference where that does not load the opset; None where neither judges it."""
+    for name in ("onnxruntime", "onnx.reference"):
+        try:
+            return BACKENDS[name](data)(inputs)
+        except LeftOut:
+            continue
+    return None
+
+
+@pytest.mark.parametrize("opset", OPSETS)
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_row(row: Op, opset: int) -> None:
+    assert row.sample is not None
+    for case in row.sample(np.random.default_rng(3)):
+        inputs = arrays(case, DType.f32)
+        subject = make_subject(network(one_node(row.name, case, DType.f32)), {}, opset=opset)[0]
+        static_checks(subject)
+        found = run(subject.data, inputs)
+        assert found is not None
+        wanted = interpret(subject.definition, np, inputs)
+        for at, array in enumerate(found):
+            assert_same(wanted[f"y{at}"], array)
+
+
+# Layers of the standard library and open sizes: input type -> body; `x` is the input, `y` the output.
+LAYERS: dict[str, tuple[str, str]] = {
+    "conv_transpose": ("[batch, 4, h, w]", "conv_transpose(6, kernel=4, stride=2, pad=1, groups=2)"),
+    "conv_transpose_1d": ("[batch, 3, time]", "conv_transpose(2, kernel=3, stride=2, output_pad=1, dilation=2)"),
+    "max_pool_ceil": ("[batch, 2, h, w]", "max_pool(kernel=3, stride=2, ceil=true)"),
+    "avg_pool_ceil": ("[batch, 2, h, 9]", "avg_pool(kernel=3, stride=2, pad=1, ceil=true)"),
+    "avg_pool_count_pad": ("[batch, 2, 8, 9]", "avg_pool(kernel=3, stride=3, pad=1, ceil=true, count_pad=true)"),
+}
+# Operators that a model of the layer has from an opset on, and lacks below it.
+NATIVE: dict[str, tuple[str, int]] = {"conv_transpose": ("ConvTranspose", 13)}
+
+
+@pytest.mark.parametrize("opset", OPSETS)
+@pytest.mark.parametrize("name", LAYERS)
+def test_layer(name: str, opset: int) -> None:
+    report = export(LAYERS[name], opset)
+    assert all(row.max_absolute < 1e-4 for row in report.parity)
+    assert report.parity
+    if name in NATIVE:
+        operator, since = NATIVE[name]
+        assert (operator in report.operators) == (opset >= since)
+
+
+def export(layer: tuple[str, str], opset: int) -> Any:
+    type, body = layer
+    text = f"dslc 1\nnetwork N {{\n  input x: {type}\n  output y = x -> {body}\n}}\n"
+    program, found = check_source(Source("n.nn", text))
+    assert program is not None, [d.message for d in found]
+    net = program.networks["N"]
+    return export_network(net, parameters(net), None, opset=opset)
+
+
+def test_the_rows_of_the_families_are_here() -> None:
+    assert {row.name for row in ROWS} >= {"conv", "conv_transpose", "max_pool", "avg_pool"}
+    assert all(lookup(name) in ROWS for name in NAMED)

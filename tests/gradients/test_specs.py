@@ -1,8 +1,6 @@
-"""Gradients of every shipped spec: against fourth-order differences in float64, and against PyTorch.
+"""Gradients of the small specs at their own size: against fourth-order differences in float64, and against PyTorch.
 
-A network with relu and max_pool is smooth in pieces, and steps that are small enough to stay on one piece are too small for nine digits:
-the deep networks have 10⁵ kinks. So the differences are taken of the piece on which the weights lie: relu(x) = x · [x > 0], and max_pool
-takes the same places, both held at what they are there. Value and gradient at that point are the network's own.
+The differences are taken of the smooth piece on which the weights lie (`tests/peers/piece.py`). The large specs stand in `tests/specs`.
 """
 
 from __future__ import annotations
@@ -16,7 +14,7 @@ import numpy as np
 import pytest
 
 from dslc.interpret import interpret
-from dslc.ir.graph import Graph, Input, Node
+from dslc.ir.graph import Graph
 from dslc.ir.types import DType, TensorType, tensor
 from dslc.loading import load_program, specs_folder
 from dslc.ops.value import F, Val
@@ -24,7 +22,9 @@ from dslc.passes.differentiate import differentiate
 from dslc.passes.drop_dead import drop_dead
 from dslc.passes.rewrite import resume
 from dslc.program import Network
+from tests.peers.piece import Piece
 from tests.peers.values import draw, weight
+from tests.specs.rows import NAMES
 
 TRAINED = ("xor", "softmax", "mlp", "lenet")
 NETWORKS = ("resnet20", "vgg8")  # without a `train`: the tests put a loss behind them
@@ -47,7 +47,7 @@ class Subject:
 
 def test_no_spec_is_left_out() -> None:
     shipped = {path.stem for path in Path(specs_folder()).glob("*.nn")}
-    assert shipped == {*TRAINED, *NETWORKS, *WITHOUT_WEIGHTS}
+    assert shipped == {*TRAINED, *NETWORKS, *WITHOUT_WEIGHTS, *NAMES}
 
 
 @cache
@@ -75,34 +75,6 @@ def with_loss(net: Network) -> Graph:
     b.outputs = []
     b.output("loss", F.cross_entropy(logits, label))
     return b.build()
-
-
-class Piece:
-    """The graph with every relu(x) as x · m, m = [x > 0], and every max_pool as the choice of its places, both held at one point."""
-
-    def __init__(self, graph: Graph, given: Arrays) -> None:
-        self.types, self.inputs = list(graph.types), list(graph.inputs)
-        self.held: dict[str, np.ndarray] = {}
-        values: dict[int, np.ndarray] = {item.id: given[item.name] for item in graph.inputs}
-        interpret(graph, np, given, on_node=lambda node, results: values.update(zip(node.outputs, results, strict=True)))
-        nodes = tuple(self.smooth(node, values) for node in graph.nodes)
-        self.graph = graph.model_copy(update={"types": tuple(self.types), "inputs": tuple(self.inputs), "nodes": nodes})
-
-    def smooth(self, node: Node, values: Mapping[int, np.ndarray]) -> Node:
-        if node.op not in ("relu", "max_pool"):
-            return node
-        (x,), (y,) = node.inputs, node.outputs
-        if node.op == "relu":
-            return node.model_copy(update={"op": "multiply", "inputs": (x, self.hold(y, (values[y] > 0).astype(values[y].dtype)))})
-        return node.model_copy(update={"op": "max_pool_take", "inputs": (self.hold(x, values[x]), self.hold(y, values[y]), x)})
-
-    def hold(self, id: int, array: np.ndarray) -> int:
-        """A new input of the type of the value `id` that holds this array."""
-        name = f"held{len(self.types)}"
-        self.held[name] = array
-        self.inputs.append(Input(kind="data", name=name, id=len(self.types)))
-        self.types.append(self.types[id])
-        return len(self.types) - 1
 
 
 # ---- values -----------------------------------------------------------------------------------------------------------------

@@ -59,21 +59,33 @@ def onnxruntime(data: bytes) -> Run:
 
 
 def misread(data: bytes) -> str:
-    """What `onnx.reference` computes in a way of its own; "" where there is no such node.
-
-    MaxPool of stride 1: pads that are not equal go to another axis, those of one axis are lost. AveragePool with ceil_mode: windows that
-    end outside by two or more are moved. ConvTranspose with groups: the kernels of the first group only.
-    """
+    """What `onnx.reference` computes in a way of its own (`MISREAD`); "" where there is no such node."""
     for node in onnx.ModelProto.FromString(data).graph.node:
-        values = {item.name: list(item.ints) or item.i for item in node.attribute}
-        kernel, strides, pads = (values.get(name) or [] for name in ("kernel_shape", "strides", "pads"))
-        if node.op_type == "MaxPool" and set(strides) <= {1} and (len(set(pads)) > 1 or (len(kernel) == 1 and any(pads))):
-            return "the pads of MaxPool"
-        if node.op_type == "AveragePool" and values.get("ceil_mode") and any(2 < k <= s for k, s in zip(kernel, strides, strict=True)):
-            return "AveragePool with ceil_mode"
-        if node.op_type == "ConvTranspose" and values.get("group", 1) > 1:
-            return "the groups of ConvTranspose"
+        words, wrong = MISREAD.get(node.op_type, ("", None))
+        if wrong is not None and wrong({item.name: list(item.ints) or item.i for item in node.attribute}):
+            return words
     return ""
+
+
+def loses_pads(values: Mapping[str, Any]) -> bool:
+    """MaxPool of stride 1: pads that are not equal go to another axis, those of one axis are lost."""
+    pads = values.get("pads") or []
+    return set(values.get("strides") or []) <= {1} and (len(set(pads)) > 1 or (len(values["kernel_shape"]) == 1 and any(pads)))
+
+
+def moves_windows(values: Mapping[str, Any]) -> bool:
+    """AveragePool with ceil_mode: windows that end outside by two or more are moved."""
+    sides = zip(values["kernel_shape"], values.get("strides") or [], strict=False)
+    return bool(values.get("ceil_mode")) and any(2 < k <= s for k, s in sides)
+
+
+MISREAD: dict[str, tuple[str, Callable[[Mapping[str, Any]], bool]]] = {
+    "MaxPool": ("the pads of MaxPool", loses_pads),
+    "AveragePool": ("AveragePool with ceil_mode", moves_windows),
+    "ConvTranspose": ("the groups of ConvTranspose", lambda values: values.get("group", 1) > 1),  # the kernels of the first group only
+    "LRN": ("LRN", lambda values: True),  # it counts channels up to the size of the batch
+}
+"""Operator -> what is wrong, and with which attributes."""
 
 
 def uses_double(data: bytes) -> bool:

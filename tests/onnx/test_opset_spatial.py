@@ -21,7 +21,7 @@ from tests.onnx.test_rows import arrays, assert_same, one_node
 
 OPSETS = (13, 14, 17, 18, 20, 21, 22, 23, 28)
 KINDS = ("conv", "pool")
-NAMED = ()
+NAMED = ("lrn",)
 ROWS = [row for row in rows() if (row.kind in KINDS or row.name in NAMED) and not why_not(row.name)]
 
 
@@ -57,9 +57,11 @@ LAYERS: dict[str, tuple[str, str]] = {
     "max_pool_ceil": ("[batch, 2, h, w]", "max_pool(kernel=3, stride=2, ceil=true)"),
     "avg_pool_ceil": ("[batch, 2, h, 9]", "avg_pool(kernel=3, stride=2, pad=1, ceil=true)"),
     "avg_pool_count_pad": ("[batch, 2, 8, 9]", "avg_pool(kernel=3, stride=3, pad=1, ceil=true, count_pad=true)"),
+    "lrn": ("[batch, 6, h, w]", "lrn(size=3, alpha=0.1)"),
+    "lrn_3d": ("[batch, 6, h, w, 3]", "lrn(size=5, k=2, beta=0.5)"),
 }
 # Operators that a model of the layer has from an opset on, and lacks below it.
-NATIVE: dict[str, tuple[str, int]] = {"conv_transpose": ("ConvTranspose", 13)}
+NATIVE: dict[str, tuple[str, int]] = {"conv_transpose": ("ConvTranspose", 13), "lrn": ("LRN", 13)}
 
 
 @pytest.mark.parametrize("opset", OPSETS)

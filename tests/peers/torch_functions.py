@@ -297,4 +297,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "accuracy": accuracy,
     "binary_cross_entropy": binary_cross_entropy,
     "mse": mse,
+    "lrn": lambda x, size, alpha, beta, k: tf.local_response_norm(x, size, alpha, beta, k),
+    "channel_window_sum": lambda x, size: sum(tf.pad(x.movedim(1, -1), (size // 2, size // 2)).unfold(-1, size, 1).unbind(-1)).movedim(
+        -1, 1
+    ),
 }

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from runtime.kernels.numpy import conv, linalg, loss, movement, norm, pool, random, reduce
+from runtime.kernels.numpy import conv, linalg, loss, lrn, movement, norm, pool, random, reduce
 from runtime.kernels.numpy.generated import GENERATED
 from runtime.kernels.registry import Registry
 
 
 def registry() -> Registry:
     found = Registry()
-    for family in (conv, pool, reduce, norm, loss, linalg, movement, random):
+    for family in (conv, pool, reduce, norm, loss, linalg, movement, random, lrn):
         family.register(found)
     found.generated.append(GENERATED)
     return found

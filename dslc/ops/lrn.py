@@ -1,8 +1,8 @@
 """Local response normalisation across channels (Krizhevsky et al. 2012, section 3.3).
 
 y = x / (k + α/size · Σ x²)^β, where the sum runs over the `size` channels around each one, fewer at the first and the last channels.
-The division of α by the size is Caffe's, PyTorch's and ONNX's convention; the paper writes α without it. AlexNet's α = 10⁻⁴ of the paper with
-size 5 is 5·10⁻⁴ here; Caffe's model keeps 10⁻⁴ and k = 1 where the paper has k = 2.
+The division of α by the size is Caffe's, PyTorch's and ONNX's convention; the paper writes α without it: its α = 10⁻⁴ with size 5 is 5·10⁻⁴
+here. Caffe's AlexNet keeps 10⁻⁴, and has k = 1 where the paper has k = 2.
 """
 
 from __future__ import annotations

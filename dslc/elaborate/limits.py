@@ -23,6 +23,9 @@ RANGES: dict[str, dict[str, Range]] = {
     "dense": {"units": AT_LEAST_1},
     "conv": CONVOLUTION,
     "conv_transpose": {**CONVOLUTION, "output_pad": NOT_NEGATIVE},
+    "depthwise_conv": {**WINDOW, "dilation": AT_LEAST_1, "multiplier": AT_LEAST_1},
+    "separable_conv": {**WINDOW, "channels": AT_LEAST_1, "dilation": AT_LEAST_1, "multiplier": AT_LEAST_1},
+    "lrn": {"size": AT_LEAST_1, "alpha": NOT_NEGATIVE, "k": POSITIVE},
     "max_pool": WINDOW,
     "avg_pool": WINDOW,
     "dropout": {"rate": DECAY},
@@ -33,7 +36,9 @@ RANGES: dict[str, dict[str, Range]] = {
 }
 """By block and parameter; a list is checked item by item."""
 
-SPATIAL = frozenset(["conv", "conv_transpose", "max_pool", "avg_pool"])  # blocks over [batch, channels, *spatial]
+SPATIAL = frozenset(
+    ["conv", "conv_transpose", "depthwise_conv", "separable_conv", "max_pool", "avg_pool", "lrn"]
+)  # blocks over [batch, channels, *spatial]
 ORDERED = {"clip": ("min", "max")}  # operators with two settings of which the first is at most the second
 
 
@@ -92,7 +97,7 @@ def input_holds(frame: Frame, block: BlockValue, arguments: Mapping[str, Value],
 
 def window_fits(frame: Frame, name: str, x: Val, arguments: Mapping[str, Value], bound: Mapping[str, Sequence[Given]]) -> bool:
     """Whether the window of a convolution or pool lies inside the padded axes; only what fixed sizes and one padding for all show."""
-    kernel, pad, dilation = arguments["kernel"], arguments.get("pad", 0), arguments.get("dilation", 1)
+    kernel, pad, dilation = arguments.get("kernel", 1), arguments.get("pad", 0), arguments.get("dilation", 1)
     if name == "conv_transpose" or not is_int(pad) or arguments.get("ceil"):
         return True
     for at, dim in enumerate(x.type.shape[2:]):

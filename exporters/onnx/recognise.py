@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from dslc.ir.graph import Graph, Node
 from dslc.ir.types import Dim
+from exporters.onnx.lowerings.conv_transpose import transpose_attributes
 from exporters.onnx.lowerings.window import conv_attributes
 from exporters.onnx.model import Writer
 
@@ -61,10 +62,10 @@ def find(graph: Graph, keep: frozenset[int] = frozenset()) -> dict[int, Match]:
 
 
 def conv_bias(uses: Uses, node: Node) -> Match | None:
-    """add(conv(x, w), reshape(b, [c, 1, 1])) is Conv(x, w, b)."""
+    """add(conv(x, w), reshape(b, [c, 1, 1])) is Conv(x, w, b), and so for the transposed convolution."""
     if node.op != "add":
         return None
-    conv = uses.only(node.inputs[0], "conv")
+    conv = uses.only(node.inputs[0], "conv") or uses.only(node.inputs[0], "conv_transpose")
     shift = uses.made(node.inputs[1], "reshape")
     if conv is None or shift is None:
         return None
@@ -75,16 +76,21 @@ def conv_bias(uses: Uses, node: Node) -> Match | None:
     if bias.shape != wanted[:1] or spread.shape not in (wanted, (unit, *wanted)):
         return None
 
+    titles = {"conv": "Conv", "conv_transpose": "ConvTranspose"}
+
     def write(w: Writer) -> None:
         w.current = node.model_copy(update={"address": conv.address, "place": conv.place})
         inputs = [w.names[id] for id in (*conv.inputs, shift.inputs[0])]
-        attributes = conv_attributes(conv, types[conv.inputs[0]], types[conv.inputs[1]])
-        w.emit("Conv", inputs, result, w.names[node.outputs[0]], **attributes)
+        if conv.op == "conv":
+            attributes = conv_attributes(conv, types[conv.inputs[0]], types[conv.inputs[1]])
+        else:
+            attributes = transpose_attributes(conv, types[conv.inputs[1]])
+        w.emit(titles[conv.op], inputs, result, w.names[node.outputs[0]], **attributes)
 
     covered = {conv.outputs[0]}
     if len(uses.readers[shift.outputs[0]]) == 1 and shift.outputs[0] not in uses.published:
         covered.add(shift.outputs[0])
-    return Match("Conv with bias", node.outputs[0], frozenset(covered), write)
+    return Match(f"{titles[conv.op]} with bias", node.outputs[0], frozenset(covered), write)
 
 
 def batch_norm(uses: Uses, node: Node) -> Match | None:

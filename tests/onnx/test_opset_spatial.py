@@ -57,6 +57,9 @@ LAYERS: dict[str, tuple[str, str]] = {
     "max_pool_ceil": ("[batch, 2, h, w]", "max_pool(kernel=3, stride=2, ceil=true)"),
     "avg_pool_ceil": ("[batch, 2, h, 9]", "avg_pool(kernel=3, stride=2, pad=1, ceil=true)"),
     "avg_pool_count_pad": ("[batch, 2, 8, 9]", "avg_pool(kernel=3, stride=3, pad=1, ceil=true, count_pad=true)"),
+    "depthwise_conv": ("[batch, 4, h, w]", "depthwise_conv(kernel=3, pad=1, multiplier=2)"),
+    "separable_conv_1d": ("[batch, 4, time]", "separable_conv(6, kernel=3, pad=1, dilation=2)"),
+    "conv_3d": ("[batch, 4, 4, h, 5]", "conv(6, kernel=[1, 3, 2], stride=[2, 1, 1], groups=2)"),
     "lrn": ("[batch, 6, h, w]", "lrn(size=3, alpha=0.1)"),
     "lrn_3d": ("[batch, 6, h, w, 3]", "lrn(size=5, k=2, beta=0.5)"),
 }

@@ -47,15 +47,15 @@ class Spatial:
         return tuple(taps), Axis(1, offsets, count, self.count), slice(first, self.size, self.stride)
 
 
-def spatial(x: Sequence[int], w: Sequence[int], g: Sequence[int], attrs: Any) -> tuple[Spatial, Spatial]:
-    """The two axes, from the shapes and the attributes (`pad` is "same" or (before, after) pairs)."""
+def spatial(x: Sequence[int], w: Sequence[int], g: Sequence[int], attrs: Any) -> list[Spatial]:
+    """The spatial axes, from the shapes and the attributes (`pad` is "same" or (before, after) pairs)."""
     axes = []
-    for i in range(2):
+    for i in range(len(x) - 2):
         size, kernel, stride, dilation, count = x[2 + i], w[2 + i], attrs["stride"][i], attrs["dilation"][i], g[2 + i]
         total = max((count - 1) * stride + (kernel - 1) * dilation + 1 - size, 0)
         before = total // 2 if attrs["pad"] == "same" else attrs["pad"][i][0]
         axes.append(Spatial(size, kernel, stride, before, dilation, count))
-    return axes[0], axes[1]
+    return axes
 
 
 def groups_of(array: Array, groups: int, axis: int) -> list[Array]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from dslc.ir.graph import Node
-from dslc.ir.types import DType, TensorType
+from dslc.ir.types import Dim, DType, TensorType
 from dslc.ops.support import normal_axes
 from exporters.onnx.model import Writer
 
@@ -46,3 +46,17 @@ def axes_of(node: Node, rank: int) -> list[int]:
     """The attribute `axis` as a sorted list of non-negative axes; None means all."""
     axis: Any = node.attrs.get("axis")
     return list(normal_axes(axis, rank))
+
+
+def kept(type: TensorType, axes: Sequence[int]) -> TensorType:
+    """The type with these axes of size 1."""
+    return TensorType(dtype=type.dtype, shape=tuple(Dim.of(1) if i in axes else size for i, size in enumerate(type.shape)))
+
+
+def reduce_over(w: Writer, op: str, x: str, axes: Sequence[int], type: TensorType, output: str | None = None, *, keep: bool = False) -> str:
+    """A reduction (`ReduceMean`, …) with result `type`; no axes leave `x` as it is. Axes are an input from opset 18 (ReduceSum: 13) on."""
+    if not axes:
+        return w.emit("Identity", [x], type, output)
+    if op == "ReduceSum" or w.opset >= 18:
+        return w.emit(op, [x, w.ints(axes)], type, output, keepdims=int(keep))
+    return w.emit(op, [x], type, output, axes=list(axes), keepdims=int(keep))

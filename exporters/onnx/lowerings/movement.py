@@ -71,7 +71,8 @@ def stack(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) 
 def split(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
     results = [result(w, node, i) for i in range(len(outputs))]
     (axis,) = axes_of(node, results[0].rank)
-    w.emit_many("Split", inputs, results, outputs, axis=axis, num_outputs=len(outputs))
+    count = len(outputs) if w.opset >= 18 else None  # below, the number of results says it
+    w.emit_many("Split", inputs, results, outputs, axis=axis, num_outputs=count)
 
 
 @lowering("broadcast")

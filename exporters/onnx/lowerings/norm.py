@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from dslc.ir.graph import Node
 from dslc.ir.types import Dim, DType, TensorType
-from exporters.onnx.lowerings.base import axes_of, lowering, optional, result
+from exporters.onnx.lowerings.base import axes_of, kept, lowering, optional, reduce_over, result
 from exporters.onnx.model import Writer
 
 
@@ -29,11 +29,11 @@ def channel_affine(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequen
 @lowering("channel_moments")
 def channel_moments(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
     source = w.type(inputs[0])
-    axes = w.ints([i for i in range(source.rank) if i != 1])
-    kept = TensorType(dtype=source.dtype, shape=tuple(s if i == 1 else Dim.of(1) for i, s in enumerate(source.shape)))
-    w.emit("ReduceMean", [inputs[0], axes], result(w, node, 0), outputs[0], keepdims=0)
-    centred = w.emit("Sub", [inputs[0], w.emit("ReduceMean", [inputs[0], axes], kept, keepdims=1)], source)
-    w.emit("ReduceMean", [w.emit("Mul", [centred, centred], source), axes], result(w, node, 1), outputs[1], keepdims=0)
+    axes = [i for i in range(source.rank) if i != 1]
+    reduce_over(w, "ReduceMean", inputs[0], axes, result(w, node, 0), outputs[0])
+    mean = reduce_over(w, "ReduceMean", inputs[0], axes, kept(source, axes), keep=True)
+    centred = w.emit("Sub", [inputs[0], mean], source)
+    reduce_over(w, "ReduceMean", w.emit("Mul", [centred, centred], source), axes, result(w, node, 1), outputs[1])
 
 
 @lowering("softmax", "log_softmax")
@@ -56,10 +56,9 @@ def softmax(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]
 def normalize(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
     """(x - mean) / √(mean((x - mean)²) + ε), which all axes have; LayerNormalization only knows the last ones."""
     type = result(w, node)
-    over = axes_of(node, type.rank)
-    axes = w.ints(over)
-    kept = TensorType(dtype=type.dtype, shape=tuple(Dim.of(1) if i in over else s for i, s in enumerate(type.shape)))
-    centred = w.emit("Sub", [inputs[0], w.emit("ReduceMean", [inputs[0], axes], kept, keepdims=1)], type)
-    variance = w.emit("ReduceMean", [w.emit("Mul", [centred, centred], type), axes], kept, keepdims=1)
-    shifted = w.emit("Add", [variance, w.constant(node.attrs["eps"], type.dtype)], kept)
-    w.emit("Div", [centred, w.emit("Sqrt", [shifted], kept)], type, outputs[0])
+    axes = axes_of(node, type.rank)
+    few = kept(type, axes)
+    centred = w.emit("Sub", [inputs[0], reduce_over(w, "ReduceMean", inputs[0], axes, few, keep=True)], type)
+    variance = reduce_over(w, "ReduceMean", w.emit("Mul", [centred, centred], type), axes, few, keep=True)
+    shifted = w.emit("Add", [variance, w.constant(node.attrs["eps"], type.dtype)], few)
+    w.emit("Div", [centred, w.emit("Sqrt", [shifted], few)], type, outputs[0])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from dslc.ir.graph import Node
 from dslc.ir.types import DType
-from exporters.onnx.lowerings.base import axes_of, like, lowering, optional, result
+from exporters.onnx.lowerings.base import axes_of, like, lowering, optional, reduce_over, result
 from exporters.onnx.model import ELEMENT, Writer
 
 REDUCE = {"sum": "ReduceSum", "mean": "ReduceMean", "max": "ReduceMax", "min": "ReduceMin"}
@@ -19,16 +19,14 @@ def reduce(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str])
     mask = optional(node, inputs, 1).get("mask")
     if mask is not None:  # only `sum` has one: what is masked adds nothing
         x = w.emit("Where", [mask, x, w.constant(0, source.dtype)], source)
-    keep = int(bool(node.attrs["keep"]))
-    w.emit(REDUCE[node.op], [x, w.ints(axes_of(node, source.rank))], result(w, node), outputs[0], keepdims=keep, noop_with_empty_axes=1)
+    reduce_over(w, REDUCE[node.op], x, axes_of(node, source.rank), result(w, node), outputs[0], keep=bool(node.attrs["keep"]))
 
 
 @lowering("all")
 def all_true(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
     source, type = w.type(inputs[0]), result(w, node)
     numbers = w.emit("Cast", [inputs[0]], like(source, DType.i32), to=ELEMENT[DType.i32])
-    least = w.emit("ReduceMin", [numbers, w.ints(axes_of(node, source.rank))], like(type, DType.i32),
-                   keepdims=int(bool(node.attrs["keep"])), noop_with_empty_axes=1)  # fmt: skip
+    least = reduce_over(w, "ReduceMin", numbers, axes_of(node, source.rank), like(type, DType.i32), keep=bool(node.attrs["keep"]))
     w.emit("Cast", [least], type, outputs[0], to=ELEMENT[DType.bool])
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 
 import numpy as np
 import onnx
@@ -10,10 +11,12 @@ import onnx
 from dslc import __version__
 from dslc.diagnostics import SpecError
 from dslc.ir.graph import Graph, Node
+from dslc.ir.types import DType
 from dslc.ops.table import Unsupported, lookup
 from exporters.onnx.errors import NotExportable
 from exporters.onnx.lowerings import LOWERINGS
-from exporters.onnx.model import Writer
+from exporters.onnx.lowerings.base import like
+from exporters.onnx.model import ELEMENT, Writer
 from exporters.onnx.opset import DEFAULT
 from exporters.onnx.recognise import Match, find
 
@@ -112,7 +115,31 @@ def lower_node(w: Writer, node: Node, match: Match | None) -> None:
     if node.op in LOWERINGS:
         LOWERINGS[node.op](w, node, inputs, outputs)
         return
-    w.emit_many(str(lookup(node.op).onnx), inputs, [w.types[id] for id in node.outputs], outputs)
+    direct(w, str(lookup(node.op).onnx), node, inputs, outputs)
+
+
+def direct(w: Writer, op: str, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    """One ONNX operator of the same meaning. Bytes that the opset does not calculate with (`Add` below 14) are i32 meanwhile."""
+    types = [w.types[id] for id in node.outputs]
+    wide = [name for name in inputs if w.type(name).dtype is DType.u8]
+    if not wide or takes(op, w.opset, DType.u8):
+        w.emit_many(op, inputs, types, outputs)
+        return
+    numbers = [w.emit("Cast", [x], like(w.type(x), DType.i32), to=ELEMENT[DType.i32]) if x in wide else x for x in inputs]
+    for type, output in zip(types, outputs, strict=True):
+        if type.dtype is DType.u8:
+            w.emit("Cast", [w.emit(op, numbers, like(type, DType.i32))], type, output, to=ELEMENT[DType.u8])
+        else:
+            w.emit(op, numbers, type, output)
+
+
+@cache
+def takes(op: str, opset: int, dtype: DType) -> bool:
+    """Whether the first input of the operator may have this element type."""
+    schema = onnx.defs.get_schema(op, opset)
+    held = schema.inputs[0].type_str
+    allowed = next((item.allowed_type_strs for item in schema.type_constraints if item.type_param_str == held), [held])
+    return f"tensor({onnx.TensorProto.DataType.Name(ELEMENT[dtype]).lower()})" in allowed
 
 
 def publish(w: Writer, graph: Graph, outputs: Mapping[str, str]) -> None:

@@ -128,6 +128,9 @@ def batch_norm(uses: Uses, node: Node) -> Match | None:
     def write(w: Writer) -> None:
         w.current = node
         inputs = [w.names[id] for id in (x, gamma, beta, mean, variance)]
-        w.emit("BatchNormalization", inputs, uses.graph.types[node.outputs[0]], w.names[node.outputs[0]], epsilon=epsilon)
+        # Without meaning here; below opset 14 it says to peers that take the default for training that the statistics stay.
+        momentum = 1.0 if w.opset < 14 else None
+        type, output = uses.graph.types[node.outputs[0]], w.names[node.outputs[0]]
+        w.emit("BatchNormalization", inputs, type, output, epsilon=epsilon, momentum=momentum)
 
     return Match("BatchNormalization", node.outputs[0], frozenset(covered), write)

@@ -22,6 +22,7 @@ from exporters.onnx.opset import OPSETS
 from exporters.onnx.parity import BACKENDS, LeftOut, apart
 from tests.onnx.networks import network
 
+Arrays = dict[str, np.ndarray]
 EXPORTED = [row.name for row in rows() if not why_not(row.name) and row.sample is not None]
 TOLERANCE = {DType.f32: (1e-5, 1e-6), DType.f64: (1e-12, 1e-13)}  # relative, absolute
 

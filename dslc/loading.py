@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dslc.collector import paused_collector
 from dslc.diagnostics import Diagnostic, Sink, SpecError
 from dslc.elaborate import errors
 from dslc.elaborate.suggest import meant, nearest
@@ -102,27 +103,20 @@ def check_source(
     return program, found
 
 
+@paused_collector()
 def check(
     source: Source, folder: Path | None, overrides: Sequence[Override], precision: DType, strict: bool, train: str | None
 ) -> tuple[Program | None, list[Diagnostic], int]:  # fmt: skip
     """Parse, resolve names, elaborate. The number of errors beyond the limit comes last."""
-    import gc
-
     from dslc.elaborate.program import elaborate
     from dslc.elaborate.session import Session
     from dslc.syntax.parse import parse
 
     sink = Sink()
-    enabled = gc.isenabled()
-    gc.disable()  # many small objects, few cycles: a quarter of the time
-    try:
-        given = parsed(overrides, sink)
-        tree = parse(source, sink)
-        session = Session(sink, precision)
-        program = elaborate(session, source, tree, folder, specs_folder() / "std", given, train)
-    finally:
-        if enabled:
-            gc.enable()
+    given = parsed(overrides, sink)
+    tree = parse(source, sink)
+    session = Session(sink, precision)
+    program = elaborate(session, source, tree, folder, specs_folder() / "std", given, train)
     found = list(sink)
     failed = sink.error_count > 0 or (strict and any(item.severity == "warning" for item in found))
     return (None if failed else program), found, sink.dropped

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
+from dslc.collector import paused_collector
 from dslc.diagnostics import InternalError, SpecError
 from dslc.ir.errors import InvalidGraph, NotRunnable
 from dslc.ir.graph import Graph, Node
@@ -94,6 +95,7 @@ def no_scratch(node: Node, inputs: tuple[TensorType, ...], outputs: tuple[Tensor
     return 0
 
 
+@paused_collector()
 def make_plan(graph: Graph, dims: Mapping[str, int], scratch: Scratch = no_scratch, contiguous: Sequence[str] = ()) -> Plan:
     """Plan the memory of `graph` at these sizes.
 

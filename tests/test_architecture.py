@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 SOURCES = sorted(path for package in ("dslc", "runtime", "exporters") for path in (ROOT / package).rglob("*.py"))
 # A module may import what stands in an earlier line, and its own package. api and cli join the three packages.
 LAYERS = (
-    "source",
+    "source collector",
     "diagnostics",
     "finding",
     "syntax ir render usage",
@@ -33,6 +33,7 @@ OPTIONAL = {  # library -> the only files that may import it, and only inside fu
     "cupy": {"runtime/device.py"},
     "onnxruntime": {"exporters/onnx/parity.py"},
     "torch": set(),
+    "PIL": {"runtime/data/pictures.py"},
     "rich": {"runtime/train/progress.py"},
     "safetensors": {"runtime/train/checkpoint.py"},
     "threadpoolctl": {"runtime/workers.py", "runtime/train/environment.py"},

@@ -30,6 +30,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from dslc.collector import paused_collector
 from dslc.diagnostics import InternalError, SpecError
 from dslc.ir.errors import InvalidGraph, NotRunnable
 from dslc.ir.graph import Graph, Node
@@ -42,6 +43,7 @@ from dslc.passes.errors import NoGradient
 from dslc.passes.rewrite import resume
 
 
+@paused_collector()
 def differentiate(graph: Graph, loss: str, wrt: tuple[str, ...]) -> Graph:
     """Add outputs "grad:NAME", the gradient of the output `loss` (a float scalar) to each input named in `wrt`.
 

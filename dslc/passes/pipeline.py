@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from dslc.collector import paused_collector
 from dslc.diagnostics import DslcError, InternalError
 from dslc.ir.graph import Graph
 from dslc.passes.drop_dead import drop_dead
@@ -26,6 +27,7 @@ PASSES: tuple[Pass, ...] = (
 )
 
 
+@paused_collector()
 def optimize(graph: Graph, after: Callable[[str, Graph], None] | None = None) -> Graph:
     """Run all passes. `after(name, graph)` is called after each: to print, to verify, to take the time."""
     for run in PASSES:

@@ -7,14 +7,15 @@ from dataclasses import replace
 from dslc.diagnostics import SpecError
 from dslc.elaborate import errors
 from dslc.elaborate.calls import Given, Site, Slot, bind, tensor_argument
-from dslc.elaborate.evaluation import as_tensor, evaluate
+from dslc.elaborate.evaluation import as_tensor, evaluate, short
 from dslc.elaborate.frame import Frame
 from dslc.elaborate.session import MOST_NODES
 from dslc.elaborate.values import POISON, Poison, Several, Value, words_of
 from dslc.ops.value import Val
 from dslc.source import Span
+from dslc.syntax import ast
 
-SLOTS = (Slot("loss", "", True), Slot("xs", "", True, variadic=True))
+SLOTS = (Slot("loss", "", True), Slot("x", "", True, variadic=True))
 SIGNATURE = "grad(loss, x, …)"
 NODES = 16  # nodes that are looked through in one step of fuel
 Target = tuple[Val, Span, str]
@@ -26,12 +27,7 @@ def grad(frame: Frame, site: Site) -> Value:
     if bound is None:
         return POISON
     loss = scalar(frame, bound["loss"][0])
-    given = bound["xs"]
-    values = [(evaluate(frame, g.expr) if g.value is None and g.expr is not None else g.value, g.span, g.text) for g in given]
-    listed = len(values) == 1 and isinstance(values[0][0], tuple)
-    if listed:
-        members, span, text = values[0]
-        values = [(member, span, f"{text}[{at}]") for at, member in enumerate(members)]
+    values, listed = members(frame, bound["x"])
     checked = [target(frame, *value) for value in values]
     targets = [item for item in checked if not isinstance(item, Poison)]
     if isinstance(loss, Poison) or len(targets) != len(values):
@@ -40,6 +36,18 @@ def grad(frame: Frame, site: Site) -> Value:
     if found is None:
         return POISON
     return found if listed else found[0] if len(found) == 1 else Several(found)
+
+
+def members(frame: Frame, given: list[Given]) -> tuple[list[tuple[Value, Span, str]], bool]:
+    """What stands after the loss, with its place and text; the members of one list, and whether it was a list."""
+    values = [(evaluate(frame, g.expr) if g.value is None and g.expr is not None else g.value, g.span, g.text) for g in given]
+    value, span, text = values[0]
+    if len(values) > 1 or not isinstance(value, tuple):
+        return values, False
+    written = given[0].expr.items if isinstance(given[0].expr, ast.List) and len(given[0].expr.items) == len(value) else None
+    if written is None:
+        return [(item, span, f"{text}[{at}]") for at, item in enumerate(value)], True
+    return [(item, place.span, short(place.span.text)) for item, place in zip(value, written, strict=True)], True
 
 
 def scalar(frame: Frame, given: Given) -> Value:

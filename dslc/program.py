@@ -58,6 +58,7 @@ class LayerRow(Frozen):
     outputs: tuple[TensorType, ...]
     depth: int
     place: str = ""
+    std: bool = False  # a block of the standard library
 
 
 class Network(Frozen):

@@ -125,7 +125,8 @@ def expand(
         warnings.biased(frame, arguments["x"], site.name_span)
     layers = frame.tape.root.layers
     at = len(layers)
-    layers.append(LayerRow(address=address, block=block.name, outputs=(), depth=depth, place=frame.place(site.span)))
+    std = is_std(block.decl.span)
+    layers.append(LayerRow(address=address, block=block.name, outputs=(), depth=depth, place=frame.place(site.span), std=std))
     with session.deeper(FRAMES, site.span):
         result = run_body(inner, block.decl.body)
     value = returned(inner, block, result, site)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dslc.syntax.ast import Signature
@@ -53,6 +53,8 @@ class Word:
     ranges: Mapping[str, Range] = field(default_factory=dict)
     runs: bool = True
     ordered: tuple[str, str] | None = None
+    needs: Mapping[str, str] = field(default_factory=dict)  # a flag, and the number that must not be 0 with it
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # what a string may be
 
     @property
     def name(self) -> str:
@@ -79,16 +81,39 @@ INITIALISERS = table(
     Word("he()", "normal with std √(2 / fan in) (He et al. 2015)"),
 )
 
+REGULAR = "weight_decay: float = {decay}, l1: float = 0.0"
+BETAS = "beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8"
+NUMBERS = {  # of every optimizer
+    "rate": NOT_NEGATIVE, "momentum": DECAY, "decay": DECAY, "beta1": DECAY, "beta2": DECAY, "eps": POSITIVE, "initial": NOT_NEGATIVE,
+    "weight_decay": NOT_NEGATIVE, "l1": NOT_NEGATIVE,
+}  # fmt: skip
+
+
+def optimizer(name: str, own: str, doc: str, decay: str = "0.0", **more: Any) -> Word:
+    """A row with the settings that every optimizer has."""
+    text = f"{name}({own}, {REGULAR.format(decay=decay)}{', decoupled: bool = false' if more.pop('decoupled', False) else ''})"
+    return Word(text, doc, {key: limits for key, limits in NUMBERS.items() if f"{key}:" in text}, **more)
+
+
 OPTIMIZERS = table(
-    Word("sgd(rate: float, momentum: float = 0.0, weight_decay: float = 0.0)", "gradient descent with momentum and L2 decay",
-         {"rate": NOT_NEGATIVE, "momentum": DECAY, "weight_decay": NOT_NEGATIVE}),
-    Word("adam(rate: float, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8, weight_decay: float = 0.0)", "Kingma and Ba 2015",
-         {"rate": NOT_NEGATIVE, "beta1": DECAY, "beta2": DECAY, "eps": POSITIVE, "weight_decay": NOT_NEGATIVE}),
-    Word("adamw(rate: float, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8, weight_decay: float = 0.01)",
-         "Adam with decoupled decay (Loshchilov and Hutter 2019)",
-         {"rate": NOT_NEGATIVE, "beta1": DECAY, "beta2": DECAY, "eps": POSITIVE, "weight_decay": NOT_NEGATIVE}, runs=False),
-    Word("rmsprop(rate: float, decay: float = 0.99, momentum: float = 0.0, eps: float = 1e-8, weight_decay: float = 0.0)", "Hinton 2012",
-         {"rate": NOT_NEGATIVE, "decay": DECAY, "momentum": DECAY, "eps": POSITIVE, "weight_decay": NOT_NEGATIVE}, runs=False),
+    optimizer("sgd", "rate: float, momentum: float = 0.0, nesterov: bool = false",
+              "gradient descent, with momentum or Nesterov's (Sutskever et al. 2013)", needs={"nesterov": "momentum"}, decoupled=True),
+    optimizer("caffe_sgd", "rate: float, momentum: float = 0.9, nesterov: bool = false",
+              "gradient descent with Caffe's momentum: the rate is part of the velocity (Jia et al. 2014)", needs={"nesterov": "momentum"}),
+    optimizer("adagrad", "rate: float, initial: float = 0.0, eps: float = 1e-10", "divides by the root of all squares (Duchi et al. 2011)"),
+    optimizer("rmsprop", "rate: float, decay: float = 0.99, momentum: float = 0.0, eps: float = 1e-8, centered: bool = false",
+              "divides by the running root mean square (Hinton 2012)"),
+    optimizer("adadelta", "rate: float = 1.0, decay: float = 0.95, eps: float = 1e-6", "steps of the size of past steps (Zeiler 2012)"),
+    optimizer("adam", f"rate: float, {BETAS}", "running mean over running root mean square (Kingma and Ba 2015)"),
+    optimizer("adamw", f"rate: float, {BETAS}", "Adam with decoupled decay (Loshchilov and Hutter 2019)", "0.01"),
+    optimizer("amsgrad", f"rate: float, {BETAS}", "Adam that divides by the largest root mean square so far (Reddi et al. 2018)"),
+    optimizer("nadam", f"rate: float, {BETAS}", "Adam with Nesterov's momentum (Dozat 2016)"),
+    optimizer("radam", f"rate: float, {BETAS}", "Adam that rectifies its first steps (Liu et al. 2020)"),
+    optimizer("adamax", f"rate: float, {BETAS}", "Adam by the largest gradient (Kingma and Ba 2015)"),
+    optimizer("lion", "rate: float, beta1: float = 0.9, beta2: float = 0.99",
+              "the sign of a momentum, decoupled decay (Chen et al. 2023)"),
+    optimizer("lamb", "rate: float, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-6",
+              "Adam with steps in proportion to the norm of each weight (You et al. 2020)", "0.01"),
 )  # fmt: skip
 
 SCHEDULES = table(
@@ -124,7 +149,7 @@ SOURCES = table(
     Word("text(path: string, unit: string = \"char\", vocab: int, window: int)", "windows of a text: fields `text`, `next`",
          {"vocab": AT_LEAST_1, "window": AT_LEAST_1}, runs=False),
     Word("images(path: string, size: int, channels: int = 3)", "a folder of pictures for each class: fields `image`, `label`",
-         {"size": AT_LEAST_1, "channels": Range(low=1, high=4)}, runs=False),
+         {"size": AT_LEAST_1, "channels": Range(low=1, high=4)}),
 )  # fmt: skip
 
 
@@ -147,6 +172,18 @@ DATASETS: dict[str, Known] = {
     for row in (
         Known("fashion-mnist", {"image": "u8[batch, 1, 28, 28]", "label": "u8[batch]"}, FASHION, doc="Zalando's 70,000 articles"),
         Known("digits", {"image": "u8[batch, 64]", "label": "u8[batch]"}, DIGITS, doc="1,797 handwritten digits, 8×8, 0 … 16 (UCI)"),
+        Known(
+            "collage",
+            {"image": "u8[batch, 1, 64, 64]", "label": "u8[batch, 64, 64]", "kind": "u8[batch, 64, 64]"},
+            doc="garments of the Fashion-MNIST slice on a canvas; the class (0: none) and kind of each pixel",
+        ),
+        Known("diabetes", {"input": "f32[batch, 10]", "target": "f32[batch]"}, doc="progression in 442 patients (Efron et al. 2004)"),
+        Known(
+            "anes96",
+            {"number": "f32[batch, 4]", "category": "u8[batch, 5]", "label": "u8[batch]"},
+            ("Clinton", "Dole"),
+            doc="whom 944 people would vote for (American National Election Study 1996)",
+        ),
         Known("digits-28", {"image": "u8[batch, 1, 28, 28]", "label": "u8[batch]"}, DIGITS, doc="handwritten digits, 28×28", runs=False),
         Known(
             "dates",
@@ -164,7 +201,6 @@ DATASETS: dict[str, Known] = {
             {"input": "f32[batch, time, bits]", "target": "f32[batch, time, bits]", "mask": "bool[batch, time, bits]"},
             settings="length: list[int] = [1, 20], bits: int = 8",
             doc="copy a sequence of bits (Graves et al. 2014)",
-            runs=False,
         ),
     )
 }

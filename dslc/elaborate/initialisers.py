@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 from dslc.diagnostics import Edit, Fix
@@ -67,7 +68,17 @@ def arguments(frame: Frame, word: Word, site: Site, extra: Mapping[str, Range] |
         value = argument(frame, word, name, kind(parm), bound[name][0])
         good = good and not is_poison(value)
         found[name] = value
-    return found if good and ordered(frame, word, site, found) else None
+    return found if good and ordered(frame, word, site, found) and complete(frame, word, site, found) else None
+
+
+def complete(frame: Frame, word: Word, site: Site, found: Mapping[str, Any]) -> bool:
+    """A flag that needs a number (`nesterov` a `momentum`) has it."""
+    for flag, number in word.needs.items():
+        if found[flag] and not found[number]:
+            wanted = f"false, or `{number}` above 0"
+            frame.report(errors.WrongKind(span=site.span, callee=word.name, name=flag, wanted=wanted, found=f"true with `{number}` 0"))
+            return False
+    return True
 
 
 def ordered(frame: Frame, word: Word, site: Site, found: Mapping[str, Any]) -> bool:
@@ -95,11 +106,26 @@ def argument(frame: Frame, word: Word, name: str, kind: str, given: Given) -> Va
     if converted is None:
         diagnostic = errors.WrongKind(span=given.span, callee=word.name, name=name, wanted=words(kind), found=kinds.described(kind, value))
         return frame.report(diagnostic)
-    limits = word.ranges.get(name)
-    if limits is not None and is_number(converted) and not limits.holds(converted):
-        diagnostic = errors.WrongKind(span=given.span, callee=word.name, name=name, wanted=str(limits), found=text_of(converted))
-        return frame.report(diagnostic)
+    wanted = outside(word, name, converted)
+    if wanted:
+        found = text_of(converted)
+        return frame.report(errors.WrongKind(span=given.span, callee=word.name, name=name, wanted=wanted, found=found))
     return converted
+
+
+def outside(word: Word, name: str, value: Value) -> str:
+    """What an argument must be, where it is not: its range, its choices, a list that rises; "" where it is."""
+    limits, choices = word.ranges.get(name), word.choices.get(name)
+    if choices is not None and value not in choices:
+        return "one of " + ", ".join(f'"{choice}"' for choice in choices)
+    if limits is None:
+        return ""
+    if is_number(value):
+        return "" if limits.holds(value) else str(limits)
+    items = value if isinstance(value, tuple) else ()
+    if not items or any(not limits.holds(item) for item in items):
+        return f"a list of numbers {limits}"
+    return "" if all(a < b for a, b in pairwise(items)) else "a list of numbers that rise"
 
 
 def convert(kind: str, value: Value) -> Value | None:

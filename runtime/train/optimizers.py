@@ -14,6 +14,7 @@ from dslc.ir.graph import Graph
 from dslc.ir.types import DType, TensorType, tensor
 from dslc.ops.value import Builder, F, Val
 from dslc.program import Call
+from runtime.train import adam, adaptive, momentum
 from runtime.train.limits import CLIPS, CONSTRAINTS
 
 Slots = Mapping[str, Val]
@@ -37,41 +38,30 @@ class Optimizer:
     per_weight: bool = False
 
 
-def sgd(w: Val, g: Val, slots: Slots, rate: Val, t: Val, *, momentum: float) -> tuple[Val, dict[str, Val]]:
-    """v ← momentum·v + g;  w ← w - rate·v (Sutskever et al. 2013, in PyTorch's form: the rate is not part of v)."""
-    if not momentum:
-        return w - rate * g, {}
-    v = slots["velocity"] * momentum + g
-    return w - rate * v, {"velocity": v}
-
-
-def adam(w: Val, g: Val, slots: Slots, rate: Val, t: Val, *, beta1: float, beta2: float, eps: float) -> tuple[Val, dict[str, Val]]:
-    """Kingma & Ba 2015 with bias correction; ε stands outside of the root.
-
-    m ← β₁·m + (1 - β₁)·g;  v ← β₂·v + (1 - β₂)·g²;  w ← w - rate / (1 - β₁ᵗ) · m / (√v / √(1 - β₂ᵗ) + ε)
-    """
-    m = slots["mean"] * beta1 + g * (1 - beta1)
-    v = slots["square"] * beta2 + g * g * (1 - beta2)
-    step = rate / correction(t, beta1, w.type.dtype)
-    scale = F.sqrt(correction(t, beta2, w.type.dtype))
-    return w - step * (m / (F.sqrt(v) / scale + eps)), {"mean": m, "square": v}
-
-
-def correction(t: Val, beta: float, dtype: DType) -> Val:
-    """1 - βᵗ, computed in float64: near 1 float32 would lose most of it."""
-    exact = 1.0 - F.pow(t.builder.constant(beta, DType.f64), t)
-    return exact if dtype is DType.f64 else F.cast(exact, dtype=dtype)  # type: ignore[no-any-return]
-
-
 def zeros(*names: str) -> Callable[[Mapping[str, Any]], Mapping[str, float]]:
     return lambda args: dict.fromkeys(names, 0.0)
+
+
+def rmsprop_slots(args: Mapping[str, Any]) -> Mapping[str, float]:
+    return {"square": 0.0} | ({"mean": 0.0} if args["centered"] else {}) | ({"velocity": 0.0} if args["momentum"] else {})
 
 
 OPTIMIZERS = {
     row.name: row
     for row in (
-        Optimizer("sgd", lambda args: {"velocity": 0.0} if args["momentum"] else {}, sgd),
-        Optimizer("adam", zeros("mean", "square"), adam),
+        Optimizer("sgd", lambda args: {"velocity": 0.0} if args["momentum"] else {}, momentum.sgd),
+        Optimizer("caffe_sgd", zeros("velocity"), momentum.caffe_sgd),
+        Optimizer("adagrad", lambda args: {"square": args["initial"]}, adaptive.adagrad),
+        Optimizer("rmsprop", rmsprop_slots, adaptive.rmsprop),
+        Optimizer("adadelta", zeros("square", "change"), adaptive.adadelta),
+        Optimizer("adam", zeros("mean", "square"), adam.adam),
+        Optimizer("adamw", zeros("mean", "square"), adam.adam, decay="decoupled"),
+        Optimizer("amsgrad", zeros("mean", "square", "largest"), adam.amsgrad),
+        Optimizer("nadam", zeros("mean", "square"), adam.nadam),
+        Optimizer("radam", zeros("mean", "square"), adam.radam),
+        Optimizer("adamax", zeros("mean", "largest"), adam.adamax),
+        Optimizer("lion", zeros("mean"), momentum.lion, decay="decoupled"),
+        Optimizer("lamb", zeros("mean", "square"), adam.lamb, decay="own", per_weight=True),
     )
 }
 

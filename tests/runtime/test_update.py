@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dslc.ops.infer import literal
 from dslc.program import Call
 from runtime.device import Device, get_device
 from runtime.train.optimizers import OPTIMIZERS
@@ -189,7 +190,7 @@ def test_the_newest_share_is_exact_for_decays_near_one() -> None:
 def test_threads_change_no_bit(optimizer: str, clip: Call | None) -> None:
     from dslc.vocabulary import OPTIMIZERS as WORDS
 
-    defaults = {parm.name.id: getattr(parm.default, "value", None) for parm in WORDS[optimizer].signature.parms}
+    defaults = {parm.name.id: literal(parm.default) for parm in WORDS[optimizer].signature.parms if parm.default is not None}
     call = Call(name=optimizer, args={**defaults, "rate": 0.1, "weight_decay": 0.01})
     found = set()
     for threads in (1, 2, 3):

@@ -54,6 +54,7 @@ class Writer:
         self.sources: dict[str, tuple[str, int]] = {}  # dim name -> (input tensor, axis)
         self.current = Node(op="", inputs=(), outputs=())
         self.taken: set[str] = set()
+        self.hoisted: set[str] = set()  # tensors that hold sizes of the inputs: they belong to no block
         self._sizes: dict[Dim, str] = {}
 
     # -- names
@@ -129,7 +130,9 @@ class Writer:
         if dim.is_constant:
             return self.ints([dim.constant])
         if dim not in self._sizes:
+            first = len(self.nodes)
             self._sizes[dim] = self._compute(dim)
+            self.hoisted.update(name for node in self.nodes[first:] for name in node.output)
         return self._sizes[dim]
 
     def _compute(self, dim: Dim) -> str:

@@ -172,29 +172,36 @@ def test_the_gradient_agrees_with_the_complex_step(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in DERIVED if lookup(name).kind != "random"])
 def test_second_derivatives_exist(name: str) -> None:
-    """The gradient is made of rows that can be differentiated again."""
+    """The gradient to each input is made of rows that can be differentiated again: to each input, and to what stands behind the row."""
     for arrays, attrs in samples(name):
         graph, given, names = weighted_sum(name, arrays, attrs)
         rules = lookup(name).grad
-        for at, array in enumerate(arrays):
-            if array.dtype.kind == "f" and rules[names[at]] is not None:
-                error = second_error(graph, given, f"x{at}")
-                assert error <= 1e-7, f"{name} for {names[at]} with {attrs}: {error:.1e}"
+        keys = [f"x{at}" for at, array in enumerate(arrays) if array.dtype.kind == "f" and rules[names[at]] is not None]
+        others = (*keys, *(key for key in given if key.startswith("w")))
+        for key in keys:
+            for other, error in second_errors(graph, given, key, others).items():
+                assert error <= 1e-7, f"{name} for {key}, then {other}, with {attrs}: {error:.1e}"
 
 
-def second_error(graph: Graph, given: dict[str, np.ndarray], key: str) -> float:
-    """The error of the derivative of Σ (∂loss/∂key)² along a direction, relative to the derivative or to 1."""
+def second_errors(graph: Graph, given: dict[str, np.ndarray], key: str, others: tuple[str, ...]) -> dict[str, float]:
+    """The error of the derivative of Σ (∂loss/∂key)² along a direction of each other input, relative to the derivative or to 1."""
     first = differentiate(graph, "loss", (key,))
     again = first.model_copy(update={"outputs": tuple(o for o in first.outputs if o.name == f"grad:{key}")})
     total = squared(again, f"grad:{key}")
-    direction = np.random.default_rng(17).uniform(-1, 1, given[key].shape)
-    wanted = float((interpret(differentiate(total, "square", (key,)), np, given)[f"grad:{key}"] * direction).sum())
+    gradients = interpret(differentiate(total, "square", others), np, given)
+    found = {}
+    for other in others:
+        direction = np.random.default_rng(17).uniform(-1, 1, given[other].shape)
+        wanted = float((gradients[f"grad:{other}"] * direction).sum())
+        errors = [abs(slope(total, given, other, direction, h) - wanted) for h in (1e-3, 3e-4)]
+        found[other] = min(errors) / max(1.0, abs(wanted))
+    return found
 
-    def value(k: float) -> float:
-        return float(interpret(total, np, {**given, key: given[key] + k * direction})["square"])
 
-    found = [(8 * (value(h) - value(-h)) - (value(2 * h) - value(-2 * h))) / (12 * h) for h in (1e-3, 3e-4)]
-    return min(abs(each - wanted) for each in found) / max(1.0, abs(wanted))
+def slope(graph: Graph, given: dict[str, np.ndarray], key: str, direction: np.ndarray, h: float) -> float:
+    """The derivative of the output `square` along a direction."""
+    f = {k: float(interpret(graph, np, {**given, key: given[key] + k * h * direction})["square"]) for k in (-2, -1, 1, 2)}
+    return (8 * (f[1] - f[-1]) - (f[2] - f[-2])) / (12 * h)
 
 
 def squared(graph: Graph, name: str) -> Graph:

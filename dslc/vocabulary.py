@@ -42,6 +42,8 @@ NOT_NEGATIVE = Range(low=0)
 DECAY = Range(low=0, high=1, open_high=True)
 PART = Range(low=0, high=1)
 AT_LEAST_1 = Range(low=1)
+SHRINK = Range(low=0, high=1, open_low=True)
+INSIDE = Range(low=0, high=1, open_low=True, open_high=True)
 
 
 @dataclass(frozen=True)
@@ -89,20 +91,22 @@ NUMBERS = {  # of every optimizer
 }  # fmt: skip
 
 
-def optimizer(name: str, own: str, doc: str, decay: str = "0.0", **more: Any) -> Word:
+def optimizer(name: str, own: str, doc: str, decay: str = "0.0", after: str = "", **more: Any) -> Word:
     """A row with the settings that every optimizer has."""
-    text = f"{name}({own}, {REGULAR.format(decay=decay)}{', decoupled: bool = false' if more.pop('decoupled', False) else ''})"
-    return Word(text, doc, {key: limits for key, limits in NUMBERS.items() if f"{key}:" in text}, **more)
+    settings = ", ".join(part for part in (own, REGULAR.format(decay=decay), after) if part)
+    names = {setting.partition(":")[0] for setting in settings.split(", ")}
+    return Word(f"{name}({settings})", doc, {key: limits for key, limits in NUMBERS.items() if key in names}, **more)
 
 
 OPTIMIZERS = table(
-    optimizer("sgd", "rate: float, momentum: float = 0.0, nesterov: bool = false",
-              "gradient descent, with momentum or Nesterov's (Sutskever et al. 2013)", needs={"nesterov": "momentum"}, decoupled=True),
-    optimizer("caffe_sgd", "rate: float, momentum: float = 0.9, nesterov: bool = false",
-              "gradient descent with Caffe's momentum: the rate is part of the velocity (Jia et al. 2014)", needs={"nesterov": "momentum"}),
+    optimizer("sgd", "rate: float, momentum: float = 0.0", "gradient descent, with momentum or Nesterov's (Sutskever et al. 2013)",
+              after="nesterov: bool = false, decoupled: bool = false", needs={"nesterov": "momentum"}),
+    optimizer("caffe_sgd", "rate: float, momentum: float = 0.9",
+              "gradient descent with Caffe's momentum: the rate is part of the velocity (Jia et al. 2014)",
+              after="nesterov: bool = false", needs={"nesterov": "momentum"}),
     optimizer("adagrad", "rate: float, initial: float = 0.0, eps: float = 1e-10", "divides by the root of all squares (Duchi et al. 2011)"),
-    optimizer("rmsprop", "rate: float, decay: float = 0.99, momentum: float = 0.0, eps: float = 1e-8, centered: bool = false",
-              "divides by the running root mean square (Hinton 2012)"),
+    optimizer("rmsprop", "rate: float, decay: float = 0.99, momentum: float = 0.0, eps: float = 1e-8",
+              "divides by the running root mean square (Hinton 2012)", after="centered: bool = false"),
     optimizer("adadelta", "rate: float = 1.0, decay: float = 0.95, eps: float = 1e-6", "steps of the size of past steps (Zeiler 2012)"),
     optimizer("adam", f"rate: float, {BETAS}", "running mean over running root mean square (Kingma and Ba 2015)"),
     optimizer("adamw", f"rate: float, {BETAS}", "Adam with decoupled decay (Loshchilov and Hutter 2019)", "0.01"),
@@ -116,25 +120,53 @@ OPTIMIZERS = table(
               "Adam with steps in proportion to the norm of each weight (You et al. 2020)", "0.01"),
 )  # fmt: skip
 
+UNITS = ("epoch", "step")
+TIMES: dict[str, Range] = {  # of every schedule
+    "warmup": NOT_NEGATIVE, "every": POSITIVE, "factor": SHRINK, "at": POSITIVE, "decay": SHRINK, "k": NOT_NEGATIVE, "power": POSITIVE,
+    "final": PART, "middle": NOT_NEGATIVE, "period": POSITIVE, "mult": AT_LEAST_1, "start": PART, "rise": INSIDE, "patience": AT_LEAST_1,
+    "threshold": NOT_NEGATIVE, "min": PART,
+}  # fmt: skip
+
+
+def schedule(name: str, own: str, doc: str, after: str = "", *, unit: bool = False, warmup: bool = True) -> Word:
+    """A row with `warmup`, and with `unit` where times are given."""
+    parts = (own, "warmup: float = 0.0" if warmup else "", after, 'unit: string = "epoch"' if unit else "")
+    settings = ", ".join(part for part in parts if part)
+    names = {setting.partition(":")[0] for setting in settings.split(", ")}
+    ranges = {key: limits for key, limits in TIMES.items() if key in names}
+    return Word(f"{name}({settings})", doc, ranges, choices={"unit": UNITS} if unit else {})
+
+
 SCHEDULES = table(
-    Word("constant(warmup: float = 0.0)", "the rate as it is", {"warmup": NOT_NEGATIVE}),
-    Word("step(every: float, factor: float = 0.1, warmup: float = 0.0)", "times `factor` after every `every` epochs",
-         {"every": POSITIVE, "factor": POSITIVE, "warmup": NOT_NEGATIVE}),
-    Word("cosine(warmup: float = 0.0, final: float = 0.0)", "half a cosine from 1 to `final`", {"warmup": NOT_NEGATIVE, "final": PART}),
-    Word("plateau(factor: float = 0.1, patience: int = 10, warmup: float = 0.0)", "times `factor` when the metric stops improving",
-         {"factor": Range(low=0, high=1, open_low=True, open_high=True), "patience": AT_LEAST_1, "warmup": NOT_NEGATIVE}, runs=False),
+    schedule("constant", "", "the rate as it is"),
+    schedule("step", "every: float, factor: float = 0.1", "times `factor` after every `every` epochs", unit=True),
+    schedule("multistep", "at: list[float], factor: float = 0.1", "times `factor` at each of these epochs", unit=True),
+    schedule("exponential", "decay: float", "times `decay` an epoch, smoothly: decay^t", unit=True),
+    schedule("natural_exponential", "k: float", "e^(-k·t), t in epochs", unit=True),
+    schedule("inverse_time", "k: float, power: float = 1.0", "(1 + k·t)^-power, t in epochs (Caffe's inv)", unit=True),
+    schedule("polynomial", "power: float = 1.0, final: float = 0.0", "from 1 to `final` at the end as (1 - part)^power"),
+    schedule("sigmoid", "k: float, middle: float", "1 / (1 + e^(k·(t - middle))), t in epochs", unit=True),
+    schedule("cosine", "", "half a cosine from 1 to `final` at the end", after="final: float = 0.0"),
+    schedule("cosine_restarts", "period: float, mult: float = 1.0, final: float = 0.0",
+             "half a cosine from 1 to `final` in `period` epochs, then anew, `mult` times as long (SGDR)", unit=True),
+    schedule("one_cycle", "rise: float = 0.3, start: float = 0.04, final: float = 4e-6, linear: bool = false",
+             "from `start` to 1 in the part `rise` of all steps, then down to `final` (Smith and Topin 2018)", warmup=False),
+    schedule("plateau", "factor: float = 0.1, patience: int = 10", "times `factor` when the metric stops improving",
+             after="threshold: float = 0.0, min: float = 0.0"),
 )  # fmt: skip
 
 CLIPS = table(
     Word("norm(limit: float)", "scale all gradients so that their common norm is at most `limit`", {"limit": POSITIVE}),
-    Word("value(limit: float)", "limit every component to ±`limit`", {"limit": POSITIVE}, runs=False),
+    Word("value(limit: float)", "limit every component to ±`limit`", {"limit": POSITIVE}),
+    Word("each(limit: float)", "scale the gradient of each weight so that its own norm is at most `limit`", {"limit": POSITIVE}),
 )
 
 CONSTRAINTS = table(
-    Word("max_norm(limit: float)", "after each step, scale a weight down so that its norm is at most `limit`", {"limit": POSITIVE}),
-    Word("non_negative()", "after each step, set what is below 0 to 0"),
-    Word("unit_norm()", "after each step, scale a weight so that its norm is 1"),
-)
+    Word("max_norm(limit: float)", "scale the weights of each unit so that their norm is at most `limit` (Srivastava et al. 2014)",
+         {"limit": POSITIVE}),
+    Word("unit_norm()", "scale the weights of each unit to the norm 1"),
+    Word("non_negative()", "weights below 0 become 0"),
+)  # fmt: skip
 
 STARTS = table(
     Word('checkpoint(path: string, skip: string = "")', "weights of an earlier run, without those that match `skip`", runs=False)

@@ -57,6 +57,7 @@ class Word:
     ordered: tuple[str, str] | None = None
     needs: Mapping[str, str] = field(default_factory=dict)  # a flag, and the number that must not be 0 with it
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # what a string may be
+    rank: int = 0  # the fewest axes of a weight that the initialiser is for
 
     @property
     def name(self) -> str:
@@ -73,15 +74,30 @@ def table(*rows: Word) -> dict[str, Word]:
     return {row.name: row for row in rows}
 
 
+FANS = ("in", "out", "average")
 INITIALISERS = table(
     Word("zeros()", "0 everywhere"),
     Word("ones()", "1 everywhere"),
     Word("constant(value: float)", "one value everywhere"),
     Word("uniform(low: float = -0.05, high: float = 0.05)", "evenly between low and high", ordered=("low", "high")),
     Word("normal(mean: float = 0.0, std: float = 0.01)", "the normal distribution", {"std": NOT_NEGATIVE}),
-    Word("xavier()", "uniform in ±√(6 / (fan in + fan out)) (Glorot and Bengio 2010)"),
-    Word("he()", "normal with std √(2 / fan in) (He et al. 2015)"),
-)
+    Word("truncated_normal(mean: float = 0.0, std: float = 0.01, limit: float = 2.0)", "normal, at most `limit` times std from the mean",
+         {"std": NOT_NEGATIVE, "limit": Range(low=0.5)}),
+    Word('xavier(fan: string = "average", uniform: bool = true, gain: float = 1.0)',
+         "of variance gain² / fan: uniform in ±√(6 / (fan in + fan out)) (Glorot and Bengio 2010)", {"gain": POSITIVE},
+         choices={"fan": FANS}),
+    Word('he(fan: string = "in", uniform: bool = false, slope: float = 0.0)',
+         "of variance 2 / ((1 + slope²) · fan): normal with std √(2 / fan in) (He et al. 2015)", {"slope": NOT_NEGATIVE},
+         choices={"fan": FANS}),
+    Word('lecun(fan: string = "in", uniform: bool = false)', "of variance 1 / fan: normal with std √(1 / fan in) (LeCun et al. 1998)",
+         choices={"fan": FANS}),
+    Word("orthogonal(gain: float = 1.0)", "gain times a matrix with orthonormal rows or columns (Saxe et al. 2014)", {"gain": POSITIVE},
+         rank=2),
+    Word("bilinear()", "kernels of a transposed convolution that interpolate (Long et al. 2015)", rank=3),
+    Word("sparse(nonzero: int = 15, std: float = 1.0)", "`nonzero` normal weights for each unit, 0 elsewhere (Martens 2010)",
+         {"nonzero": AT_LEAST_1, "std": NOT_NEGATIVE}, rank=2),
+    Word("identity(gain: float = 1.0)", "gain on the diagonal; a kernel passes its channels on (Le et al. 2015)", rank=2),
+)  # fmt: skip
 
 REGULAR = "weight_decay: float = {decay}, l1: float = 0.0"
 BETAS = "beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8"

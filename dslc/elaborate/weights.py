@@ -12,6 +12,7 @@ from dslc.ops.value import Val
 from dslc.program import Init, State, Weight
 from dslc.source import Span
 from dslc.syntax import ast
+from dslc.vocabulary import INITIALISERS
 
 
 def weight(frame: Frame, node: ast.Weight) -> None:
@@ -29,13 +30,16 @@ def declared_weight(frame: Frame, node: ast.Weight) -> Value:
         return frame.report(errors.WrongType(span=node.type.span, what="a weight", wanted="a float tensor", found=str(type)))
     if not fixed(frame, f"the weight `{node.name.id}`", type, node.type.span) or not apply.within_limits(frame, type, node.type.span):
         return POISON
+    if not suits(frame, init, type, node.init.span):
+        return POISON
     address = frame.at(node.name.id)
     known = frame.tape.root.weights.get(address)
     if known is not None and known.type != type:
         return frame.report(errors.LayerMismatch(span=node.type.span, address=address, first=str(known.type), second=str(type)))
     if known is None:
-        known = Weight(address=address, type=type, init=init, place=frame.place(node.span))
-        frame.tape.root.weights[address] = known
+        shown = frame.shown(node.span)
+        known = Weight(address=address, type=type, init=init, place=shown.place)
+        frame.tape.root.weights[address], frame.tape.root.spans[address] = known, shown
     return frame.tape.root.weight(known)
 
 
@@ -46,6 +50,15 @@ def fixed(frame: Frame, what: str, type: TensorType, span: Span) -> bool:
         return True
     listed = " and ".join(f"`{name}`" for name in names)
     frame.report(errors.SymbolicWeight(span=span, what=what, type=str(type), names=listed))
+    return False
+
+
+def suits(frame: Frame, init: Init, type: TensorType, span: Span) -> bool:
+    """An initialiser for matrices or kernels stands at one."""
+    rank = INITIALISERS[init.name].rank
+    if type.rank >= rank:
+        return True
+    frame.report(errors.WrongType(span=span, what=f"a weight with `{init.name}`", wanted=f"of {rank} axes at least", found=str(type)))
     return False
 
 
@@ -82,7 +95,7 @@ def declared_state(frame: Frame, node: ast.State, name: ast.Name) -> Value:
     inner = frame.kind in ("block", "network")
     if inner and not fixed(frame, f"the state `{name.id}`", type, node.type.span):
         return POISON
-    if not apply.within_limits(frame, type, node.type.span):
+    if not apply.within_limits(frame, type, node.type.span) or not suits(frame, init, type, node.init.span):
         return POISON
     known = State(
         address=frame.at(name.id), type=type, init=init, scope="network" if inner else "train", place=frame.place(name.span)

@@ -92,20 +92,20 @@ def dataset(frame: Frame, variable: str, node: ast.Call, span: Span) -> DataValu
         return frame.report(diagnostic)
     if not known.runs:
         frame.session.signature_only.setdefault(f"dataset {known.name}", span.place)
-    types = {name: field_type(text, bound) for name, text in known.fields.items()}
+    types = {name: field_type(frame, text, bound) for name, text in known.fields.items()}
     source = DataSource(variable=variable, kind="dataset", args=bound, fields=types, classes=known.classes, place=span.place)
     return DataValue(source, types, span)
 
 
-def field_type(text: str, sizes: Mapping[str, Any]) -> TensorType:
-    """`u8[batch, 1, 28, 28]` with settings of the data set put in for their names."""
+def field_type(frame: Frame, text: str, sizes: Mapping[str, Any]) -> TensorType:
+    """`u8[batch, 1, 28, 28]` with settings of the data set put in for their names; f32 is the model's float."""
     dtype, _, shape = text.rstrip("]").partition("[")
     dims = []
     for part in shape.split(","):
         name = part.strip()
         value = int(name) if name.isdigit() else sizes.get(name, name)
         dims.append(Dim.of(value if is_int(value) else str(value)))
-    return TensorType(dtype=DType(dtype), shape=tuple(dims))
+    return TensorType(dtype=model_float(frame, DType(dtype)), shape=tuple(dims))
 
 
 def pairs(frame: Frame, variable: str, node: ast.Call, span: Span) -> DataValue | Poison:
@@ -125,7 +125,6 @@ def pairs(frame: Frame, variable: str, node: ast.Call, span: Span) -> DataValue 
         return frame.report(errors.SettingValue(span=inner.span, name=COMPOSED, wanted="a data source with `image`", found="this"))
     types = {"left": image, "right": image, "same": TensorType(dtype=frame.session.precision, shape=(BATCH,))}
     args = {"of": base.source.kind, **{f"of.{key}": value for key, value in base.source.args.items()}, **bound}
-    frame.session.signature_only.setdefault(COMPOSED, span.place)
     return DataValue(DataSource(variable=variable, kind=COMPOSED, args=args, fields=types, place=span.place), types, span)
 
 
@@ -232,7 +231,6 @@ def text_schema(frame: Frame, bound: Mapping[str, Any], node: ast.Call) -> tuple
 
 
 def images_schema(frame: Frame, bound: Mapping[str, Any], node: ast.Call) -> tuple[Types, bool]:
-    frame.session.signature_only.setdefault("images", node.span.place)
     size = Dim.of(bound["size"])
     image = TensorType(dtype=DType.u8, shape=(BATCH, Dim.of(bound["channels"]), size, size))
     return {"image": image, "label": TensorType(dtype=DType.i64, shape=(BATCH,))}, True

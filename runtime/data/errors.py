@@ -164,6 +164,15 @@ class OtherContents(DataFault):
     hint = "fetch the file again, or take the folder out of `--data-dir`"
 
 
+@dataclass(frozen=True, kw_only=True)
+class MissingLibrary(DataFault):
+    library: str
+    install: str
+    code = "data-library"
+    words = "{where}: reading it needs {library}, which is not installed"
+    hint = "`{install}` installs it; binary PGM and PPM pictures are read without it"
+
+
 def fail(fault: Diagnostic) -> DataError:
     """`raise fail(BadFormat(...))`."""
     return DataError(fault)

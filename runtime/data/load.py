@@ -12,15 +12,20 @@ from pathlib import Path
 import numpy as np
 
 from dslc.diagnostics import SpecError
+from dslc.ir.types import tensor
 from dslc.program import DataSource
 from runtime.data.csvfile import read_csv
 from runtime.data.errors import BadFormat, MissingField, Unreadable, fail
 from runtime.data.fit import fit
 from runtime.data.idx import read_idx
+from runtime.data.made import MADE
 from runtime.data.npz import read_npz
 from runtime.data.opened import find_file
-from runtime.data.registry import REGISTRY, open_registered
+from runtime.data.pairs import paired
+from runtime.data.pictures import read_folder
+from runtime.data.registry import REGISTRY, Found, open_registered
 from runtime.data.splits import DEFAULT, by_fractions, with_validation
+from runtime.data.tables import TABLES, open_table
 from runtime.errors import CannotRun
 
 Arrays = dict[str, np.ndarray]
@@ -68,7 +73,7 @@ def load_data(
     """
     named_folder(data_dir)
     reader = READERS.get(source.kind)
-    if reader is None or (source.kind == "dataset" and _name(source) not in REGISTRY):
+    if reader is None or (source.kind == "dataset" and _name(source) not in {*REGISTRY, *TABLES, *MADE}):
         kind = source.kind if reader is None else f'dataset("{_name(source)}")'
         raise SpecError(CannotRun(what=f"data from `{kind}`", where=source.place))
     bounds = dict(classes or {})
@@ -89,11 +94,16 @@ def _name(source: DataSource) -> str:
 
 def file_of(source: DataSource) -> str:
     """The name that messages give the source: its file, or the set's name."""
-    return str(source.args.get("path") or source.args.get("images") or source.args.get("name") or source.variable)
+    return str(
+        source.args.get("path") or source.args.get("images") or source.args.get("name") or source.args.get("of.name") or source.variable
+    )
 
 
 def _dataset(source: DataSource, place: Place, seed: int, classes: Mapping[str, int]) -> tuple[dict[str, Arrays], tuple[str, ...]]:
-    found = open_registered(_name(source), place.data_dir)
+    name = _name(source)
+    if name in TABLES:
+        return _table(open_table(name), source, seed, classes)
+    found = Found(MADE[name](source.args), ()) if name in MADE else open_registered(name, place.data_dir)
     splits = {}
     for split, arrays in found.splits.items():
         shaped = {name: _as_samples(arrays[name], source, name) for name in source.fields if name in arrays}
@@ -146,6 +156,29 @@ def _pair(source: DataSource, place: Place, images: str, labels: str) -> Arrays:
     return {field: _as_samples(array, source, field) if field in source.fields else array for field, array in arrays.items()}
 
 
+def _images(source: DataSource, place: Place, seed: int, classes: Mapping[str, int]) -> tuple[dict[str, Arrays], tuple[str, ...]]:
+    """A folder of pictures for each class, or such folders under `train`, `validation`, `test`."""
+    path = str(source.args["path"])
+    found, names = read_folder(place.find(path), path, int(str(source.args["size"])), int(str(source.args["channels"])))
+    counts = ", ".join(f"{len(arrays['label']):,} for {split}" for split, arrays in found.items())
+    notes = (f"{path}: {len(names):,} classes, {counts}",)
+    fitted = {split: fit(arrays, source.fields, source.whole, classes, f"{path} ({split})") for split, arrays in found.items()}
+    if len(fitted) > 1:
+        return (with_validation(fitted, source.whole, seed) if "test" in fitted else fitted), notes
+    return by_fractions(fitted["train"], source.whole, _fractions(source), seed, path), notes
+
+
+def _pairs(source: DataSource, place: Place, seed: int, classes: Mapping[str, int]) -> tuple[dict[str, Arrays], tuple[str, ...]]:
+    """`left`, `right` and `same` of another source with `image` and `label`."""
+    args = {key.removeprefix("of."): value for key, value in source.args.items() if key.startswith("of.")}
+    fields = {"image": source.fields["left"], "label": tensor("i64", "batch")}
+    base = source.model_copy(update={"kind": str(source.args["of"]), "args": args, "fields": fields})
+    splits, notes = READERS[base.kind](base, place, seed, {})
+    same = float(str(source.args["same"]))
+    made = {split: paired(arrays, same, seed, split) for split, arrays in splits.items()}
+    return {split: fit(arrays, source.fields, (), {}, f"{file_of(base)} ({split})") for split, arrays in made.items()}, notes
+
+
 def _table(arrays: Arrays, source: DataSource, seed: int, classes: Mapping[str, int]) -> tuple[dict[str, Arrays], tuple[str, ...]]:
     """A source that is one table: checked, then split by fractions."""
     _require(arrays, source, list(arrays))
@@ -171,7 +204,7 @@ def _fractions(source: DataSource) -> tuple[float, ...]:
     return tuple(float(part) for part in value) if isinstance(value, tuple) and value else DEFAULT  # type: ignore[arg-type]
 
 
-READERS: dict[str, Read] = {"dataset": _dataset, "csv": _csv, "npz": _npz, "idx": _idx}
+READERS: dict[str, Read] = {"dataset": _dataset, "csv": _csv, "npz": _npz, "idx": _idx, "images": _images, "pairs": _pairs}
 
 
 def _manifest(source: DataSource, splits: Mapping[str, Arrays]) -> dict[str, object]:

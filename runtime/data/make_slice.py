@@ -2,6 +2,8 @@
 
 - Fashion-MNIST: the first 1,200 train and 200 test images of each class, in their original order, out of the files of the Debian package
   `dataset-fashion-mnist` (MIT licence);
+- diabetes, anes96: with `--diabetes FOLDER` of scikit-learn's `diabetes_data_raw.csv.gz` and `diabetes_target.csv.gz`, and `--anes96
+  anes96.csv` of statsmodels; codes of categories start at 0;
 - digits: with `--digits digits.csv.gz`, all of scikit-learn's copy of the UCI digits (`sklearn/datasets/data/digits.csv.gz`).
 
 `--check` writes nothing and says whether the shipped arrays are what the script makes.
@@ -52,15 +54,41 @@ def digits(path: Path) -> dict[str, bytes]:
     return {"digits-images.idx": write_idx(table[:, :64].reshape(-1, 8, 8)), "digits-labels.idx": write_idx(table[:, 64])}
 
 
+COLUMNS = ("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6", "progression")
+SURVEY = ("population", "tv_news", "self", "clinton", "dole", "party", "age", "education", "income", "vote")
+FROM_1 = ("self", "clinton", "dole", "education")  # columns whose codes start at 1 in the source
+
+
+def diabetes(folder: Path) -> dict[str, bytes]:
+    """File name -> CSV of the ten raw measurements and the progression a year later."""
+    inputs = gzip.decompress((folder / "diabetes_data_raw.csv.gz").read_bytes()).decode().split("\n")
+    targets = gzip.decompress((folder / "diabetes_target.csv.gz").read_bytes()).decode().split()
+    rows = [[*line.split(), f"{float(target):g}"] for line, target in zip(inputs, targets, strict=False)]
+    return {"diabetes.csv": "\n".join(",".join(row) for row in [list(COLUMNS), *rows]).encode() + b"\n"}
+
+
+def anes96(path: Path) -> dict[str, bytes]:
+    """File name -> CSV of the survey, codes from 0."""
+    rows = [line.split() for line in path.read_text(encoding="ascii").splitlines()[1:]]
+    moved = [[str(int(cell) - (name in FROM_1)) for name, cell in zip(SURVEY, row, strict=True)] for row in rows if row]
+    return {"anes96.csv": "\n".join(",".join(row) for row in [list(SURVEY), *moved]).encode() + b"\n"}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--source", type=Path, default=DEBIAN, help="folder of the Fashion-MNIST files")
     parser.add_argument("--digits", type=Path, help="scikit-learn's digits.csv.gz")
+    parser.add_argument("--diabetes", type=Path, help="folder of scikit-learn's diabetes files")
+    parser.add_argument("--anes96", type=Path, help="statsmodels' anes96.csv")
     parser.add_argument("--check", action="store_true", help="compare with the shipped files, write nothing")
     args = parser.parse_args()
     made = {"fashion-mnist": fashion(args.source)}
     if args.digits is not None:
         made["digits"] = digits(args.digits)
+    if args.diabetes is not None:
+        made["diabetes"] = diabetes(args.diabetes)
+    if args.anes96 is not None:
+        made["anes96"] = anes96(args.anes96)
     same = True
     for folder, files in made.items():
         for name, data in files.items():

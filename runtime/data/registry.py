@@ -99,9 +99,9 @@ def open_registered(name: str, data_dir: Path | None) -> Found:
     row = REGISTRY[name]
     for folder in places(name, data_dir):
         if _holds(folder, row.full):
-            return Found(_read(folder, row.full), () if row.full is row.shipped else (f"{name}: the full set, from {folder}",))
+            return Found(open_files(folder, row.full), () if row.full is row.shipped else (f"{name}: the full set, from {folder}",))
         if _holds(folder, row.shipped):
-            return Found(_read(folder, row.shipped), (f"{name}: {row.note}",) if row.note else ())
+            return Found(open_files(folder, row.shipped), (f"{name}: {row.note}",) if row.note else ())
     raise fail(FileMissing(file=name, folders="all known places, the package's own among them: the installation is damaged"))
 
 
@@ -133,7 +133,8 @@ def _locate(folder: Path, part: Part) -> Path | None:
     return None
 
 
-def _read(folder: Path, parts: Parts) -> dict[str, dict[str, np.ndarray]]:
+def open_files(folder: Path, parts: Parts) -> dict[str, dict[str, np.ndarray]]:
+    """Split -> field -> array of the files in `folder`, each checked by its hash. Raises DataError."""
     return {split: {name: _join(folder, files) for name, files in fields.items()} for split, fields in parts.items()}
 
 

@@ -94,13 +94,17 @@ class Frame:
             fix = None
         return replace(diagnostic, span=span, labels=tuple(label for label in labels if not is_std(label.span)) + tuple(chain), fix=fix)
 
-    def place(self, span: Span) -> str:
-        """`file:line:column` of what the user typed."""
+    def shown(self, span: Span) -> Span:
+        """What the user typed: out of the standard library, the call that led there."""
         frame: Frame | None = self
         while is_std(span) and frame is not None and frame.call_span is not None:
             span = frame.call_span
             frame = frame.caller
-        return span.place
+        return span
+
+    def place(self, span: Span) -> str:
+        """`file:line:column` of what the user typed."""
+        return self.shown(span).place
 
     def chain(self) -> str:
         """The calls around this expansion, outermost first."""

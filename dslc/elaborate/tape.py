@@ -20,6 +20,7 @@ class Tape:
     training: bool
     parent: Tape | None = None
     weights: dict[str, Weight] = field(default_factory=dict)
+    spans: dict[str, Span] = field(default_factory=dict)  # weight address -> what the user typed
     states: dict[str, State] = field(default_factory=dict)
     updates: dict[str, tuple[Val, Span]] = field(default_factory=dict)
     layers: list[LayerRow] = field(default_factory=list)

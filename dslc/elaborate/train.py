@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dslc.diagnostics import SpecError
-from dslc.elaborate import apply, data, errors, names, settings
+from dslc.elaborate import apply, data, errors, names, reach, settings
 from dslc.elaborate.calls import Given
 from dslc.elaborate.evaluation import evaluate, run_body
 from dslc.elaborate.files import FileScope
@@ -313,6 +313,7 @@ class TrainElaborator:
     def steps(self, frame: Frame, body: TrainBody, rules: tuple[Rule, ...], frozen: frozenset[str]) -> list[StepProgram] | None:
         optimizer = body.settings.values.get("optimizer")
         found: list[StepProgram] = []
+        aims: dict[str, Span] = {}  # weights that some step means to train, and their places
         for node in [step.node for step in body.steps.values()] or [None]:
             inner, run = self.run(True, node, False, frozen)
             own = run.steps.get(id(node)) if node is not None else None
@@ -322,7 +323,14 @@ class TrainElaborator:
             losses = own.losses if own is not None else run.losses
             if not isinstance(step_optimizer, Call) or not losses:
                 return None
-            trains = self.trains(inner, own, frozen)
+            wanted = self.trains(inner, own, frozen)
+            trains = reach.reached(inner, [term.value for term in losses], wanted)
+            if not trains:
+                place = f"the step `{own.name}`" if own is not None else f"`{self.name}`"
+                reason = "no gradient of its loss comes to a weight" if wanted else "it has no weight that is not frozen"
+                inner.report(errors.NothingToTrain(span=losses[0].span, place=place, reason=reason))
+                continue
+            aims |= {address: inner.tape.spans[address] for address in wanted}
             values = own.settings.values if own is not None else {}
             clip = values.get("clip") or body.settings.values.get("clip")
             metrics = own.metrics if own is not None else run.metrics
@@ -334,6 +342,8 @@ class TrainElaborator:
                     optimizer=step_optimizer, times=values.get("times") or 1, clip=clip, schedule=values.get("schedule"),
                 )
             )  # fmt: skip
+        moving = {address for step in found for address in step.trains}
+        reach.warn(self.session, {address: span for address, span in aims.items() if address not in moving})
         return found
 
     def trains(self, frame: Frame, step: StepBody | None, frozen: frozenset[str]) -> tuple[str, ...]:

@@ -28,3 +28,12 @@ class BiasBeforeBatchNorm(Finding):
     severity = "warning"
     words = "the batch norm that follows takes this bias away again"
     hint = "write `bias=false`"
+
+
+class UnreachedWeight(Finding):
+    names: str
+    verb: str
+    code = "unreached-weight"
+    severity = "warning"
+    words = "{names} {verb} not trained: no gradient of a loss comes here"
+    hint = "use this in a loss, delete it, or freeze it with a `rule`"

@@ -121,3 +121,11 @@ class BadDataFile(Finding):
     reason: str
     code = "bad-data-file"
     words = "{path}: {reason}"
+
+
+class NothingToTrain(Finding):
+    place: str
+    reason: str
+    code = "nothing-to-train"
+    words = "{place} trains nothing: {reason}"
+    hint = "let a loss depend on a weight that is not frozen"

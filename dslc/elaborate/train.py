@@ -325,7 +325,7 @@ class TrainElaborator:
                 return None
             wanted = self.trains(inner, own, frozen)
             trains = reach.reached(inner, [term.value for term in losses], wanted)
-            if not trains:
+            if inner.tape.weights and not trains:
                 place = f"the step `{own.name}`" if own is not None else f"`{self.name}`"
                 reason = "no gradient of its loss comes to a weight" if wanted else "it has no weight that is not frozen"
                 inner.report(errors.NothingToTrain(span=losses[0].span, place=place, reason=reason))

@@ -310,7 +310,9 @@ def newest_share(decay: float, t: int) -> float:
 
 
 def gradient_norm(updates: Sequence[Update]) -> float:
-    """√Σ g² over all vectors, in a fixed order."""
+    """√Σ g² over all vectors, in a fixed order; 0 where nothing is trained."""
+    if not updates:
+        return 0.0
     device = updates[0].device
     with calculating(device):
         vectors = [update.arrays["g"] for update in updates]

@@ -10,12 +10,11 @@ from dslc.ir.errors import NotRunnable
 from dslc.parts import NONE
 from dslc.program import Network, Program
 from dslc.usage import NothingOfKind
+from runtime.compiled import Compiled, Fields, signature_only, workers_of
 from runtime.device import get_device
 from runtime.memory import enough_memory
 from runtime.parameters import Parameters
-from runtime.runner import Runner
-from runtime.step import Fields, Step, signature_only
-from runtime.workers import Workers, default_threads
+from runtime.step import Step
 
 BATCH = 32  # samples that are planned for unless told otherwise
 
@@ -35,13 +34,9 @@ class Forward(Step):
     """`forward`, `parameters` and `load` of a step; what needs a training is a SpecError."""
 
     def __init__(self, program: Program, network: Network, *, device: str, batch_size: int, seed: int, threads: int | None) -> None:
-        self.program, self.chosen = program, network
-        self.device = get_device(device)
-        self.seed, self.batch_size, self.keep_grads = seed, batch_size, False
-        self.workers = Workers(threads or default_threads()) if self.device.threaded else None
-        self.memory = Parameters(self.device, network.weights, network.states, (), seed)
-        self.plan_for = {"batch": batch_size}
-        self.runners: dict[str, Runner] = {}
+        parameters = Parameters(get_device(device), network.weights, network.states, (), seed)
+        workers = workers_of(device, threads)
+        Compiled.__init__(self, program, parameters, network, batch_size=batch_size, seed=seed, workers=workers)
 
     def network(self) -> Network:
         return self.chosen
@@ -52,7 +47,7 @@ class Forward(Step):
     def backward(self, fields: Fields, *, seed: int, step: int, first_sample: int) -> NoReturn:
         self.refuse()
 
-    def apply(self, rate: float, clip: float | None) -> NoReturn:
+    def apply(self, rate: float) -> NoReturn:
         self.refuse()
 
     def grads(self) -> NoReturn:

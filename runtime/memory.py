@@ -9,7 +9,7 @@ from dslc.diagnostics import DataError
 from dslc.ir.graph import Graph
 from dslc.ir.types import Dim
 from dslc.plan import make_plan
-from dslc.program import Training
+from dslc.program import StepProgram, Training
 from dslc.show import bytes_text
 from runtime.arena import aligned
 from runtime.train.environment import free_memory
@@ -17,15 +17,14 @@ from runtime.train.errors import MemoryFull, MemorySpace
 from runtime.train.optimizers import OPTIMIZERS
 
 
-def check_memory(training: Training, graph: Graph, dims: Mapping[str, int], contiguous: Sequence[str]) -> None:
+def check_memory(training: Training, step: StepProgram, graph: Graph, dims: Mapping[str, int], contiguous: Sequence[str]) -> None:
     """Weights, states, the optimizer's vectors and the planned arena against what is free (Linux tells; elsewhere nothing is checked).
 
-    graph: the optimised training step; dims: the sizes that are known, others count as 1. Raises DataError.
+    step, graph: one step of the training, and its optimised graph; dims: the sizes that are known, others count as 1. Raises DataError.
     """
     free = free_memory()
     if free is None:
         return
-    step = training.steps[0]
     sizes = {item.address: aligned(item.type.bytes.constant) for item in (*training.weights, *training.states)}
     slots = len(OPTIMIZERS[step.optimizer.name].slots(step.optimizer.args))
     parts = {

@@ -1,15 +1,16 @@
-"""Weights and states of a training. The trained weights of one dtype are one flat vector, in order and spacing of their gradients."""
+"""Weights and states of a training. Trained weights lie in flat vectors, in order and spacing of their gradients: one for each dtype and
+each set of steps that trains them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from dslc.diagnostics import DataError
-from dslc.ir.types import DType
+from dslc.ir.types import DType, TensorType
 from dslc.program import State, Weight
 from dslc.usage import advice
 from runtime.arena import aligned, view
@@ -19,50 +20,57 @@ from runtime.runner import as_array
 from runtime.train.initializers import initialize
 
 
-@dataclass
+@dataclass(frozen=True)
 class Flat:
-    """All trained weights of one dtype. start, stop: bytes of their gradients; places: address -> (first element, shape)."""
+    """The weights of one dtype that the same steps train. steps: their numbers; places: address -> (first element, shape)."""
 
     dtype: DType
-    start: int
-    stop: int
+    steps: frozenset[int]
     places: dict[str, tuple[int, tuple[int, ...]]]
     weights: Array
-    slots: dict[str, Array] = field(default_factory=dict)
 
     def cut(self, vector: Array) -> dict[str, Array]:
         """The parts of a vector of this layout, as views by address."""
-        return {name: vector[at : at + int(np.prod(shape, dtype=np.int64))].reshape(shape) for name, (at, shape) in self.places.items()}
+        return {name: vector[at : at + elements(shape)].reshape(shape) for name, (at, shape) in self.places.items()}
+
+
+def elements(shape: Sequence[int]) -> int:
+    return int(np.prod(shape, dtype=np.int64))
 
 
 class Parameters:
-    """Memory of all weights and states. order: the trained addresses, one dtype after the other; arrays: views by address."""
+    """Memory of all weights and states. trained: the addresses that each step trains; arrays: views by address."""
 
-    def __init__(self, device: Device, weights: Sequence[Weight], states: Sequence[State], trained: Sequence[str], seed: int) -> None:
+    def __init__(
+        self, device: Device, weights: Sequence[Weight], states: Sequence[State], trained: Sequence[Sequence[str]], seed: int
+    ) -> None:
         self.device = device
         types = {item.address: item.type for item in (*weights, *states)}
-        self.order = tuple(sorted(trained, key=lambda name: list(DType).index(types[name].dtype)))
         self.arrays: dict[str, Array] = {}
-        self.flats: list[Flat] = []
-        self.layout(types)
+        self.flats = self.layout(types, trained)
         for address, type in types.items():
             if address not in self.arrays:
                 self.arrays[address] = view(device.empty(aligned(type.bytes.constant)), 0, type.sizes({}), type.dtype.numpy)
         for item in (*weights, *states):
             device.to_device(self.arrays[item.address], initialize(item, seed))
 
-    def layout(self, types: Mapping[str, Any]) -> None:
-        """Every trained weight on a 64-byte boundary, as the plan lays the gradients."""
-        at = 0
-        for dtype in DType:
-            start, places = at, {}
-            for name in (name for name in self.order if types[name].dtype is dtype):
-                places[name] = ((at - start) // dtype.itemsize, types[name].sizes({}))
-                at += aligned(types[name].bytes.constant)
-            if places:
-                flat = Flat(dtype, start, at, places, self.vector((at - start) // dtype.itemsize, dtype))
-                self.flats.append(flat)
-                self.arrays |= flat.cut(flat.weights)
+    def layout(self, types: Mapping[str, TensorType], trained: Sequence[Sequence[str]]) -> list[Flat]:
+        """Flat vectors in order of dtype, every weight on a 64-byte boundary, as the plans lay the gradients."""
+        steps = {name: frozenset(at for at, names in enumerate(trained) if name in names) for name in types}
+        kinds = dict.fromkeys((types[name].dtype, steps[name]) for name in types if steps[name])
+        return [
+            self.flat(dtype, owners, {name: types[name] for name in types if (types[name].dtype, steps[name]) == (dtype, owners)})
+            for dtype, owners in sorted(kinds, key=lambda kind: list(DType).index(kind[0]))
+        ]
+
+    def flat(self, dtype: DType, steps: frozenset[int], types: Mapping[str, TensorType]) -> Flat:
+        at, places = 0, {}
+        for name, type in types.items():
+            places[name] = (at // dtype.itemsize, type.sizes({}))
+            at += aligned(type.bytes.constant)
+        found = Flat(dtype, steps, places, self.vector(at // dtype.itemsize, dtype))
+        self.arrays |= found.cut(found.weights)
+        return found
 
     def vector(self, length: int, dtype: DType) -> Array:
         """Zeros, so that the gaps between weights stay zero under every optimizer."""

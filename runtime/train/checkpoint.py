@@ -23,7 +23,7 @@ from dslc.diagnostics import DataError
 from runtime.train.atomic import NO_LINK, write_atomic
 from runtime.train.errors import CheckpointBroken
 
-FORMAT = 1
+FORMAT = 2
 SLOT = "optimizer/"
 MAX_HEADER = 16 * 2**20
 KINDS = "biuf"

@@ -11,12 +11,13 @@ import time
 from dataclasses import asdict, dataclass, field
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from dslc.diagnostics import DataError, DivergedError, SpecError
 from dslc.parts import choose
 from dslc.program import Program, Training
 from runtime.errors import CannotRun, Diverged
+from runtime.onestep import OneStep, Status
 from runtime.step import Step, compile_step
 from runtime.train.atomic import remove_drafts, write_atomic
 from runtime.train.checkpoint import Checkpoint, encode
@@ -26,11 +27,13 @@ from runtime.train.initializers import initialize
 from runtime.train.inputs import Inputs, Order, load_inputs
 from runtime.train.lock import locked
 from runtime.train.metrics import MetricsLog, is_better, judged, plain_names
+from runtime.train.plateau import advance, begin, factor_of
 from runtime.train.progress import Moment, Progress
 from runtime.train.resume import Counters, check_same, restore, resumed_state, run_facts
+from runtime.train.rounds import Rounds, rounds_of
 from runtime.train.run import BEST, CHECKPOINTS, LAST, fill_folder, new_folder, read_state
-from runtime.train.schedules import rate_factor
 from runtime.train.signals import Interrupts
+from runtime.train.turns import Turn, loss_values, mean_losses, step_facts
 from runtime.workers import default_threads
 
 LOG_EVERY = 50  # steps between two lines of metrics.jsonl
@@ -66,18 +69,16 @@ class Session:
     counters: Counters
     log: MetricsLog
     order: Order = field(init=False)
-    epochs: int = field(init=False)
-    total: int = field(init=False)
+    rounds: Rounds = field(init=False)
     seen: int = 0  # samples, by this process
     saved_at: float = 0.0
     waiting: dict[str, bytes] = field(default_factory=dict)  # checkpoints that are to be written
+    turns: list[Turn] = field(default_factory=list)  # of the present round
 
     def __post_init__(self) -> None:
-        self.order = Order(self.inputs.count("train"), self.training.batch_size, self.seed)
-        epochs, limit = self.training.epochs, self.training.max_steps
-        per_epoch = self.order.steps
-        self.total = min((n for n in (epochs and epochs * per_epoch, limit) if n), default=per_epoch)
-        self.epochs = -(-self.total // per_epoch)
+        size = self.training.batch_size * self.training.accumulate
+        self.order = Order(self.inputs.count("train"), size, self.seed)
+        self.rounds = rounds_of(self.training, self.order.steps)
 
 
 def train(
@@ -133,22 +134,22 @@ def train(
 
 
 def _run(session: Session, interrupts: Interrupts, max_steps: int | None) -> RunResult:
-    counters = session.counters
-    if counters.step == 0:
+    counters, rounds = session.counters, session.rounds
+    if counters.step == counters.turn == 0:
         _check_disk(session)
         _save(session)
-    session.progress.start(session.program.path, counters.step, session.total)
-    end = session.total if max_steps is None else min(session.total, max_steps)
+    session.progress.start(session.program.path, counters.step, rounds.total)
+    end = rounds.total if max_steps is None else min(rounds.total, max_steps)
     session.saved_at = time.monotonic()
     while counters.step < end and not interrupts.asked:
-        _one_step(session)
-        epoch_ends = counters.step % session.order.steps == 0 or counters.step == session.total
+        _one_round(session)
+        epoch_ends = rounds.ends_epoch(counters.step)
         if epoch_ends:
             _end_epoch(session)
         is_last = interrupts.asked or counters.step == end
         if is_last or time.monotonic() - session.saved_at > (REST_SECONDS if epoch_ends else SAVE_SECONDS):
             _save(session)
-    finished = counters.step >= session.total
+    finished = counters.step >= rounds.total
     metrics = {session.inputs.evaluated(): counters.metrics}
     if finished:
         metrics |= _final(session)
@@ -159,63 +160,73 @@ def _run(session: Session, interrupts: Interrupts, max_steps: int | None) -> Run
     return result
 
 
-def _one_step(session: Session) -> None:
-    """One batch: forward, backward, the finite check, then the update."""
-    counters, step = session.counters, session.step
-    rows = session.order.batch(counters.step)
-    fields = session.inputs.take("train", rows)
-    status = step.backward(fields, seed=session.seed, step=counters.step, first_sample=0)
-    if not (status.finite and isfinite(status.loss)):
-        _diverged(session, fields, status.loss, status.grad_norm)
-    rate = _rate(session)
-    clip = session.training.clip
-    step.apply(rate, float(clip.args["limit"]) if clip is not None else None)  # type: ignore[arg-type]
-    counters.loss_sum += status.loss * len(rows)
-    counters.samples += len(rows)
-    counters.step += 1
-    session.seen += len(rows)
-    if counters.step % LOG_EVERY == 0:
-        facts = {"epoch": _epoch(session), "loss": status.loss, "rate": rate, "grad_norm": status.grad_norm}
-        losses = {f"loss.{name}": value for name, value in status.losses.items() if name}
-        session.log.add("step", counters.step, **facts, **losses)
-    session.progress.step(_moment(session, status.loss, rate))
-
-
-def _rate(session: Session) -> float:
-    """The optimizer's rate times the schedule's factor at this step."""
-    base = session.training.steps[0].optimizer.args["rate"]
-    factor = rate_factor(session.training.schedule, session.counters.step, session.total, session.order.steps)
-    return float(base) * factor  # type: ignore[arg-type]
-
-
-def _epoch(session: Session) -> int:
-    """The epoch of the last step, from 1."""
-    return -(-session.counters.step // session.order.steps)
-
-
-def _moment(session: Session, loss: float, rate: float) -> Moment:
+def _one_round(session: Session) -> None:
+    """Every step in order, as often as its `times` says, each turn on the next batch."""
     counters = session.counters
-    done = counters.step // session.order.steps if counters.step < session.total else session.epochs
-    return Moment(counters.step, session.total, done, session.epochs, loss, rate, session.seen, counters.metrics)
+    while counters.turn < len(session.step.turns):
+        session.turns.append(_one_turn(session, session.step.turns[counters.turn]))
+        counters.turn += 1
+    means = mean_losses(session.turns)
+    last = {turn.half.name: turn for turn in session.turns}
+    session.turns = []
+    counters.step, counters.turn = counters.step + 1, 0
+    if counters.step % LOG_EVERY == 0:
+        session.log.add("step", counters.step, epoch=session.rounds.epoch(counters.step), **step_facts(means, last))
+    session.progress.step(_moment(session, means, next(iter(last.values())).rate))
+
+
+def _one_turn(session: Session, half: OneStep) -> Turn:
+    """One batch: forward, backward, the finite check, then the update."""
+    counters = session.counters
+    turn = counters.step * len(session.step.turns) + counters.turn
+    rows = session.order.batch(turn)
+    size = session.training.batch_size
+    parts = [(session.inputs.take("train", rows[at : at + size]), len(rows[at : at + size])) for at in range(0, len(rows), size)]
+    status = half.backward_parts(parts, seed=session.seed, step=turn)
+    if not status.finite:
+        fields, _ = parts[status.bad]
+        _diverged(session, half, half.first_bad(fields, seed=session.seed, step=turn, first_sample=status.bad * size), status)
+    rate = _rate(session, half)
+    half.apply(rate)
+    counters.count(loss_values(half, status), len(rows))
+    session.seen += len(rows)
+    return Turn(half, status, rate)
+
+
+def _rate(session: Session, half: OneStep) -> float:
+    """The optimizer's rate times the schedule's factor at this step."""
+    counters, rounds = session.counters, session.rounds
+    state = counters.plateaus.get(half.name)
+    return half.rate * factor_of(half.schedule, state, counters.step, rounds.total, rounds.per_epoch)
+
+
+def _moment(session: Session, losses: dict[str, float], rate: float) -> Moment:
+    counters, rounds = session.counters, session.rounds
+    done = rounds.done(counters.step)
+    return Moment(counters.step, rounds.total, done, rounds.all_epochs, losses, rate, session.seen, counters.metrics)
 
 
 def _end_epoch(session: Session) -> None:
     """Evaluate, and keep the state if it is the best so far."""
-    counters = session.counters
-    session.step.load({item.address: initialize(item, session.seed) for item in session.training.states if item.scope == "train"})  # R14
+    counters, training = session.counters, session.training
+    session.step.load({item.address: initialize(item, session.seed) for item in training.states if item.scope == "train"})  # R14
     split = session.inputs.evaluated()
-    counters.metrics = evaluate(session.step, session.inputs, split, session.training.batch_size)
-    loss = counters.loss_sum / counters.samples
-    counters.loss_sum, counters.samples = 0.0, 0
-    name = judged(session.training.metrics)
+    with session.step.averaged():
+        counters.metrics = evaluate(session.step, session.inputs, split, training.batch_size)
+    losses = counters.mean_losses()
+    name = judged(training.metrics)
     better = is_better(name, counters.metrics[name], counters.best)
     if better:
         counters.best, counters.best_step = counters.metrics[name], counters.step
-    rate = _rate(session)
-    session.log.add("epoch", counters.step, epoch=_epoch(session), train_loss=loss, split=split, metrics=counters.metrics)
+    for half in session.step.steps.values():
+        if half.schedule is not None and half.schedule.name == "plateau":
+            state = counters.plateaus.get(half.name) or begin()
+            counters.plateaus[half.name] = advance(state, half.schedule.args, name, counters.metrics[name])
+    facts = {"train_loss": losses["loss"], **({"train_losses": losses} if len(losses) > 1 else {})}
+    session.log.add("epoch", counters.step, epoch=session.rounds.epoch(counters.step), **facts, split=split, metrics=counters.metrics)
     if better:
         session.waiting[BEST] = _encode(session)
-    session.progress.epoch(_moment(session, loss, rate))
+    session.progress.epoch(_moment(session, losses, _rate(session, session.step.turns[0])))
 
 
 def _final(session: Session) -> dict[str, dict[str, float]]:
@@ -251,7 +262,7 @@ def _save(session: Session) -> None:
 
 def _encode(session: Session) -> bytes:
     meta = {**session.facts, **asdict(session.counters)}
-    return encode(Checkpoint(session.step.parameters(), session.step.optimizer_state(), meta))
+    return encode(Checkpoint(*session.step.state(), meta))
 
 
 # -- before and after
@@ -269,10 +280,9 @@ def _check_disk(session: Session) -> None:
         raise DataError(DiskSpace(folder=str(session.folder), needed=needed, free=free))
 
 
-def _diverged(session: Session, fields: dict[str, Any], loss: float, grad_norm: float) -> None:
-    """Save the state before this step, name the first node that is not finite, and stop."""
-    counters = session.counters
-    first = session.step.first_bad(fields, seed=session.seed, step=counters.step, first_sample=0)
+def _diverged(session: Session, half: OneStep, first: str, status: Status) -> NoReturn:
+    """Save the state before this update, name the first node that is not finite, and stop."""
     _save(session)
-    what = f"the loss ({loss:g})" if not isfinite(loss) else f"the gradient (norm {grad_norm:g})"
-    raise DivergedError(Diverged(what=f"step {counters.step + 1}: {what}", first=first))
+    what = f"the loss ({status.loss:g})" if not isfinite(status.loss) else f"the gradient (norm {status.grad_norm:g})"
+    where = f"step {session.counters.step + 1}" + (f", `{half.name}`" if len(session.step.steps) > 1 else "")
+    raise DivergedError(Diverged(what=f"{where}: {what}", first=first))

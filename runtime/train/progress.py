@@ -39,10 +39,14 @@ class Moment:
     steps: int
     epoch: int
     epochs: int
-    loss: float
+    losses: Mapping[str, float]  # "loss", and those that have names
     rate: float
     samples: int
-    metrics: Mapping[str, float]
+    metrics: Mapping[str, Any]
+
+    @property
+    def loss(self) -> float:
+        return self.losses["loss"]
 
 
 @dataclass
@@ -108,7 +112,7 @@ class PlainProgress(Progress):
 
     def epoch(self, moment: Moment) -> None:
         if moment.epoch % max(1, moment.epochs // EPOCH_LINES) == 0 or moment.epoch == moment.epochs:
-            self._say(f"epoch {moment.epoch}/{moment.epochs}  train loss {moment.loss:.4f}  {numbers(moment.metrics)}")
+            self._say(f"epoch {moment.epoch}/{moment.epochs}  train {numbers(moment.losses)}  {numbers(moment.metrics)}")
 
     def note(self, text: str) -> None:
         self._say(f"note: {text}")
@@ -121,7 +125,7 @@ class PlainProgress(Progress):
         seconds = int(self.left(moment))
         counted = f"step {moment.step}/{moment.steps}  epoch {min(moment.epoch + 1, moment.epochs)}/{moment.epochs}"
         pace = f"{self.speed(moment):,.0f} samples/s  {seconds // 60}:{seconds % 60:02} left"
-        return f"{counted}  loss {moment.loss:.4f}  {pace}  {numbers(named(moment.metrics))}".rstrip()
+        return f"{counted}  {numbers(moment.losses)}  {pace}  {numbers(named(moment.metrics))}".rstrip()
 
     def _say(self, text: str) -> None:
         print(escape(text), file=self.stream, flush=True)
@@ -153,7 +157,7 @@ class JsonProgress(Progress):
     def _numbers(self, moment: Moment) -> dict[str, Any]:
         speed, left = round(self.speed(moment), 1), round(self.left(moment), 1)
         counted = {"step": moment.step, "steps": moment.steps, "epoch": moment.epoch, "epochs": moment.epochs}
-        return {**counted, "loss": moment.loss, "rate": moment.rate, "samples_per_second": speed, "seconds_left": left}
+        return {**counted, **moment.losses, "rate": moment.rate, "samples_per_second": speed, "seconds_left": left}
 
     def _say(self, event: str, **facts: Any) -> None:
         print(json.dumps(finite({"event": event, **facts})), file=self.stream, flush=True)

@@ -17,25 +17,41 @@ from runtime.train.inputs import Inputs
 from runtime.train.progress import Progress
 from runtime.train.resolved import program_hash
 from runtime.train.run import BEST, CHECKPOINTS, LAST, read_state
+from runtime.train.turns import with_total
 
 
 @dataclass
 class Counters:
     """What the loop counts; it goes into every checkpoint, so that a resumed run knows nothing less."""
 
-    step: int = 0  # steps done
-    loss_sum: float = 0.0  # of the present epoch, weighted by samples
-    samples: int = 0  # of the present epoch
-    metrics: dict[str, float] = field(default_factory=dict)  # the latest evaluation
+    step: int = 0  # rounds done
+    turn: int = 0  # turns done of the round after them: not 0 only where that round diverged
+    losses: dict[str, float] = field(default_factory=dict)  # sums of the present epoch by name, weighted by samples
+    samples: dict[str, int] = field(default_factory=dict)  # of the present epoch, for each of the losses
+    metrics: dict[str, Any] = field(default_factory=dict)  # the latest evaluation
     best: float | None = None
     best_step: int = 0
+    plateaus: dict[str, dict[str, Any]] = field(default_factory=dict)  # of the schedule `plateau`, by step
+
+    def count(self, losses: Mapping[str, float], samples: int) -> None:
+        """Add the losses of a batch to the epoch's sums."""
+        for name, value in losses.items():
+            self.losses[name] = self.losses.get(name, 0.0) + value * samples
+            self.samples[name] = self.samples.get(name, 0) + samples
+
+    def mean_losses(self) -> dict[str, float]:
+        """The losses of the epoch, by name, and what they add up to; counting begins anew."""
+        means = {name: total / self.samples[name] for name, total in self.losses.items()}
+        self.losses, self.samples = {}, {}
+        return with_total(means)
 
 
 def restore(step: Step, state: Checkpoint) -> Counters:
     """Load a state into a step; the counters to go on from."""
-    step.load(state.parameters)
-    step.load_optimizer_state(state.slots)
-    return Counters(**{name: state.meta[name] for name in asdict(Counters())})
+    step.restore(state.parameters, state.slots)
+    counters = Counters(**{name: state.meta[name] for name in asdict(Counters())})
+    step.done = counters.step
+    return counters
 
 
 def run_facts(program: Program, training: Training, inputs: Inputs, seed: int, device: str, threads: int | None) -> dict[str, Any]:

@@ -141,7 +141,7 @@ class Examined:
         self.compare(f"step {number}", graph, arrays, found, wanted)
         self.compare(f"optimised step {number}", graph, arrays, interpret(optimize(graph), np, arrays), wanted)
         if status.finite:
-            self.step.apply(1e-3, 1.0)
+            self.step.apply(1e-3)
 
     def evaluation(self) -> None:
         """Over batches, as over the whole split at once."""

@@ -84,7 +84,7 @@ def test_every_truncation_and_appended_bytes_are_found() -> None:
         (b"\xff" * 8 + b"{}", "is not a safetensors file, or is truncated"),
         ((400000).to_bytes(8, "little") + b"[" * 400000, "has no header of a dslc checkpoint"),
         (safetensors.numpy.save({"x": np.ones(2)}), "has no header of a dslc checkpoint"),
-        (safetensors.numpy.save({"x": np.ones(2)}, {"dslc": '{"format": 99, "meta": {}}'}), "is of format 99, this version reads format 1"),
+        (safetensors.numpy.save({"x": np.ones(2)}, {"dslc": '{"format": 99, "meta": {}}'}), "is of format 99, this version reads format 2"),
     ],
 )
 def test_foreign_files_are_named(data: bytes, message: str) -> None:

@@ -25,9 +25,9 @@ def play(progress: Progress, clock: Clock) -> None:
     for step in range(1, 11):
         clock.now += 1.0
         metrics = {"accuracy": 0.5} if step > 5 else {}
-        progress.step(Moment(step, 10, step // 5, 2, 1 / step, 0.1, step * 64, metrics))
+        progress.step(Moment(step, 10, step // 5, 2, {"loss": 1 / step}, 0.1, step * 64, metrics))
         if step % 5 == 0:
-            progress.epoch(Moment(step, 10, step // 5, 2, 0.25, 0.1, step * 64, {"loss": 0.5, "accuracy": 0.75}))
+            progress.epoch(Moment(step, 10, step // 5, 2, {"loss": 0.25}, 0.1, step * 64, {"loss": 0.5, "accuracy": 0.75}))
     progress.finish({"status": "done", "folder": "runs/x/0001", "metrics": {"accuracy": 0.75}, "step": 10})
     progress.close()
 
@@ -50,7 +50,7 @@ def test_many_epochs_have_some_lines() -> None:
     stream = io.StringIO()
     progress = PlainProgress(stream=stream)
     for epoch in range(1, 404):
-        progress.epoch(Moment(epoch, 403, epoch, 403, 0.1, 0.1, 1, {}))
+        progress.epoch(Moment(epoch, 403, epoch, 403, {"loss": 0.1}, 0.1, 1, {}))
     assert stream.getvalue().count("\n") == 41 and stream.getvalue().splitlines()[-1].startswith("epoch 403/403")
 
 

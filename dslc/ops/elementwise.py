@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dslc.ir.types import DType, TensorType
+from dslc.ops.functions import fractions
 from dslc.ops.samples import binary, booleans, ints, unary
 from dslc.ops.support import zero
 from dslc.ops.table import Case, op
@@ -70,8 +71,8 @@ op(
     "a - b·⌊a / b⌋; has the sign of b",
     kind="elementwise",
     eval=lambda xp, a, b: xp.remainder(a, b),
-    grad={"a": None, "b": None},
-    sample=ints(-7, 8),
+    grad={"a": lambda g, y, a, b: g, "b": lambda g, y, a, b: -(g * F.floor(a / b))},
+    sample=fractions,
     example="y = i % 2",
 )
 op(

@@ -30,12 +30,6 @@ op(
     internal=True,
 )
 op(
-    "gelu(x: f[*s]) -> f[*s]",
-    "x·Φ(x) with the normal distribution Φ (Hendrycks and Gimpel 2016)",
-    kind="elementwise",
-    onnx=NOT_YET,
-)
-op(
     "cosine_similarity(a: f[*a], b: f[*b], axis: int = -1) -> f[*r]",
     "a·b / (|a|·|b|) along the axis",
     kind="linalg",

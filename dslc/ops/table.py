@@ -130,7 +130,23 @@ def rows() -> Iterator[Op]:
 
 def load() -> None:
     """Import the family files once (no work at import of this module)."""
-    from dslc.ops import conv, conv_transpose, elementwise, gradient, linalg, loss, lrn, movement, norm, pool, random, reduce, scan  # noqa: F401
+    from dslc.ops import (  # noqa: F401
+        activation,
+        conv,
+        conv_transpose,
+        elementwise,
+        functions,
+        gradient,
+        linalg,
+        loss,
+        lrn,
+        movement,
+        norm,
+        pool,
+        random,
+        reduce,
+        scan,
+    )
 
 
 @dataclass

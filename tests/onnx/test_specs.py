@@ -33,7 +33,7 @@ TARGETS = {
     ("charlm", "CharLM"): "scan",
     ("gan", "Critic"): None,
     ("gan", "Generator"): None,
-    ("gpt", "GPT"): "gelu",
+    ("gpt", "GPT"): None,
     ("lenet5_table", "C3"): None,
     ("ntm", "NTM"): "scan",
     ("seq2seq", "Encoder"): "scan",

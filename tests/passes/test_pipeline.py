@@ -34,8 +34,8 @@ def test_an_error_names_the_pass() -> None:
 
 
 def test_differentiation_refuses_what_cannot_run_with_its_place() -> None:
-    text = SIMPLE.replace('exp(%0) "exp0"', 'gelu(%0) "gelu0" @net.nn:3:1')
-    with pytest.raises(SpecError, match=r"`gelu` at net\.nn:3:1 cannot be run yet"):
+    text = SIMPLE.replace('exp(%0) "exp0"', 'scan(%0) {sequences=1, carries=0, lengths=false} "scan0" @net.nn:3:1')
+    with pytest.raises(SpecError, match=r"`scan` at net\.nn:3:1 cannot be run yet"):
         differentiate(from_text(text), "loss", ("w",))
 
 

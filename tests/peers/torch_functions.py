@@ -11,6 +11,7 @@ import torch.nn.functional as tf
 from torch import Tensor
 
 from dslc.ir.types import DType
+from tests.peers.torch_math import MATH
 
 DTYPES = {
     DType.f32: torch.float32,
@@ -223,6 +224,7 @@ def mse(x: Tensor, target: Tensor, mask: Tensor | None = None, weight: Tensor | 
 # ---- the table --------------------------------------------------------------------------------------------------------------
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
+    **MATH,
     "add": torch.add,
     "subtract": torch.subtract,
     "multiply": torch.multiply,

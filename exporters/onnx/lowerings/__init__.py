@@ -1,6 +1,18 @@
 """Lowerings of operators that are not one ONNX operator, by family; `LOWERINGS` maps the operator's name to its lowering."""
 
-from exporters.onnx.lowerings import constant, conv_transpose, elementwise, lrn, movement, norm, reduce, window
+from exporters.onnx.lowerings import activation, constant, conv_transpose, elementwise, functions, lrn, movement, norm, reduce, window
 from exporters.onnx.lowerings.base import LOWERINGS
 
-__all__ = ["LOWERINGS", "constant", "conv_transpose", "elementwise", "lrn", "movement", "norm", "reduce", "window"]
+__all__ = [
+    "LOWERINGS",
+    "activation",
+    "constant",
+    "conv_transpose",
+    "elementwise",
+    "functions",
+    "lrn",
+    "movement",
+    "norm",
+    "reduce",
+    "window",
+]

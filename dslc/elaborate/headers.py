@@ -67,8 +67,10 @@ def csv_columns(path: Path) -> list[str]:
         with stream(path) as file:
             line = file.readline(MOST_LINE)
         return [cell.strip() for cell in next(csv.reader([line.decode("utf-8-sig")]), [])]
-    except (OSError, EOFError, zlib.error, csv.Error, UnicodeDecodeError) as error:
-        raise Bad(f"its first line cannot be read ({type(error).__name__})") from error
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise Bad("its first line is no text of columns with commas between them (CSV in UTF-8)") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise Bad("its first line cannot be read") from error
 
 
 def npz_fields(path: Path) -> dict[str, tuple[DType, tuple[int, ...]]]:

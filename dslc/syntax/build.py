@@ -265,10 +265,25 @@ def setting(c: Context, i: Items, s: Span) -> ast.Setting | ast.Error:
 
 def list_node(c: Context, i: Items, s: Span) -> ast.List:
     """`[a, b]`; in `list[layer]` (no value: there an index follows a name) the type `layer` stands."""
+    kind = layer_type(c, i, s, OUTER)
+    return ast.List(items=dims(c, i) if kind is None else kind, span=s)
+
+
+def item_node(c: Context, i: Items, s: Span) -> Any:
+    """`[i, 0:3]` behind a value; the inner list of `list[list[layer]]` reads like one."""
+    kind = layer_type(c, i, s, INNER)
+    return "item", tuple(index_item(c, item) for item in i if item is not None) if kind is None else kind, s.end
+
+
+OUTER, INNER = re.compile(r"\blist\s*\Z"), re.compile(r"\blist\s*\[\s*list\s*\Z")
+
+
+def layer_type(c: Context, i: Items, s: Span, before: re.Pattern[str]) -> tuple[ast.Name, ...] | None:
+    """The word `layer` as a type between brackets, if it stands behind such text."""
     items = [item for item in i if item is not None]
-    if len(items) == 1 and is_token(items[0], "NAME") and items[0] == "layer" and s.source.text[: s.start].rstrip().endswith("list"):
-        return ast.List(items=(c.label(items[0]),), span=s)
-    return ast.List(items=dims(c, i), span=s)
+    if len(items) != 1 or not is_token(items[0], "NAME") or items[0] != "layer":
+        return None
+    return (c.label(items[0]),) if before.search(s.source.text, max(0, s.start - 200), s.start) else None
 
 
 def dims(c: Context, items: Items) -> tuple[Any, ...]:
@@ -341,7 +356,7 @@ RULES: dict[str, Constructor] = {
     "power": power,
     "postfix": postfix,
     "call": lambda c, i, s: ("call", arguments(c, i[0]), s.end),
-    "item": lambda c, i, s: ("item", tuple(index_item(c, item) for item in i if item is not None), s.end),
+    "item": item_node,
     "field": lambda c, i, s: ("field", c.label(i[0]), s.end),
     "paren": lambda c, i, s: ast.Paren(value=expression(c, i[0]), span=s),
     "list": list_node,

@@ -12,7 +12,8 @@ from dslc.elaborate.resolve import resolve
 from dslc.elaborate.session import Session
 from dslc.elaborate.values import Binding, BlockValue
 from dslc.ir.types import DType
-from dslc.loading import find_spec, load_program, specs_folder
+from dslc.loading import check_source, find_spec, load_program, specs_folder
+from dslc.source import Source
 from dslc.syntax import ast
 from dslc.syntax.parse import parse
 from dslc.syntax.reader import read_source
@@ -178,3 +179,25 @@ def test_finding_specs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_program("lenet")[0].path == "specs/lenet.nn"
     with pytest.raises(SpecError, match="did you mean `lenet`"):
         find_spec("lenett")
+
+
+def test_a_binary_file_is_no_csv(tmp_path: Path) -> None:
+    """The message names what is wrong with the file, not the exception."""
+    (tmp_path / "points.csv").write_bytes(b"\x89PNG\r\xff\xfe\n")
+    text = """dslc 1
+
+network Net {
+  input x: [batch, 1]
+  output y = dense(x, 1)
+}
+
+train {
+  data = csv("points.csv", inputs=["a"], target="b")
+  net  = Net(data.input)
+  loss: mean((net.y[:, 0] - data.target) ^ 2)
+  optimizer: sgd(0.1)
+}
+"""
+    _, found = check_source(Source("spec.nn", text), folder=tmp_path)
+    assert [item.code for item in found] == ["bad-data-file"]
+    assert found[0].message == "points.csv: its first line is no text of columns with commas between them (CSV in UTF-8)"

@@ -27,6 +27,7 @@ class Tape:
     homes: dict[tuple[int, str], Span] = field(default_factory=dict)  # addresses of one call of a network
     sources: dict[int, tuple[str, tuple[Val, ...]]] = field(default_factory=dict)  # value id -> operator and inputs, for warnings
     inputs: dict[tuple[str, str], Val] = field(default_factory=dict)
+    weight_ids: dict[int, str] = field(default_factory=dict)  # value id of the input of a weight -> its address
     captured: dict[int, Val] = field(default_factory=dict)  # id in the parent -> input here
     calls: int = 0
 
@@ -45,6 +46,8 @@ class Tape:
             self.builder.place = place
             found = self.builder.input(kind, name, type)
             self.inputs[kind, name] = found
+            if kind == "weight":
+                self.weight_ids[found.id] = name
         return found
 
     def weight(self, weight: Weight) -> Val:

@@ -39,13 +39,11 @@ def maker(frame: Frame, value: Val) -> tuple[str, tuple[Val, ...]]:
 
 
 def zero_weight(frame: Frame, value: Val, span: Span) -> None:
-    weights = frame.tape.root.weights
-    found = next((address for address, known in frame.tape.root.inputs.items() if known.id == value.id and address[0] == "weight"), None)
-    if found is None or value.builder is not frame.tape.root.builder:
-        return
-    weight = weights.get(found[1])
+    root = frame.tape.root
+    address = root.weight_ids.get(value.id) if value.builder is root.builder else None
+    weight = root.weights.get(address) if address is not None else None
     if weight is not None and is_zero(weight.init.name, weight.init.args):
-        frame.report(errors.ZeroWeights(span=span, address=found[1]))
+        frame.report(errors.ZeroWeights(span=span, address=weight.address))
 
 
 def is_zero(name: str, args: object) -> bool:
@@ -61,7 +59,6 @@ def biased(frame: Frame, value: Val, span: Span) -> None:
         root, behind = operand, frame.tape.source(operand)
         while behind[0] in VIEWS and behind[1]:
             root, behind = behind[1][0], frame.tape.source(behind[1][0])
-        weight = next((key for key, known in frame.tape.root.inputs.items() if key[0] == "weight" and known.id == root.id), None)
-        if weight is not None and root.builder is frame.tape.root.builder:
+        if root.builder is frame.tape.root.builder and root.id in frame.tape.root.weight_ids:
             frame.report(errors.BiasBeforeBatchNorm(span=span))
             return

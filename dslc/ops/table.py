@@ -145,6 +145,7 @@ def load() -> None:
         pool,
         random,
         reduce,
+        resize,
         scan,
     )
 

@@ -62,9 +62,13 @@ LAYERS: dict[str, tuple[str, str]] = {
     "conv_3d": ("[batch, 4, 4, h, 5]", "conv(6, kernel=[1, 3, 2], stride=[2, 1, 1], groups=2)"),
     "lrn": ("[batch, 6, h, w]", "lrn(size=3, alpha=0.1)"),
     "lrn_3d": ("[batch, 6, h, w, 3]", "lrn(size=5, k=2, beta=0.5)"),
+    "upsample": ("[batch, 2, h, w]", "upsample"),
+    "upsample_linear": ("[batch, 2, 3, w]", 'upsample(scale=[2, 3], mode="linear")'),
+    "upsample_corners": ("[batch, 2, time]", 'upsample(scale=3, mode="linear", coordinates="align_corners")'),
+    "resize_to_size": ("[batch, 2, h, 6]", 'op.resize(size=[4, 5], mode="linear")'),
 }
 # Operators that a model of the layer has from an opset on, and lacks below it.
-NATIVE: dict[str, tuple[str, int]] = {"conv_transpose": ("ConvTranspose", 13), "lrn": ("LRN", 13)}
+NATIVE: dict[str, tuple[str, int]] = {"conv_transpose": ("ConvTranspose", 13), "lrn": ("LRN", 13), "upsample": ("Resize", 13)}
 
 
 @pytest.mark.parametrize("opset", OPSETS)

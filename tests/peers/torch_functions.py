@@ -154,6 +154,28 @@ def avg_pool(x: Tensor, kernel: Any, stride: Any, pad: Any, ceil: bool, count_pa
     return total / count.detach()
 
 
+LINEAR = ("linear", "bilinear", "trilinear")
+
+
+def resize(x: Tensor, scale: Any, size: Any, mode: str, coordinates: str) -> Tensor:
+    """PyTorch's own where it has the convention, else axis by axis from the formula."""
+    wanted = size or tuple(n * factor for n, factor in zip(x.shape[2:], scale, strict=True))
+    if mode == "linear" and coordinates != "asymmetric":
+        return tf.interpolate(x, wanted, mode=LINEAR[x.dim() - 3], align_corners=coordinates == "align_corners")
+    if mode == "nearest" and coordinates != "align_corners":
+        return tf.interpolate(x, wanted, mode="nearest" if coordinates == "asymmetric" else "nearest-exact")
+    for axis, m in enumerate(wanted, 2):
+        n = x.shape[axis]
+        places = [d * (n - 1) / max(m - 1, 1) if mode == "nearest" else min(d * n / m, n - 1) for d in range(m)]
+        if mode == "nearest":
+            x = x.index_select(axis, torch.tensor([int(p + 0.5) for p in places]))
+            continue
+        low = torch.tensor([int(p) for p in places])
+        part = x.new_tensor([p - int(p) for p in places]).reshape([-1 if i == axis else 1 for i in range(x.dim())])
+        x = x.index_select(axis, low) * (1 - part) + x.index_select(axis, (low + 1).clamp(max=n - 1)) * part
+    return x
+
+
 # ---- norms ------------------------------------------------------------------------------------------------------------------
 
 
@@ -303,4 +325,6 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "channel_window_sum": lambda x, size: sum(tf.pad(x.movedim(1, -1), (size // 2, size // 2)).unfold(-1, size, 1).unbind(-1)).movedim(
         -1, 1
     ),
+    "resize": resize,
+    "resize_grad": lambda g, size, **a: pullback(lambda t: resize(t, None, tuple(g.shape[2:]), **a), g.new_zeros(*g.shape[:2], *size), g),
 }

@@ -1,6 +1,18 @@
 """Lowerings of operators that are not one ONNX operator, by family; `LOWERINGS` maps the operator's name to its lowering."""
 
-from exporters.onnx.lowerings import activation, constant, conv_transpose, elementwise, functions, lrn, movement, norm, reduce, window
+from exporters.onnx.lowerings import (
+    activation,
+    constant,
+    conv_transpose,
+    elementwise,
+    functions,
+    lrn,
+    movement,
+    norm,
+    reduce,
+    resize,
+    window,
+)
 from exporters.onnx.lowerings.base import LOWERINGS
 
 __all__ = [
@@ -14,5 +26,6 @@ __all__ = [
     "movement",
     "norm",
     "reduce",
+    "resize",
     "window",
 ]

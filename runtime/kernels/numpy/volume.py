@@ -1,7 +1,7 @@
 """Convolutions over one and three spatial axes, and their gradients, by the kernels for two.
 
-One axis is a picture of height 1, as a view. Of three axes the first becomes part of the images and of the channels: for each place p of the
-result along it the slices of x that it reads are copied side by side,
+One axis is a picture of height 1, as a view. Of three axes the first becomes part of the images and of the channels: for each place p of
+the result along it the slices of x that it reads are copied side by side,
 
     X[image·p, channel·tap, h, w] = x[image, channel, p·stride + tap·dilation - pad, h, w],
 

@@ -292,9 +292,12 @@ class Network:
         with enough_memory():
             return {item.address: initialize(item, seed) for item in items}
 
-    def export(self, path: str | Path, *, seed: int = 0, verify: bool = True, opset: int = 21) -> Report:
-        """Write the untrained network as ONNX; the report says what was checked. Raises where a check fails: then there is no file."""
-        return export(self.program, self.initial(seed), path, spec_path=self.spec.path, verify=verify, opset=opset)
+    def export(self, path: str | Path, *, seed: int = 0, verify: bool = True, **options: Any) -> Report:
+        """Write the untrained network as ONNX; the report says what was checked. Raises where a check fails: then there is no file.
+
+        options: opset=21 (13 … 28), flat=False, fold_batch_norm=False, dtype="f32" or "f16": see docs/onnx.md.
+        """
+        return export(self.program, self.initial(seed), path, spec_path=self.spec.path, verify=verify, **options)
 
 
 class Run:
@@ -369,6 +372,41 @@ class Run:
         """Outputs of the network for its own inputs: `forward(image=pixels / 255)`."""
         return in_chunks(lambda arrays: self.step.forward(**arrays), fitting(inputs, self.inputs(direct=True)))
 
+    def sample(
+        self,
+        count: int,
+        *,
+        network: str | None = None,
+        seed: int = 0,
+        split: str | None = None,
+        data_dir: str | Path | None = None,
+    ) -> Arrays:
+        """Outputs of a network for `count` inputs drawn from the standard normal distribution, by sample number.
+
+        split: instead the outputs of the network that `train` calls first, for the first samples of that split.
+        """
+        from dslc.usage import BadArgument
+        from runtime.sampling import normal_inputs
+        from runtime.train.inputs import load_inputs
+        from runtime.train.run import data_folder
+
+        numbers(1, count=count)
+        numbers(0, seed=seed)
+        paths(data_dir=data_dir)
+        first = self.training.networks[0]
+        if split is None:
+            chosen = choose(self.program, "network", network or first)
+            return in_chunks(lambda arrays: self.step.forward_of(chosen, arrays), normal_inputs(chosen, count, seed))
+        if network not in (None, first):
+            detail = f"data reaches the network `{first}`, which `train` calls first, not `{network}`"
+            raise SpecError(BadArgument(detail=detail, usage=f"network={first!r}"))
+        folder = Path(data_dir) if data_dir is not None else None
+        inputs = load_inputs(self.training, data_folder(self.saved), folder, self.saved.meta["seed"])
+        inputs.require(split)
+        read = {item.name for item in self.training.predict.inputs if item.kind == "data"}
+        fields = {name: array for name, array in inputs.take(split, slice(0, count)).items() if name in read}
+        return in_chunks(self.step.predict, fields)
+
     def evaluate(self, split: str = "test", *, data_dir: str | Path | None = None) -> dict[str, float]:
         """Loss and metrics over a whole split."""
         from runtime.train.inputs import load_inputs
@@ -381,15 +419,15 @@ class Run:
         values: dict[str, float] = evaluate(self.step, inputs, split, CHUNK)
         return values
 
-    def export(self, path: str | Path, *, network: str | None = None, verify: bool = True, opset: int = 21) -> Report:
-        """Write the trained network as ONNX, with class labels and the input contract in its metadata."""
+    def export(self, path: str | Path, *, network: str | None = None, verify: bool = True, **options: Any) -> Report:
+        """Write the trained network as ONNX, with class labels and the input contract in its metadata; options as `Network.export`."""
         names = self.training.networks
         chosen = choose(self.program, "network", network or (names[0] if len(names) == 1 else None))
         classes = next((source.classes for source in self.training.data if source.classes), ())
         contract = self.training.contract if chosen.name == names[0] else {}
         parameters = self.parameters
         source = self.folder / "spec.nn"
-        return export(chosen, parameters, path, spec_path=source, classes=classes, contract=contract, verify=verify, opset=opset)
+        return export(chosen, parameters, path, spec_path=source, classes=classes, contract=contract, verify=verify, **options)
 
 
 def export(
@@ -401,18 +439,20 @@ def export(
     classes: tuple[str, ...] = (),
     contract: Mapping[str, str] | None = None,
     verify: bool = True,
-    opset: int = 21,
+    **options: Any,
 ) -> Report:
-    """Lower, check, compare and write; never over a spec."""
+    """Lower, check, compare and write; never over a spec. Raises SpecError for an option that does not exist."""
     from dslc.files import output_path
     from dslc.syntax.reader import read_source
     from exporters.onnx.export import export_network
     from runtime.memory import enough_memory
 
+    for name in options:
+        one_of("export option", name, ("opset", "flat", "fold_batch_norm", "dtype"))
     target = output_path(str(path))
     text = read_source(spec_path, spec_path.name).text
     with enough_memory():
-        return export_network(network, parameters, target, classes=classes, contract=contract, spec_text=text, verify=verify, opset=opset)
+        return export_network(network, parameters, target, classes=classes, contract=contract, spec_text=text, verify=verify, **options)
 
 
 def fitting(given: Mapping[str, Any], wanted: Mapping[str, TensorType]) -> Arrays:

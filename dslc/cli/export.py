@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--report", type=output_path, metavar="FILE", help="also write the report as JSON")
     parser.add_argument("--checkpoint", choices=("best", "last"), default="best", help="which weights (default: best)")
     parser.add_argument("--opset", type=opset, default=21, metavar="N", help="the ONNX opset, 13 … 28 (default: 21)")
+    parser.add_argument("--flat", action="store_true", help="no functions: all nodes in one graph")
     parser.add_argument("--json", action="store_true", help="print the report as JSON instead of text")
     arguments.part_arguments(parser, "network")
 
@@ -42,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     opened = Run.open(args.run, checkpoint=args.checkpoint)
     for text in opened.notes:
         note(f"note: {text}")
-    report = opened.export(args.output, network=args.network, opset=args.opset)
+    report = opened.export(args.output, network=args.network, opset=args.opset, flat=args.flat)
     text = report.model_dump_json(indent=2)
     if args.report is not None:
         write_file(args.report, f"{text}\n")

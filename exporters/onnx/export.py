@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,9 +25,10 @@ from dslc.passes.pipeline import optimize
 from dslc.program import Network
 from exporters.onnx.check import Subject, static_checks
 from exporters.onnx.errors import BadParameters, CannotWrite
+from exporters.onnx.functions import extract
 from exporters.onnx.lower import lower, refuse_unsupported
 from exporters.onnx.model import refuse_large
-from exporters.onnx.opset import DEFAULT, checked
+from exporters.onnx.opset import DEFAULT, checked, runtimes
 from exporters.onnx.parity import parity
 from exporters.onnx.report import Check, Parity, Report, Tensor
 
@@ -40,23 +43,48 @@ def export_network(
     spec_text: str = "",
     verify: bool = True,
     opset: int = DEFAULT,
+    flat: bool = False,
 ) -> Report:
     """Write `network` with `parameters` (weights and states by address) to `path` and return the report.
 
     `classes`: class labels; `contract`: for each input the expression of the data that it was trained on; both go into the metadata.
     With `path` None nothing is written (a dry run). `verify=False` leaves parity out, never the static checks.
-    `opset`: 13 … 28. Raises SpecError for another opset, for operators without an ONNX form and for networks above 2 GiB, DataError
-    for parameters that do not fit or a path that cannot be written, InternalError where a check fails: in all cases no file is written.
+    `opset`: 13 … 28; `flat`: no function for each block of the file.
+    Raises SpecError for another opset, for operators without an ONNX form and for networks above 2 GiB, DataError for parameters that do
+    not fit or a path that cannot be written, InternalError where a check fails: in all cases no file is written.
     """
     subject, merged, metadata = make_subject(
         network, parameters, classes=classes, contract=contract or {}, spec_text=spec_text, opset=opset
     )
-    checks = static_checks(subject)
-    verdicts, table = parity(subject) if verify else ([Check(name="parity", verdict="left out", detail="not asked for")], [])
+    checks, table = verified(subject, verify)
+    facts = facts_of(subject)
+    if not flat:
+        functions, inline = extract(subject.model, network.layers, subject.outside)
+        facts |= {"functions": tuple(functions), "inline": tuple(inline)}
+        if functions:  # the same model in its other form, checked again
+            subject = replace(subject)
+            more, rows = verified(subject, verify)
+            checks += [check.model_copy(update={"name": f"{check.name}, with functions"}) for check in more]
+            table += [row.model_copy(update={"backend": f"{row.backend}, functions"}) for row in rows]
     if path is not None:
         write(Path(path), subject.data)
     name = Path(path).name if path is not None else "(not written)"
-    return make_report(name, network, subject, merged, metadata, checks + verdicts, table)
+    return make_report(name, network, subject, merged, metadata, checks, table, facts)
+
+
+def verified(subject: Subject, verify: bool) -> tuple[list[Check], list[Parity]]:
+    """Static checks and, if asked for, parity; InternalError at the first that fails."""
+    checks = static_checks(subject)
+    if not verify:
+        return [*checks, Check(name="parity", verdict="left out", detail="not asked for")], []
+    verdicts, table = parity(subject)
+    return [*checks, *verdicts], table
+
+
+def facts_of(subject: Subject) -> dict[str, Any]:
+    """What the report says of the flat form: nodes and operators."""
+    nodes = subject.model.graph.node
+    return {"nodes": len(nodes), "operators": dict(sorted(Counter(node.op_type for node in nodes).items()))}
 
 
 def make_subject(
@@ -78,7 +106,8 @@ def make_subject(
     metadata = describe(network, values, classes, contract or {}, spec_text)
     model, writer, merged = lower(graph.model_copy(update={"name": network.name}), values, metadata, opset)
     subject = Subject(
-        model=model, definition=definition, graph=graph, names=writer.names, types=writer.known, parameters=values
+        model=model, definition=definition, graph=graph, names=writer.names, types=writer.known, parameters=values,
+        outside=frozenset(writer.hoisted),
     )  # fmt: skip
     return subject, merged, metadata
 
@@ -134,17 +163,18 @@ def make_report(
     metadata: Mapping[str, str],
     checks: Sequence[Check],
     table: Sequence[Parity],
+    facts: Mapping[str, Any],
 ) -> Report:
     graph = subject.model.graph
+    opset = next(item.version for item in subject.model.opset_import if not item.domain)
     return Report(
         file=name,
         network=network.name,
-        opset=next(item.version for item in subject.model.opset_import if not item.domain),
+        opset=opset,
+        runs_in=runtimes(opset),
         ir_version=subject.model.ir_version,
         bytes=len(subject.data),
         sha256=sha256(subject.data).hexdigest(),
-        nodes=len(graph.node),
-        operators=dict(sorted(Counter(node.op_type for node in graph.node).items())),
         parameters=sum(weight.type.elements.constant for weight in network.weights),
         inputs=tuple(Tensor(name=item.name, type=str(subject.types[item.name])) for item in graph.input),
         outputs=tuple(Tensor(name=item.name, type=str(subject.types[item.name])) for item in graph.output),
@@ -152,6 +182,7 @@ def make_report(
         metadata=dict(metadata),
         checks=tuple(checks),
         parity=tuple(table),
+        **facts,
     )
 
 

@@ -20,17 +20,9 @@ from onnx import helper
 from dslc.program import LayerRow
 from exporters.onnx.body import ADDRESS, Body, address_of, has_graph, numbered
 from exporters.onnx.model import shown_place
+from exporters.onnx.report import Function
 
 DOMAIN = "dslc"
-
-
-@dataclass(frozen=True)
-class Function:
-    """A function of the model: its name, how many expansions call it, its number of nodes."""
-
-    name: str
-    calls: int
-    nodes: int
 
 
 class Slots:
@@ -113,7 +105,8 @@ def extract(model: onnx.ModelProto, layers: Iterable[LayerRow], outside: Collect
         if region.parent:
             regions[region.parent].members += keys
     table.write([slots.nodes[key] for key in slots.keys if key is not None])
-    return [Function(function.name, table.calls[function.name], len(function.node)) for function in model.functions], inline
+    functions = [Function(name=item.name, calls=table.calls[item.name], nodes=len(item.node)) for item in model.functions]
+    return functions, inline
 
 
 def regions_of(slots: Slots, layers: Iterable[LayerRow], outside: Collection[str]) -> dict[str, Region]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from math import prod
+from typing import TypeVar
 
 import numpy as np
 import onnx
@@ -14,8 +16,23 @@ from dslc.ir.types import TensorType
 from exporters.onnx.model import ELEMENT
 from exporters.onnx.opset import OPSETS, ir_version
 
+Name = TypeVar("Name", bound=Hashable)
 DOMAINS = {"", "ai.onnx"}
 LARGEST_DIM = 2**31
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The nodes of the graph or of a function, what is defined before them, what is read from them by name afterwards."""
+
+    title: str
+    nodes: Sequence[onnx.NodeProto]
+    given: frozenset[str]
+    published: frozenset[str]
+
+    @property
+    def read(self) -> set[str]:
+        return {name for node in self.nodes for name in node.input if name}
 
 
 class Context:
@@ -30,6 +47,9 @@ class Context:
         self.read = {name for node in model.graph.node for name in node.input if name}
         self.published = {item.name for item in model.graph.output}
         self.functions = {(item.domain, item.name): item for item in model.functions}
+        outer = Scope("", model.graph.node, frozenset(self.defined), frozenset(self.published))
+        bodies = [Scope(f"{f.name}: ", f.node, frozenset(f.input), frozenset(f.output)) for f in model.functions]
+        self.scopes = (outer, *bodies)
         self.opset = next((item.version for item in model.opset_import if item.domain in DOMAINS), 0)
 
 
@@ -39,35 +59,43 @@ def lint(model: onnx.ModelProto, types: Mapping[str, TensorType]) -> list[str]:
     return [finding for rule in RULES for finding in rule(context)]
 
 
-def repeated(names: Iterable[str]) -> list[str]:
+def repeated(names: Iterable[Name]) -> list[Name]:
     return [name for name, count in Counter(names).items() if count > 1]
 
 
 def node_names(c: Context) -> Iterator[str]:
-    if not all(node.name for node in c.graph.node):
-        yield "a node has no name"
-    yield from (f"two nodes are called {name}" for name in repeated(node.name for node in c.graph.node))
+    for scope in c.scopes:
+        if not all(node.name for node in scope.nodes):
+            yield f"{scope.title}a node has no name"
+        yield from (f"{scope.title}two nodes are called {name}" for name in repeated(node.name for node in scope.nodes))
 
 
 def single_assignment(c: Context) -> Iterator[str]:
-    made = [name for node in c.graph.node for name in node.output if name]
-    yield from (f"{name} is defined twice" for name in repeated(made))
-    yield from (f"{name} is defined by a node and from outside" for name in sorted(set(made) & c.defined))
+    for scope in c.scopes:
+        made = [name for node in scope.nodes for name in node.output if name]
+        yield from (f"{scope.title}{name} is defined twice" for name in repeated(made))
+        yield from (f"{scope.title}{name} is defined by a node and from outside" for name in sorted(set(made) & scope.given))
 
 
 def order(c: Context) -> Iterator[str]:
-    known = set(c.defined)
-    for node in c.graph.node:
-        yield from (f"{node.name} reads {name} before it is defined" for name in node.input if name and name not in known)
-        known.update(node.output)
-    yield from (f"output {name} is never defined" for name in sorted(c.published - known))
+    for scope in c.scopes:
+        known = set(scope.given)
+        for node in scope.nodes:
+            unknown = (name for name in node.input if name and name not in known)
+            yield from (f"{scope.title}{node.name} reads {name} before it is defined" for name in unknown)
+            known.update(node.output)
+        yield from (f"{scope.title}output {name} is never defined" for name in sorted(scope.published - known))
 
 
 def dead(c: Context) -> Iterator[str]:
     yield from (f"initializer {name} is never read" for name in c.initializers if name not in c.read and name not in c.published)
-    for node in c.graph.node:
-        if not any(name in c.read or name in c.published for name in node.output):
-            yield f"nothing reads {node.name}"
+    for scope in c.scopes:
+        used = scope.read | scope.published
+        yield from (f"{scope.title}nothing reads {node.name}" for node in scope.nodes if not used.intersection(node.output))
+    for function, scope in zip(c.model.functions, c.scopes[1:], strict=True):
+        yield from (f"{scope.title}input {name} is never read" for name in function.input if name not in scope.read | scope.published)
+    called = {(node.domain, node.op_type) for scope in c.scopes for node in scope.nodes}
+    yield from (f"nothing calls the function {name}" for domain, name in c.functions if (domain, name) not in called)
 
 
 def initializers(c: Context) -> Iterator[str]:
@@ -136,21 +164,35 @@ def calls(c: Context) -> Iterator[str]:
     yield from (f"the function {domain}.{name} calls itself" for domain, name in called)
 
 
+def functions(c: Context) -> Iterator[str]:
+    """Functions are defined once, mean the model's opset, and are called with all that they take and give."""
+    yield from (f"two functions are called {name}" for _, name in repeated((f.domain, f.name) for f in c.model.functions))
+    for function in c.model.functions:
+        opsets = [item.version for item in function.opset_import if item.domain in DOMAINS]
+        if opsets != [c.opset]:
+            yield f"the function {function.name} imports the opsets {opsets}, the model {c.opset}"
+    for node in (node for scope in c.scopes for node in scope.nodes):
+        called = c.functions.get((node.domain, node.op_type))
+        if called is not None and (len(node.input), len(node.output)) != (len(called.input), len(called.output)):
+            yield f"{node.name} calls {called.name} with {len(node.input)} inputs and {len(node.output)} outputs"
+
+
 def metadata(c: Context) -> Iterator[str]:
     yield from (f"metadata key {key} stands twice" for key in repeated(item.key for item in c.model.metadata_props))
-    for node in c.graph.node:
+    for node in (node for scope in c.scopes for node in scope.nodes):
         yield from (f"{node.name} has the metadata key {key} twice" for key in repeated(item.key for item in node.metadata_props))
 
 
 def attributes(c: Context) -> Iterator[str]:
     """Attributes that the operator does not know, or repeats, and an axis that its first input does not have."""
-    for node in c.graph.node:
+    for title, node in ((scope.title, node) for scope in c.scopes for node in scope.nodes):
         if node.domain not in DOMAINS or not onnx.defs.has(node.op_type, max_inclusive_version=c.opset):
             continue
         known = onnx.defs.get_schema(node.op_type, c.opset).attributes
         yield from (f"{node.name} has the unknown attribute {a.name}" for a in node.attribute if a.name not in known)
         yield from (f"{node.name} has the attribute {name} twice" for name in repeated(a.name for a in node.attribute))
-        rank = c.types[node.input[0]].rank if node.input and node.input[0] in c.types else None
+        known_type = c.types.get(node.input[0]) if node.input and not title else None  # names in a function are its own
+        rank = known_type.rank if known_type is not None else None
         axis = next((a.i for a in node.attribute if a.name == "axis"), 0)
         if rank and not -rank <= axis < rank:
             yield f"{node.name} has the axis {axis}, its input has {rank}"
@@ -165,6 +207,7 @@ RULES: tuple[Callable[[Context], Iterator[str]], ...] = (
     declared_types,
     versions,
     calls,
+    functions,
     metadata,
     attributes,
 )

@@ -17,6 +17,12 @@ def ir_version(opset: int) -> int:
     return max(NODE_METADATA, SMALLEST_IR[opset])
 
 
+def runtimes(opset: int) -> tuple[str, ...]:
+    """Which runtimes take a model of this opset (IR 10 with its node metadata needs onnxruntime 1.18 in any case)."""
+    newest = "a release that has this opset (1.32 has all)" if opset > 21 else "1.18 or later"
+    return (f"onnxruntime: {newest}", *(["TensorRT 11"] if opset <= 25 else []))
+
+
 def checked(opset: int) -> int:
     """The opset, if it is one of 13 … 28; SpecError otherwise."""
     if isinstance(opset, bool) or opset not in OPSETS:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx.inliner
 
 from dslc.diagnostics import InternalError
 from dslc.interpret import interpret
@@ -34,8 +35,17 @@ def reference(data: bytes) -> Run:
 
     if wrong := misread(data):
         raise LeftOut(f"it does not follow the standard in {wrong} (onnx {onnx.__version__})")
-    evaluator = ReferenceEvaluator(data)
+    evaluator = ReferenceEvaluator(inlined(data))
     return lambda inputs: list(evaluator.run(None, dict(inputs)))
+
+
+def inlined(data: bytes) -> bytes:
+    """The model with its functions written out by ONNX's own inliner: the reference needs types for some operators (Gelu)."""
+    model = onnx.ModelProto.FromString(data)
+    if not model.functions:
+        return data
+    flat = onnx.inliner.inline_local_functions(model)
+    return bytes(onnx.shape_inference.infer_shapes(flat).SerializeToString())
 
 
 def onnxruntime(data: bytes) -> Run:

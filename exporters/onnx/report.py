@@ -29,6 +29,14 @@ class Parity(Frozen):
     max_relative: float
 
 
+class Function(Frozen):
+    """A function of the model: one body for all expansions of a block of the file that compute the same way."""
+
+    name: str
+    calls: int
+    nodes: int
+
+
 class Report(Frozen):
     """Version 1 of the JSON form of `dslc export --report`."""
 
@@ -46,6 +54,9 @@ class Report(Frozen):
     outputs: tuple[Tensor, ...]
     merged: tuple[str, ...]
     metadata: dict[str, str]
+    functions: tuple[Function, ...] = ()
+    inline: tuple[str, ...] = ()
+    runs_in: tuple[str, ...]
     checks: tuple[Check, ...]
     parity: tuple[Parity, ...]
 
@@ -57,14 +68,17 @@ class Report(Frozen):
             *row("nodes", [f"{self.nodes}: {operators}"]),
             *row("input", [f"{item.name}: {item.type}" for item in self.inputs]),
             *row("output", [f"{item.name}: {item.type}" for item in self.outputs]),
+            *row("function", [f"{item.name}: {item.nodes} nodes, called {item.calls} times" for item in self.functions]),
+            *row("inline", [f"{address}: other nodes stand between its own" for address in self.inline]),
             *row("merged", self.merged),
+            *row("runs in", self.runs_in),
             *(line for check in self.checks for line in row(check.verdict, [": ".join(filter(None, (check.name, check.detail)))])),
         ]
         if self.parity:
             lines.append("  largest absolute and relative difference from the reference interpreter")
         for item in self.parity:
             sizes = ", ".join(f"{name} {size}" for name, size in item.sizes.items()) or "fixed sizes"
-            lines.append(f"    {item.backend:<16} {sizes:<28} {item.max_absolute:.1e}  {item.max_relative:.1e}")
+            lines.append(f"    {item.backend:<27} {sizes:<28} {item.max_absolute:.1e}  {item.max_relative:.1e}")
         return "\n".join(lines)
 
 

@@ -97,7 +97,7 @@ def test_outputs_that_are_no_plain_results() -> None:
 def test_report_in_text_and_json() -> None:
     report, _ = exported(small().build())
     text = report.text()
-    for line in ("Net, opset 21 (IR 10)", "input     x: f32[batch, 4]", "passed    lint", "onnx.reference   batch 5"):
+    for line in ("Net, opset 21 (IR 10)", "input     x: f32[batch, 4]", "passed    lint", "onnx.reference              batch 5"):
         assert line in text
     again = Report.model_validate_json(report.model_dump_json())
     assert (again, again.version, again.operators["Softmax"]) == (report, 1, 1)

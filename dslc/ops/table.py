@@ -147,6 +147,7 @@ def load() -> None:
         reduce,
         resize,
         scan,
+        statistics,
     )
 
 

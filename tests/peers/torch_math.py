@@ -45,9 +45,44 @@ UNARY: dict[str, Callable[..., Any]] = {
         *("isnan", "isinf", "isfinite"),
     )
 }
+
+
+def every(x: Tensor, axis: Any) -> tuple[int, ...]:
+    return tuple(range(x.dim())) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+
+
+def prod(x: Tensor, axis: Any, keep: bool) -> Tensor:
+    for a in sorted((a % x.dim() for a in every(x, axis)), reverse=True):
+        x = x.prod(a, keepdim=keep)
+    return x
+
+
+def any_true(x: Tensor, axis: Any, keep: bool) -> Tensor:
+    for a in sorted((a % x.dim() for a in every(x, axis)), reverse=True):
+        x = x.any(a, keepdim=keep)
+    return x
+
+
+def cumsum(x: Tensor, axis: int, exclusive: bool, reverse: bool) -> Tensor:
+    ahead = x.flip(axis) if reverse else x
+    total = ahead.cumsum(axis) - (ahead if exclusive else 0)
+    return total.flip(axis) if reverse else total
+
+
+STATISTICS: dict[str, Callable[..., Any]] = {
+    "prod": prod,
+    "any": any_true,
+    "logsumexp": lambda x, axis, keep: torch.logsumexp(x, every(x, axis), keepdim=keep),
+    "var": lambda x, axis, keep, correction: torch.var(x, every(x, axis), correction=correction, keepdim=keep),
+    "std": lambda x, axis, keep, correction: torch.std(x, every(x, axis), correction=correction, keepdim=keep),
+    "norm": lambda x, p, axis, keep: torch.linalg.vector_norm(x, p, every(x, axis), keepdim=keep),
+    "cumsum": cumsum,
+    "argmin": lambda x, axis: x.argmin(axis),
+}
 MATH: dict[str, Callable[..., Any]] = {
     **ACTIVATIONS,
     **UNARY,
+    **STATISTICS,
     "atan2": torch.atan2,
     "rem": torch.fmod,
     "logical_xor": torch.logical_xor,

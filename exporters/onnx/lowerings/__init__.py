@@ -11,6 +11,7 @@ from exporters.onnx.lowerings import (
     norm,
     reduce,
     resize,
+    statistics,
     window,
 )
 from exporters.onnx.lowerings.base import LOWERINGS
@@ -27,5 +28,6 @@ __all__ = [
     "norm",
     "reduce",
     "resize",
+    "statistics",
     "window",
 ]

@@ -49,6 +49,25 @@ def argmax(call: Call) -> list[Step]:
     return [partial(np.argmax, x, call.attrs["axis"], y)]
 
 
+def argmin(call: Call) -> list[Step]:
+    (x,), (y,) = call.inputs, call.outputs
+    return [partial(np.argmin, x, call.attrs["axis"], y)]
+
+
+def cumsum(call: Call) -> list[Step]:
+    (x,), (y,) = call.inputs, call.outputs
+    back = (*(slice(None),) * (call.attrs["axis"] % x.ndim), slice(None, None, -1))
+    if call.attrs["reverse"]:
+        x, y = x[back], y[back]
+    steps: list[Step] = [partial(np.cumsum, x, call.attrs["axis"], None, y)]
+    return [*steps, partial(np.subtract, y, x, out=y)] if call.attrs["exclusive"] else steps
+
+
+def forward(signature: Signature) -> bool:
+    """With axes at all: np.cumsum makes one of a number."""
+    return len(signature.inputs[0][0]) > 0
+
+
 def native_index(signature: Signature) -> bool:
     """np.argmax writes the machine's index type."""
     return np.dtype(np.intp) == np.dtype(signature.outputs[0][1])
@@ -58,3 +77,5 @@ def register(registry: Registry) -> None:
     registry.tune(*REDUCTIONS, split=split, fits=plain)(reduction)
     registry.tune("mean", split=split)(mean)
     registry.tune("argmax", fits=native_index)(argmax)
+    registry.tune("argmin", fits=native_index)(argmin)
+    registry.tune("cumsum", fits=forward)(cumsum)

@@ -224,6 +224,10 @@ class Namespace:
     def any(self, x: Traced, axis: Any = None, keepdims: bool = False) -> Traced:
         return self._tape.reduce(np.logical_or, x, axis, keepdims)
 
+    def prod(self, x: Traced, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Traced:
+        value = x if dtype is None else self._tape.cast(x, np.dtype(dtype))
+        return self._tape.reduce(np.multiply, value, axis, keepdims)
+
     def mean(self, x: Traced, axis: Any = None, keepdims: bool = False) -> Traced:
         total = self._tape.reduce(np.add, x, axis, keepdims)
         return total / (x.size // max(total.size, 1))

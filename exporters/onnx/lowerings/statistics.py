@@ -1,0 +1,77 @@
+"""Products, moments, norms, running sums."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from dslc.ir.graph import Node
+from dslc.ir.types import DType, TensorType, tensor
+from dslc.ops.statistics import degrees
+from exporters.onnx.lowerings.base import axes_of, kept, like, lowering, reduce_over, result
+from exporters.onnx.lowerings.sheet import Sheet
+from exporters.onnx.model import ELEMENT, Writer
+
+
+@lowering("prod", "logsumexp")
+def reduction(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    operator = {"prod": "ReduceProd", "logsumexp": "ReduceLogSumExp"}[node.op]
+    axes = axes_of(node, w.type(inputs[0]).rank)
+    reduce_over(w, operator, inputs[0], axes, result(w, node), outputs[0], keep=bool(node.attrs["keep"]))
+
+
+@lowering("any")
+def any_true(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    source, type = w.type(inputs[0]), result(w, node)
+    numbers = w.emit("Cast", [inputs[0]], like(source, DType.i32), to=ELEMENT[DType.i32])
+    most = reduce_over(w, "ReduceMax", numbers, axes_of(node, source.rank), like(type, DType.i32), keep=bool(node.attrs["keep"]))
+    w.emit("Cast", [most], type, outputs[0], to=ELEMENT[DType.bool])
+
+
+@lowering("var", "std")
+def moment(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    source, type = w.type(inputs[0]), result(w, node)
+    a: Any = node.attrs
+    axes = axes_of(node, source.rank)
+    mean = reduce_over(w, "ReduceMean", inputs[0], axes, kept(source, axes), keep=True)
+    s, r = Sheet(w, source), Sheet(w, type)
+    centred = s("Sub", inputs[0], mean)
+    total = reduce_over(w, "ReduceSum", s("Mul", centred, centred), axes, type, keep=bool(a["keep"]))
+    last = outputs[0] if node.op == "var" else None
+    variance = r("Div", total, counted(w, source, a["axis"], a["correction"]), out=last)
+    if node.op == "std":
+        r("Sqrt", variance, out=outputs[0])
+
+
+def counted(w: Writer, source: TensorType, axis: Any, correction: int) -> str:
+    """The number of values less the correction, as a scalar of the source's dtype."""
+    vector = w.size(degrees(source, axis, correction))
+    scalar = w.emit("Squeeze", [vector, w.ints([0])], tensor("i64"))
+    return w.emit("Cast", [scalar], TensorType(dtype=source.dtype, shape=()), to=ELEMENT[source.dtype])
+
+
+@lowering("norm")
+def norm(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    source, type = w.type(inputs[0]), result(w, node)
+    p: Any = node.attrs["p"]
+    axes, keep = axes_of(node, source.rank), bool(node.attrs["keep"])
+    s, r = Sheet(w, source), Sheet(w, type)
+    if p in (1, 2) and axes:
+        reduce_over(w, "ReduceL1" if p == 1 else "ReduceL2", inputs[0], axes, type, outputs[0], keep=keep)
+        return
+    total = reduce_over(w, "ReduceSum", s("Pow", s("Abs", inputs[0]), p), axes, type, keep=keep)
+    r("Pow", total, 1 / p, out=outputs[0])
+
+
+@lowering("cumsum")
+def cumsum(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    type = result(w, node)
+    (axis,) = axes_of(node, type.rank)
+    flags = {key: int(bool(node.attrs[key])) for key in ("exclusive", "reverse")}
+    w.emit("CumSum", [inputs[0], w.constant(axis, DType.i64)], type, outputs[0], **flags)
+
+
+@lowering("argmin")
+def argmin(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    (axis,) = axes_of(node, w.type(inputs[0]).rank)
+    w.emit("ArgMin", inputs, result(w, node), outputs[0], axis=axis, keepdims=0)

@@ -71,6 +71,7 @@ golden: $(VENV)/.test
 docs: $(VENV)/.test
 	@$(BIN)/python -m dslc.syntax.generate
 	@$(BIN)/python -m dslc.ops.document
+	@$(BIN)/python -m runtime.train.document
 
 bench: $(VENV)/.test
 	@$(PIP) torch==2.13.0

@@ -92,6 +92,7 @@ def vocabulary() -> dict[str, dict[str, Word]]:
         "optimizer": words.OPTIMIZERS,
         "schedule": words.SCHEDULES,
         "clip": words.CLIPS,
+        "constraint": words.CONSTRAINTS,
         "start": words.STARTS,
         "data source": words.SOURCES,
     }
@@ -103,6 +104,8 @@ NOT_YET = ("runs", "not yet: it can be checked, running it is an error")
 def word(kind: str, row: Word) -> str:
     """Signature, what it is, and what its numbers may be."""
     table = [(name, str(bounds)) for name, bounds in row.ranges.items()]
+    table += [(name, "one of " + ", ".join(f'"{choice}"' for choice in choices)) for name, choices in row.choices.items()]
+    table += [(flag, f"needs `{number}` above 0") for flag, number in row.needs.items()]
     table += [] if row.runs else [NOT_YET]
     return "\n".join([f"{kind} {row.text}", "", f"  {row.doc}", *([""] if table else []), *rows(table, "  ")])
 

@@ -8,17 +8,20 @@ from pathlib import Path
 import pytest
 
 from dslc.elaborate.places import BODIES, DIRECT
-from dslc.vocabulary import CLIPS, DATASETS, INITIALISERS, OPTIMIZERS, SCHEDULES, SOURCES, STARTS, Word
+from dslc.vocabulary import CLIPS, CONSTRAINTS, DATASETS, INITIALISERS, OPTIMIZERS, SCHEDULES, SOURCES, STARTS, Word
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
-WORDS = [word for table in (INITIALISERS, OPTIMIZERS, SCHEDULES, CLIPS, STARTS, SOURCES) for word in table.values()]
+WORDS = [word for table in (INITIALISERS, OPTIMIZERS, SCHEDULES, CLIPS, CONSTRAINTS, STARTS, SOURCES) for word in table.values()]
 
 
 @pytest.mark.parametrize("word", WORDS, ids=lambda word: word.name)
 def test_signatures_parse(word: Word) -> None:
     names = [parm.name.id for parm in word.signature.parms]
     assert word.signature.name == word.name
-    assert set(word.ranges) <= set(names)
+    assert {*word.ranges, *word.choices, *word.needs, *word.needs.values()} <= set(names)
+    kinds = {parm.name.id: parm.type.span.text for parm in word.signature.parms if parm.type is not None}
+    if word.name not in ("uniform", "normal", "truncated_normal", "constant", "identity"):  # any number will do for theirs
+        assert {name for name, kind in kinds.items() if kind in ("int", "float", "list[float]")} - {"value", "split"} <= set(word.ranges)
     assert word.doc
 
 

@@ -185,8 +185,9 @@ CONSTRAINTS = table(
 )  # fmt: skip
 
 STARTS = table(
-    Word('checkpoint(path: string, skip: string = "")', "weights of an earlier run, without those that match `skip`", runs=False)
-)
+    Word('checkpoint(path: string, skip: names = none, rename: list[string] = none, reshape: bool = false, which: string = "best")',
+         "weights of an earlier run or of a .safetensors file, without those that match `skip`")
+)  # fmt: skip
 
 SOURCES = table(
     Word("csv(path: string, inputs: list[string], target: names = none, label: string = none, split: list[float] = none)",

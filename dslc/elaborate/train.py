@@ -211,7 +211,16 @@ class TrainElaborator:
         body = TrainBody(self.node, only, all_steps)
         frame = self.frame(Tape(Builder(self.name), training), body, frozen)
         run_body(frame, self.node.body)
+        self.shows_batch(frame, body)
         return frame, body
+
+    def shows_batch(self, frame: Frame, body: TrainBody) -> None:
+        """A graph that reads no data (a generator's step) knows the size of its batch from a field, which stays where nothing else does."""
+        for item in body.data.values():
+            name = next((name for name, type in (item.types or {}).items() if "batch" in type.names), None)
+            if name is not None and item.types is not None:
+                frame.tape.input("data", f"{item.source.variable}.{name}", item.types[name], item.span.place)
+                return
 
     def elaborate(self) -> tuple[Training | None, tuple[ParamValue, ...]]:
         """The training, or None where something failed or the schema of its data is not known."""

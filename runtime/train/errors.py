@@ -95,3 +95,15 @@ class NoData(Diagnostic):
     code = "no-split"
     words = "the data has no split `{split}`"
     hint = "it has {present}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartFault(Diagnostic):
+    """The weights that `start` names do not fit. table: a line for each of them."""
+
+    file: str
+    problems: str
+    table: str
+    code = "start-mismatch"
+    words = "{file}: {problems}"
+    hint = 'name what begins anew or is left out: checkpoint(…, skip="dense1.*"), or what has another name: rename=["Old.**", "New.**"]'

@@ -6,6 +6,7 @@ comes from (seed, epoch, index), randomness from (seed, step, address), and a ch
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from dataclasses import asdict, dataclass, field
@@ -31,8 +32,9 @@ from runtime.train.plateau import advance, begin, factor_of
 from runtime.train.progress import Moment, Progress
 from runtime.train.resume import Counters, check_same, restore, resumed_state, run_facts
 from runtime.train.rounds import Rounds, rounds_of
-from runtime.train.run import BEST, CHECKPOINTS, LAST, fill_folder, new_folder, read_state
+from runtime.train.run import BEST, CHECKPOINTS, LAST, STARTED, fill_folder, new_folder, read_state
 from runtime.train.signals import Interrupts
+from runtime.train.transfer import Start, start_of
 from runtime.train.turns import Turn, loss_values, mean_losses, step_facts
 from runtime.workers import default_threads
 
@@ -115,12 +117,15 @@ def train(
         check_same(resume, facts, state.meta, progress)
         facts["spec"] = state.meta["spec"]  # as it was called at first
     step = compile_step(program, training=chosen.name, device=device, batch_size=chosen.batch_size, seed=seed, threads=threads)
+    start = start_of(chosen, chosen.start, spec_path.parent) if state is None and chosen.start is not None else None
     folder = resume if resume is not None else new_folder(out, spec_path)
     with locked(folder, str(folder)) as stale, Interrupts() as interrupts:
         if stale:
             progress.note(f"{folder}: the lock of a trainer that is gone was taken over")
         if state is None:
             fill_folder(folder, program, chosen.name, spec_path, environment(device, threads))
+        if start is not None:
+            _begin_from(step, start, folder, progress)
         remove_drafts(folder / CHECKPOINTS)
         remove_drafts(folder)
         counters = restore(step, state) if state is not None else Counters()
@@ -131,6 +136,14 @@ def train(
         finally:
             progress.close()
             log.close()
+
+
+def _begin_from(step: Step, start: Start, folder: Path, progress: Progress) -> None:
+    """Load the weights of another run; the table is said, and stays in the run folder."""
+    step.load(start.arrays)
+    for line in start.lines():
+        progress.note(line)
+    write_atomic(folder, STARTED, (json.dumps(start.record(), indent=2) + "\n").encode())
 
 
 def _run(session: Session, interrupts: Interrupts, max_steps: int | None) -> RunResult:

@@ -41,7 +41,7 @@ class Counters:
 
     def mean_losses(self) -> dict[str, float]:
         """The losses of the epoch, by name, and what they add up to; counting begins anew."""
-        means = {name: total / self.samples[name] for name, total in self.losses.items()}
+        means = {name: self.losses[name] / self.samples[name] for name in sorted(self.losses)}  # as a checkpoint sorts them
         self.losses, self.samples = {}, {}
         return with_total(means)
 

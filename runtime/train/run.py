@@ -27,9 +27,9 @@ from runtime.train.metrics import read_history
 from runtime.train.resolved import imported_files, program_hash, resolve_text, write_sources
 from runtime.train.schema import schema_files
 
-WRITTEN, RESOLVED, ENVIRONMENT, CHECKPOINTS = "spec.nn", "spec.resolved.nn", "env.json", "checkpoints"
+WRITTEN, RESOLVED, ENVIRONMENT, CHECKPOINTS, STARTED = "spec.nn", "spec.resolved.nn", "env.json", "checkpoints", "start.json"
 SCHEMA = "schema"  # the headers of data files whose fields only the files know, and what the spec imports
-RESERVED = (WRITTEN, RESOLVED, ENVIRONMENT, METRICS, CHECKPOINTS, SCHEMA, "lock")
+RESERVED = (WRITTEN, RESOLVED, ENVIRONMENT, METRICS, CHECKPOINTS, SCHEMA, STARTED, "lock")
 LAST, BEST = "last", "best"
 SHIPPED = "specs/"  # how shipped specs are called
 

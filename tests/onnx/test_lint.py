@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -12,9 +14,10 @@ from onnx import TensorProto, helper
 from dslc.diagnostics import InternalError
 from dslc.ir.graph import Graph, Node
 from dslc.ir.types import TensorType, tensor
-from exporters.onnx.check import STATIC, Subject, static_checks
+from exporters.onnx.check import STATIC, Subject, full_check, inference, static_checks
 from exporters.onnx.lint import lint
 from exporters.onnx.model import Writer
+from tests.onnx.test_specs import only_network
 
 X, H, Y = tensor("f32", "batch", 4), tensor("f32", "batch", 3), tensor("f32", "batch", 6)
 
@@ -219,6 +222,46 @@ def test_fault_is_found(name: str) -> None:
     assert any(says in finding for finding in findings), findings
     with pytest.raises(InternalError, match="onnx-check"):
         static_checks(subject(model, types))
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_export_with_a_fault_writes_nothing(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fault is put into the model that the exporter has just built: an older file of that name stays."""
+    from exporters.onnx import export
+
+    model, types = clean()
+    FAULTS[name][1](model)
+    monkeypatch.setattr(export, "make_subject", lambda *args, **settings: (subject(model, types), [], {}))
+    (tmp_path / "m.onnx").write_bytes(b"older")
+    with pytest.raises(InternalError, match="onnx-check"):
+        export.export_network(only_network("softmax"), {}, tmp_path / "m.onnx")
+    assert [(item.name, item.read_bytes()) for item in tmp_path.iterdir()] == [("m.onnx", b"older")]
+
+
+def caught(name: str) -> list[str]:
+    """Which checks, each run alone, find a fault: ours, onnx.checker, strict inference, onnxruntime."""
+    ort = pytest.importorskip("onnxruntime", reason='onnxruntime is one of the checks: pip install "dslc[ort]"')
+    model, types = clean()
+    FAULTS[name][1](model)
+    broken = subject(model, types)
+    found = ["lint"] if lint(model, types) else []
+    if name == "recursive_function":  # the others have no end, or end the process
+        return found
+    found += ["checker"] if full_check(broken) else []
+    found += ["inference"] if inference(broken) else []
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    try:
+        ort.InferenceSession(broken.data, options, providers=["CPUExecutionProvider"])
+    except Exception:  # it has a dozen exceptions of its own
+        found.append("onnxruntime")
+    return found
+
+
+def test_the_table_of_the_manual_is_what_the_checks_find() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "onnx.md").read_text()
+    rows = dict(re.findall(r"^\| (\w+) \| ([a-z, ]+) \|$", text, re.MULTILINE))
+    assert {name: rows.get(name) for name in FAULTS} == {name: ", ".join(caught(name)) for name in FAULTS}
 
 
 def test_checkers_find_what_the_lint_cannot_see() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from dslc.ir.types import Dim, TensorType
 from dslc.ops.support import sizes
-from dslc.ops.table import Case, Mismatch, op, unsupported
+from dslc.ops.table import Case, Mismatch, op
 from dslc.ops.value import F
 from dslc.ops.window import blank, cropped, padded, pads_of, result_size, spatial, taps, windows
 
@@ -156,7 +156,6 @@ op(
         "w": lambda h, y, g, w, size, **a: F.conv_grad_w(h, g, kernel=sizes(w)[2:], **a),
     },
     shape=grad_x_shape,
-    onnx=unsupported("it stands in training graphs only"),
     sample=grad_x_cases,
     analytic=True,
     internal=True,
@@ -171,7 +170,6 @@ op(
         "g": lambda h, y, x, g, kernel, **a: F.conv(x, h, **a),
     },
     shape=grad_w_shape,
-    onnx=unsupported("it stands in training graphs only"),
     sample=grad_w_cases,
     analytic=True,
     internal=True,

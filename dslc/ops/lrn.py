@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from dslc.ir.types import TensorType
-from dslc.ops.table import Case, Mismatch, op, unsupported
+from dslc.ops.table import Case, Mismatch, op
 from dslc.ops.value import F, Val
 
 
@@ -80,7 +80,6 @@ op(
     eval=window_sum,
     grad={"x": lambda g, y, x, size: F.channel_window_sum(g, size=size)},
     shape=window_shape,
-    onnx=unsupported("it stands in training graphs only"),
     sample=lambda rng: [Case((rng.uniform(-2, 2, s),), {"size": size}) for s, size in SHAPES],
     analytic=True,
     internal=True,

@@ -9,7 +9,7 @@ from typing import Any
 from dslc.ir.types import Dim, DType, TensorType
 from dslc.ops.support import attr_shape, last_swapped, product, sizes, unbroadcast
 from dslc.ops.support import reshape as reshaped
-from dslc.ops.table import Case, Mismatch, op, unsupported
+from dslc.ops.table import Case, Mismatch, op
 from dslc.ops.value import F, Val
 
 
@@ -349,7 +349,6 @@ op(
     eval=scatter_add,
     grad={"g": lambda h, y, g, index, size, axis: F.gather(h, index, axis=axis)},
     shape=scatter_shape,
-    onnx=unsupported("it stands in training graphs only"),
     sample=scatter_cases,
     analytic=True,
     internal=True,

@@ -7,7 +7,7 @@ from typing import Any
 from dslc.ir.types import Dim, TensorType
 from dslc.ops.reduce import reduced
 from dslc.ops.support import normal_axes, number, per_channel, product, spread
-from dslc.ops.table import Case, Mismatch, op, unsupported
+from dslc.ops.table import Case, Mismatch, op
 from dslc.ops.value import F, Val
 
 # ---- softmax ----------------------------------------------------------------------------------------------------------------
@@ -175,7 +175,6 @@ op(
         "a": lambda g, y, a, b: b * per_channel(g, a.type.rank),
         "b": lambda g, y, a, b: a * per_channel(g, a.type.rank),
     },
-    onnx=unsupported("it stands in training graphs only"),
     sample=_dot_cases,
     analytic=True,
     internal=True,

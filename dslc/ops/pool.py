@@ -10,7 +10,7 @@ from typing import Any
 
 from dslc.ir.types import Dim, TensorType
 from dslc.ops.support import sizes
-from dslc.ops.table import Case, Mismatch, op, unsupported
+from dslc.ops.table import Case, Mismatch, op
 from dslc.ops.value import F
 from dslc.ops.window import Pairs, blank, cropped, padded, pads_of, result_size, spatial, taps
 
@@ -183,7 +183,6 @@ op(
     eval=max_pool_grad,
     grad={"x": None, "y": None, "g": lambda h, z, x, y, g, **a: F.max_pool_take(x, y, h, **a)},
     shape=lambda x, y, g, **a: x,
-    onnx=unsupported("it stands in training graphs only"),
     sample=lambda rng: with_maximum(rng, "y"),
     internal=True,
 )
@@ -194,7 +193,6 @@ op(
     eval=max_pool_take,
     grad={"x": None, "y": None, "h": lambda g, z, x, y, h, **a: F.max_pool_grad(x, y, g, **a)},
     shape=lambda x, y, h, **a: y,
-    onnx=unsupported("it stands in training graphs only"),
     sample=lambda rng: with_maximum(rng, "x"),
     internal=True,
 )
@@ -216,7 +214,6 @@ op(
     eval=avg_pool_grad,
     grad={"g": lambda h, y, g, size, **a: F.avg_pool(h, **a)},
     shape=grad_shape,
-    onnx=unsupported("it stands in training graphs only"),
     sample=avg_grad_cases,
     analytic=True,
     internal=True,

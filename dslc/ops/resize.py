@@ -16,7 +16,7 @@ from typing import Any
 
 from dslc.ir.types import Dim, TensorType
 from dslc.ops.support import sizes
-from dslc.ops.table import Case, Mismatch, op, unsupported
+from dslc.ops.table import Case, Mismatch, op
 from dslc.ops.value import F
 from dslc.ops.window import spatial
 
@@ -152,7 +152,6 @@ op(
     eval=resize_grad,
     grad={"g": lambda h, y, g, size, **a: F.resize(h, size=sizes(g)[2:], **a)},
     shape=grad_shape,
-    onnx=unsupported("it stands in training graphs only"),
     sample=grad_cases,
     analytic=True,
     internal=True,

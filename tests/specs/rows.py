@@ -21,6 +21,9 @@ class Row:
     reduced: Mapping[str, Any] = field(default_factory=dict)
     states: int | None = None
     layers: Mapping[str, int] = field(default_factory=dict)
+    published: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # params of the network that the source counts, where they are not the shipped ones
 
 
 ROWS = (
@@ -42,5 +45,34 @@ ROWS = (
     # Keras counts 4,253,864, of which 21,888 are the running moments of the norms.
     Row("mobilenet1", {"MobileNet1": 4_231_976}, "Keras' MobileNet", {"size": 64, "width": 1, "classes": 10}, 21_888),
     Row("mobilenet2", {"MobileNet2": 3_504_872}, TORCHVISION, {"size": 64, "width": 1, "classes": 10}),
+    # Section II.B of the paper gives every layer; the output is fixed.
+    Row(
+        "lenet5", {"LeNet5": 60_000}, "LeCun et al. 1998, section II.B", {}, 0,
+        {"LeNet5.c1": 156, "LeNet5.s2": 12, "LeNet5.c3": 1_516, "LeNet5.s4": 32, "LeNet5.c5": 48_120, "LeNet5.f6": 10_164},
+    ),
+    Row("deepmnist", {"DeepMnist": 123_552}, "the sum over its layers", {}, 0, {"DeepMnist.channels0": 160 + 2_320}),
+    Row(
+        "alexnet", {"AlexNet": 60_965_224}, "the reference CaffeNet and AlexNet weight files of Caffe",
+        {"size": 67, "width": 2, "hidden": 6, "classes": 10}, 0,
+        {"AlexNet.conv0": 34_944, "AlexNet.conv1": 307_456, "AlexNet.conv2": 885_120, "AlexNet.conv3": 663_936, "AlexNet.conv4": 442_624,
+         "AlexNet.dense0": 37_752_832, "AlexNet.dense1": 16_781_312, "AlexNet.dense2": 4_097_000},
+    ),
+    # 13,378,280 with the heads that the training has, 6,998,552 without.
+    Row("googlenet", {"GoogLeNet": 6_998_552, "Heads": 13_378_280 - 6_998_552}, "Caffe's bvlc_googlenet",
+        {"size": 80, "scale": 16, "classes": 10}, 0),
+    # 27,161,264 with the head.
+    Row("inception3", {"Inception3": 27_161_264 - 3_326_696, "Head": 3_326_696}, TORCHVISION, {"size": 299, "scale": 16, "classes": 10}),
+    Row("unet", {"UNet": 485_718}, "the sum over its layers; the paper's own widths: test_counts.py", {"width": 1}, 0),
+    Row("fcn", {"Fcn": 294_196}, "the sum over its layers", {"width": 2}),
+    # 64 C² weights and 8 C biases for C = 21 maps of scores.
+    Row("dilated", {"Front": 160 + 2_320 + 357, "Context": 64 * 21**2 + 8 * 21}, "Yu and Koltun 2016, table 1", {"width": 2}, 0,
+        published={"classes": 21}),
+    Row("autoencoder", {"Encoder": 209_184, "Decoder": 209_936}, "the sum over its layers", {"length": 4}, 0),
+    Row("vae", {"Encoder": 200_960 + 2 * 4_112, "Decoder": 256 * 16 + 256 + 257 * 784}, "the sum over its layers", {"length": 4}, 0),
+    Row("gan", {"Generator": 234_177, "Critic": 36_513}, "the sum over its layers", {"width": 2, "code": 4}),
+    Row("siamese", {"Embed": 46_600}, "the sum over its layers", {}, 0),
+    Row("multitask", {"Multitask": 80_331}, "the sum over its layers", {}, 0),
+    Row("wide_deep", {"WideDeep": 649}, "the sum over its layers"),
+    Row("regression", {"Regression": 213}, "the sum over its layers"),
 )  # fmt: skip
 NAMES = tuple(row.name for row in ROWS)

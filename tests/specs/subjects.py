@@ -38,8 +38,9 @@ class Subject:
 
 @cache
 def full(name: str) -> Program:
-    """The spec as it is shipped."""
-    return load_program(name)[0]
+    """The spec as it is shipped, or with the params of the publication."""
+    (row,) = (row for row in ROWS if row.name == name)
+    return load_program(name, overrides=[Override(key, value, "argument") for key, value in row.published.items()])[0]
 
 
 @cache

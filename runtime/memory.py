@@ -17,25 +17,30 @@ from runtime.train.errors import MemoryFull, MemorySpace
 from runtime.train.optimizers import OPTIMIZERS
 
 
-def check_memory(training: Training, step: StepProgram, graph: Graph, dims: Mapping[str, int], contiguous: Sequence[str]) -> None:
-    """Weights, states, the optimizer's vectors and the planned arena against what is free (Linux tells; elsewhere nothing is checked).
+def check_memory(training: Training, graphs: Sequence[Graph], dims: Mapping[str, int]) -> None:
+    """Weights, states, the optimizers' vectors and the planned arenas against what is free (Linux tells; elsewhere nothing is checked).
 
-    step, graph: one step of the training, and its optimised graph; dims: the sizes that are known, others count as 1. Raises DataError.
+    graphs: the optimised training steps; dims: the sizes that are known, others count as 1. Raises DataError.
     """
     free = free_memory()
     if free is None:
         return
     sizes = {item.address: aligned(item.type.bytes.constant) for item in (*training.weights, *training.states)}
-    slots = len(OPTIMIZERS[step.optimizer.name].slots(step.optimizer.args))
-    parts = {
-        "weights and states": sum(sizes.values()),
-        f"what `{step.optimizer.name}` keeps": slots * sum(sizes[name] for name in step.trains),
-        "values and gradients": make_plan(graph, {name: dims.get(name, 1) for name in graph.dims}, contiguous=contiguous).arena_bytes,
-    }
+    parts = {"weights and states": sum(sizes.values())}
+    for step in training.steps:
+        vectors = len(OPTIMIZERS[step.optimizer.name].slots(step.optimizer.args)) + (training.accumulate > 1) + (training.ema is not None)
+        name = f"what `{step.optimizer.name}` keeps"
+        parts[name] = parts.get(name, 0) + vectors * sum(sizes[address] for address in step.trains)
+    parts["values and gradients"] = sum(arena(step, graph, dims) for step, graph in zip(training.steps, graphs, strict=True))
     needed = sum(parts.values())
     if needed > free:
         listed = ", ".join(f"{what} {amount(size)}" for what, size in parts.items() if size)
         raise DataError(MemorySpace(needed=amount(needed), parts=listed, free=amount(free)))
+
+
+def arena(step: StepProgram, graph: Graph, dims: Mapping[str, int]) -> int:
+    gradients = [f"grad:{name}" for name in step.trains]
+    return make_plan(graph, {name: dims.get(name, 1) for name in graph.dims}, contiguous=gradients).arena_bytes
 
 
 def amount(size: int) -> str:

@@ -23,7 +23,6 @@ from dslc.program import StepProgram
 from dslc.usage import BadArgument
 from runtime.compiled import Arrays, Compiled, Fields, field_names
 from runtime.errors import BadField, Diverged
-from runtime.memory import check_memory
 from runtime.parameters import Flat, elements
 from runtime.runner import refuse_unknown
 from runtime.update import Group, Update, gradient_norm
@@ -46,7 +45,7 @@ class Status:
 class OneStep:
     """The compiled half of one step; weights, states and evaluation belong to the whole training (`whole`)."""
 
-    def __init__(self, whole: Compiled, number: int, *, keep_grads: bool) -> None:
+    def __init__(self, whole: Compiled, number: int, graphs: tuple[Graph, Graph], *, keep_grads: bool) -> None:
         self.whole, self.number, self.keep_grads = whole, number, keep_grads
         self.training = whole.training
         self.program: StepProgram = self.training.steps[number]
@@ -54,12 +53,8 @@ class OneStep:
         self.schedule = self.program.schedule or self.training.schedule
         self.rate = float(self.program.optimizer.args["rate"])  # type: ignore[arg-type]
         self.flats = [flat for flat in whole.memory.flats if number in flat.steps]
-        self.differentiated = differentiate(losses_only(self.program.graph), "loss", self.trained)
-        graph = optimize(self.differentiated)
-        order = tuple(f"grad:{name}" for flat in self.flats for name in flat.places)
-        if whole.device.threaded:
-            check_memory(self.training, self.program, graph, whole.plan_for, order)
-        self.runner = whole.runner(graph, order)
+        self.differentiated, graph = graphs
+        self.runner = whole.runner(graph, tuple(f"grad:{name}" for flat in self.flats for name in flat.places))
         self.accumulates = self.training.accumulate > 1
         self.updates = [self.update(flat, source) for flat, source in zip(self.flats, self.sources(), strict=True)]
         self.done = 0
@@ -223,6 +218,12 @@ class OneStep:
         steps = np.zeros((), np.int64)
         self.whole.memory.fill(mapping, self.slots() | {"steps": steps}, complete=True)
         self.done = int(steps)
+
+
+def graphs_of(step: StepProgram) -> tuple[Graph, Graph]:
+    """Forward and backward of a step: as differentiated, and optimised."""
+    found = differentiate(losses_only(step.graph), "loss", step.trains)
+    return found, optimize(found)
 
 
 def loss_name(name: str) -> str:

@@ -13,8 +13,8 @@ from dslc.usage import BadArgument
 from runtime.compiled import Arrays, Compiled, Fields, field_names, signature_only, workers_of
 from runtime.device import get_device
 from runtime.errors import CannotRun
-from runtime.memory import enough_memory
-from runtime.onestep import OneStep, Status
+from runtime.memory import check_memory, enough_memory
+from runtime.onestep import OneStep, Status, graphs_of
 from runtime.parameters import Parameters
 from runtime.runner import refuse_unknown
 from runtime.train.limits import CLIPS
@@ -99,18 +99,22 @@ class Step(Compiled):
         keep_grads: bool,
     ) -> None:
         trained = [step.trains for step in training.steps]
+        graphs = [graphs_of(step) for step in training.steps]
+        size = batch_size or training.batch_size
+        if get_device(device).threaded:
+            check_memory(training, [optimized for _, optimized in graphs], {"batch": size})
         parameters = Parameters(get_device(device), training.weights, training.states, trained, seed)
         super().__init__(
             program,
             parameters,
             program.networks[training.networks[0]],
-            batch_size=batch_size or training.batch_size,
+            batch_size=size,
             seed=seed,
             workers=workers_of(device, threads),
         )
         self.training = training
         self.rules = rules_of(training)
-        halves = [OneStep(self, number, keep_grads=keep_grads) for number in range(len(training.steps))]
+        halves = [OneStep(self, number, graphs[number], keep_grads=keep_grads) for number in range(len(training.steps))]
         self.steps = {half.name: half for half in halves}
         self.turns = tuple(half for half in halves for _ in range(half.program.times))
         self.done = 0  # rounds

@@ -7,7 +7,7 @@ import pytest
 
 from dslc.interpret import interpret
 from tests.specs.rows import NAMES
-from tests.specs.subjects import direction, nearest, subjects
+from tests.specs.subjects import difference, direction, nearest, subjects
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -21,6 +21,9 @@ def test_against_fourth_order_differences(name: str) -> None:
         for group in (s.weights, *((address,) for address in some)):
             directions = {address: direction(address, gradients[address]) for address in group}
             wanted = sum(float((gradients[address] * directions[address]).sum()) for address in group)
+            if group != s.weights and abs(wanted) < 1e-12:  # what the loss does not see, as the bias of a difference
+                assert abs(difference(s, directions, 1e-3)) < 1e-9, f"{s.step}: {group[0]}"
+                continue
             best = nearest(s, directions, wanted)
             assert best < 1e-9, f"{s.step}, {len(group)} weights from {group[0]}: {best:.2e}"
 

@@ -12,7 +12,7 @@ TITLES = {
     "movement": "Shapes, slices, joins, indexing",
     "linalg": "Linear algebra",
     "conv": "Convolution",
-    "pool": "Pooling",
+    "pool": "Pooling and resizing",
     "norm": "Normalisation",
     "loss": "Losses and metrics",
     "random": "Random draws",

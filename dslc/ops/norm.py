@@ -188,21 +188,21 @@ def normalize(xp: Any, x: Any, axis: Any, eps: float) -> Any:
     return centred / xp.sqrt(xp.mean(centred * centred, axis=axis, keepdims=True) + eps)
 
 
-def _normalize_grad(g: Val, y: Val, x: Val, axis: Any, eps: float) -> Val:
+def normalize_grad(g: Val, y: Val, x: Val, axis: Any, eps: float) -> Val:
     # ∂L/∂x = (g - mean(g) - y·mean(g·y)) / √(var + ε)
     centred = x - F.mean(x, axis=axis, keep=True)
     deviation = F.sqrt(F.mean(centred * centred, axis=axis, keep=True) + eps)
     return (g - F.mean(g, axis=axis, keep=True) - y * F.mean(g * y, axis=axis, keep=True)) / deviation
 
 
-def _normalize_shape(x: TensorType, axis: Any, eps: float) -> TensorType:
+def normalize_shape(x: TensorType, axis: Any, eps: float) -> TensorType:
     reduced(x, axis, True)
     if eps <= 0:
         raise Mismatch("eps", "`eps` is above 0", wanted="> 0", found=str(eps))
     return x
 
 
-def _normalize_cases(rng: Any) -> list[Case]:
+def normalize_cases(rng: Any) -> list[Case]:
     found = []
     for shape, axis in (((4,), -1), ((2, 3), -1), ((2, 3, 4), (1, 2)), ((3, 2), 0)):
         found.append(Case((rng.uniform(-2, 2, shape),), {"axis": normal_axes(axis, len(shape)), "eps": 1e-5}))
@@ -214,9 +214,9 @@ op(
     "(x - mean) / √(variance + eps) over the axes, with the biased variance",
     kind="norm",
     eval=normalize,
-    grad={"x": _normalize_grad},
-    shape=_normalize_shape,
-    sample=_normalize_cases,
+    grad={"x": normalize_grad},
+    shape=normalize_shape,
+    sample=normalize_cases,
     analytic=True,
     example="y = op.normalize(x)",
 )

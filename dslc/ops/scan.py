@@ -37,12 +37,6 @@ op(
     onnx=NOT_YET,
 )
 op(
-    "circular_conv(x: f[*s, n], kernel: f[*s, k]) -> f[*s, n]",
-    "the convolution of each row with its kernel, the ends joined (Graves et al. 2014, equation 8)",
-    kind="linalg",
-    onnx=NOT_YET,
-)
-op(
     "random_flip(x: t[n, c, *s], stream: int = 0) -> t[n, c, *s]",
     "each sample mirrored along the last axis with probability 1/2",
     kind="random",

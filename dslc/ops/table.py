@@ -132,11 +132,13 @@ def load() -> None:
     """Import the family files once (no work at import of this module)."""
     from dslc.ops import (  # noqa: F401
         activation,
+        circular,
         conv,
         conv_transpose,
         elementwise,
         functions,
         gradient,
+        group_norm,
         linalg,
         loss,
         lrn,

@@ -196,6 +196,10 @@ def normalize(x: Tensor, axis: Any, eps: float) -> Tensor:
     return (x - mean) / torch.sqrt(variance + eps)
 
 
+def circular_conv(x: Tensor, kernel: Tensor) -> Tensor:
+    return sum(torch.roll(x, a - kernel.shape[-1] // 2, -1) * kernel[..., a, None] for a in range(kernel.shape[-1]))  # type: ignore[return-value]
+
+
 def softmax(x: Tensor, mask: Tensor | None = None, axis: int = -1) -> Tensor:
     if mask is None:
         return torch.softmax(x, axis)
@@ -317,6 +321,9 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "channel_affine": lambda x, scale, shift: x * channels(scale, x) + channels(shift, x),
     "channel_dot": lambda a, b: (a * b).sum(others(a)),
     "normalize": normalize,
+    "group_normalize": lambda x, groups, eps: tf.group_norm(x, groups, eps=eps),
+    "rms_normalize": lambda x, axis, eps: x / torch.sqrt(x.square().mean(every(x, axis), keepdim=True) + eps),
+    "circular_conv": circular_conv,
     "cross_entropy": cross_entropy,
     "accuracy": accuracy,
     "binary_cross_entropy": binary_cross_entropy,

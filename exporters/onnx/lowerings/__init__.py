@@ -2,11 +2,13 @@
 
 from exporters.onnx.lowerings import (
     activation,
+    circular,
     constant,
     conv_transpose,
     elementwise,
     functions,
     gradients,
+    group_norm,
     lrn,
     movement,
     norm,
@@ -20,11 +22,13 @@ from exporters.onnx.lowerings.base import LOWERINGS
 __all__ = [
     "LOWERINGS",
     "activation",
+    "circular",
     "constant",
     "conv_transpose",
     "elementwise",
     "functions",
     "gradients",
+    "group_norm",
     "lrn",
     "movement",
     "norm",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dslc.ir.graph import Node
+from dslc.ir.graph import Attr, Node
 from dslc.ir.types import Dim, DType, TensorType
 from exporters.onnx.lowerings.base import axes_of, kept, lowering, optional, reduce_over, result
 from exporters.onnx.model import Writer
@@ -54,11 +54,14 @@ def softmax(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]
 
 @lowering("normalize")
 def normalize(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    normalized(w, inputs[0], axes_of(node, result(w, node).rank), node.attrs["eps"], outputs[0])
+
+
+def normalized(w: Writer, x: str, axes: Sequence[int], eps: Attr, output: str | None = None) -> str:
     """(x - mean) / √(mean((x - mean)²) + ε), which all axes have; LayerNormalization only knows the last ones."""
-    type = result(w, node)
-    axes = axes_of(node, type.rank)
+    type = w.type(x)
     few = kept(type, axes)
-    centred = w.emit("Sub", [inputs[0], reduce_over(w, "ReduceMean", inputs[0], axes, few, keep=True)], type)
+    centred = w.emit("Sub", [x, reduce_over(w, "ReduceMean", x, axes, few, keep=True)], type)
     variance = reduce_over(w, "ReduceMean", w.emit("Mul", [centred, centred], type), axes, few, keep=True)
-    shifted = w.emit("Add", [variance, w.constant(node.attrs["eps"], type.dtype)], few)
-    w.emit("Div", [centred, w.emit("Sqrt", [shifted], few)], type, outputs[0])
+    shifted = w.emit("Add", [variance, w.constant(eps, type.dtype)], few)
+    return w.emit("Div", [centred, w.emit("Sqrt", [shifted], few)], type, output)

@@ -31,13 +31,40 @@ RANGES: dict[str, dict[str, Range]] = {
     "dropout": {"rate": DECAY},
     "batch_norm": {"momentum": PART, "eps": POSITIVE},
     "layer_norm": {"eps": POSITIVE},
+    "instance_norm": {"eps": POSITIVE},
+    "group_norm": {"groups": AT_LEAST_1, "eps": POSITIVE},
+    "rms_norm": {"eps": POSITIVE},
+    "l2_normalize": {"eps": POSITIVE},
+    "weight_norm_dense": {"units": AT_LEAST_1},
+    "weight_norm_conv": CONVOLUTION,
+    "spectral_norm": {"iterations": AT_LEAST_1, "eps": POSITIVE},
+    "spectral_norm_dense": {"units": AT_LEAST_1, "iterations": AT_LEAST_1},
+    "spectral_norm_conv": {**CONVOLUTION, "iterations": AT_LEAST_1},
+    "rbf": {"units": AT_LEAST_1},
+    "maxout": {"units": AT_LEAST_1, "pieces": AT_LEAST_1},
+    "spatial_dropout": {"rate": DECAY},
+    "alpha_dropout": {"rate": DECAY},
+    "gaussian_noise": {"std": NOT_NEGATIVE},
+    "channel_shuffle": {"groups": AT_LEAST_1},
     "embedding": {"count": AT_LEAST_1, "features": AT_LEAST_1},
     "random_shift": {"pixels": NOT_NEGATIVE},
 }
 """By block and parameter; a list is checked item by item."""
 
 SPATIAL = frozenset(
-    ["conv", "conv_transpose", "depthwise_conv", "separable_conv", "max_pool", "avg_pool", "lrn"]
+    [
+        "conv",
+        "conv_transpose",
+        "depthwise_conv",
+        "separable_conv",
+        "max_pool",
+        "avg_pool",
+        "lrn",
+        "weight_norm_conv",
+        "spectral_norm_conv",
+        "instance_norm",
+        "channel_shuffle",
+    ]
 )  # blocks over [batch, channels, *spatial]
 ORDERED = {"clip": ("min", "max")}  # operators with two settings of which the first is at most the second
 

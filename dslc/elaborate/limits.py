@@ -44,7 +44,7 @@ RANGES: dict[str, dict[str, Range]] = {
     "maxout": {"units": AT_LEAST_1, "pieces": AT_LEAST_1},
     "spatial_dropout": {"rate": DECAY},
     "alpha_dropout": {"rate": DECAY},
-    "gaussian_noise": {"std": NOT_NEGATIVE},
+    "gaussian_noise": {"deviation": NOT_NEGATIVE},
     "channel_shuffle": {"groups": AT_LEAST_1},
     "embedding": {"count": AT_LEAST_1, "features": AT_LEAST_1},
     "random_shift": {"pixels": NOT_NEGATIVE},

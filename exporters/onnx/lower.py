@@ -16,9 +16,10 @@ from dslc.ops.table import Unsupported, lookup
 from exporters.onnx.errors import NotExportable
 from exporters.onnx.lowerings import LOWERINGS
 from exporters.onnx.lowerings.base import like
+from exporters.onnx.matches import Match
 from exporters.onnx.model import ELEMENT, Writer
 from exporters.onnx.opset import DEFAULT
-from exporters.onnx.recognise import Match, find
+from exporters.onnx.recognise import find
 
 
 def refuse_unsupported(graph: Graph) -> None:
@@ -55,7 +56,7 @@ def lower(
             w.initializer(item.name, values[item.name])
     outputs = output_names(graph)
     name_values(w, graph, outputs)
-    matches = find(graph)
+    matches = find(graph, opset=opset)
     covered = frozenset(id for match in matches.values() for id in match.covered)
     for node in graph.nodes:
         if node.outputs[0] not in covered:

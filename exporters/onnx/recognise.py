@@ -1,60 +1,29 @@
-"""Groups of our nodes that are one ONNX operator: convolution with bias, batch normalisation.
+"""Groups of our nodes that are one ONNX operator: convolution with bias, normalisations.
 
 Found on the graph before it is lowered; each match says which nodes it covers and how the whole is written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from dslc.ir.graph import Graph, Node
 from dslc.ir.types import Dim
 from exporters.onnx.lowerings.conv_transpose import transpose_attributes
 from exporters.onnx.lowerings.window import conv_attributes
+from exporters.onnx.matches import Match, Uses
 from exporters.onnx.model import Writer
+from exporters.onnx.norms import group_norm, layer_norm, rms_norm
+from exporters.onnx.opset import DEFAULT
 
 
-@dataclass(frozen=True)
-class Match:
-    """`write` stands in for `last`; the nodes in `covered` (by their first output) are not lowered."""
-
-    title: str
-    last: int
-    covered: frozenset[int]
-    write: Callable[[Writer], None]
-
-
-class Uses:
-    """Who defines and who reads each value."""
-
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
-        self.maker: dict[int, Node] = {id: node for node in graph.nodes for id in node.outputs}
-        self.readers: dict[int, list[Node]] = {}
-        for node in graph.nodes:
-            for id in node.inputs:
-                self.readers.setdefault(id, []).append(node)
-        self.published = {output.id for output in graph.outputs}
-
-    def only(self, id: int, op: str) -> Node | None:
-        """The node of operator `op` that defines `id`, if exactly one node reads it and it is not published."""
-        node = self.maker.get(id)
-        single = len(self.readers.get(id, ())) == 1 and id not in self.published
-        return node if node is not None and node.op == op and single else None
-
-    def made(self, id: int, op: str) -> Node | None:
-        node = self.maker.get(id)
-        return node if node is not None and node.op == op else None
-
-
-def find(graph: Graph, keep: frozenset[int] = frozenset()) -> dict[int, Match]:
+def find(graph: Graph, keep: frozenset[int] = frozenset(), opset: int = DEFAULT) -> dict[int, Match]:
     """All matches of a graph, keyed by the value id that each defines. Values in `keep` stay visible."""
-    uses = Uses(graph)
+    uses = Uses(graph, opset)
     uses.published |= keep
     found: dict[int, Match] = {}
     for node in graph.nodes:
-        for recognise in (conv_bias, batch_norm):
+        for recognise in (conv_bias, batch_norm, group_norm, layer_norm, rms_norm):
             match = recognise(uses, node)
             if match is not None:
                 found[match.last] = match

@@ -21,7 +21,7 @@ from tests.onnx.test_rows import arrays, assert_same, one_node
 
 OPSETS = (13, 14, 17, 18, 20, 21, 22, 23, 28)
 KINDS = ("conv", "pool")
-NAMED = ("lrn",)
+NAMED = ("lrn", "group_normalize", "rms_normalize", "circular_conv")
 ROWS = [row for row in rows() if (row.kind in KINDS or row.name in NAMED) and not why_not(row.name)]
 
 
@@ -60,6 +60,23 @@ LAYERS: dict[str, tuple[str, str]] = {
     "depthwise_conv": ("[batch, 4, h, w]", "depthwise_conv(kernel=3, pad=1, multiplier=2)"),
     "separable_conv_1d": ("[batch, 4, time]", "separable_conv(6, kernel=3, pad=1, dilation=2)"),
     "conv_3d": ("[batch, 4, 4, h, 5]", "conv(6, kernel=[1, 3, 2], stride=[2, 1, 1], groups=2)"),
+    "instance_norm": ("[batch, 4, h, w]", "instance_norm"),
+    "instance_norm_1d": ("[batch, 3, time]", "instance_norm(eps=0.1)"),
+    "instance_norm_of_one": ("[batch, 3, 1, 1]", "instance_norm"),
+    "group_norm": ("[batch, 4, h, 3]", "group_norm(2)"),
+    "group_norm_3d": ("[batch, 6, 2, h, 3]", "group_norm(3, eps=0.01)"),
+    "group_norm_flat": ("[batch, 6]", "group_norm(2)"),
+    "layer_norm": ("[batch, time, 6]", "layer_norm"),
+    "rms_norm": ("[batch, time, 6]", "rms_norm"),
+    "l2_normalize": ("[batch, time, 6]", "l2_normalize(axis=[1, 2])"),
+    "weight_norm_dense": ("[batch, time, 6]", "weight_norm_dense(4)"),
+    "weight_norm_conv": ("[batch, 4, h, w]", "weight_norm_conv(6, kernel=3, pad=1, groups=2)"),
+    "spectral_norm_dense": ("[batch, time, 6]", "spectral_norm_dense(4, iterations=2)"),
+    "spectral_norm_conv": ("[batch, 4, time]", "spectral_norm_conv(6, kernel=3)"),
+    "rbf": ("[batch, time, 6]", "rbf(4)"),
+    "maxout": ("[batch, time, 6]", "maxout(4, pieces=3)"),
+    "channel_shuffle": ("[batch, 6, h, w]", "channel_shuffle(3)"),
+    "circular_conv": ("[batch, time]", "circular_conv(tensor([[0.25, 0.5, 0.125, 0.0625]]) * sum(x, axis=-1, keep=true))"),
     "lrn": ("[batch, 6, h, w]", "lrn(size=3, alpha=0.1)"),
     "lrn_3d": ("[batch, 6, h, w, 3]", "lrn(size=5, k=2, beta=0.5)"),
     "upsample": ("[batch, 2, h, w]", "upsample"),
@@ -68,7 +85,15 @@ LAYERS: dict[str, tuple[str, str]] = {
     "resize_to_size": ("[batch, 2, h, 6]", 'op.resize(size=[4, 5], mode="linear")'),
 }
 # Operators that a model of the layer has from an opset on, and lacks below it.
-NATIVE: dict[str, tuple[str, int]] = {"conv_transpose": ("ConvTranspose", 13), "lrn": ("LRN", 13), "upsample": ("Resize", 13)}
+NATIVE: dict[str, tuple[str, int]] = {
+    "conv_transpose": ("ConvTranspose", 13),
+    "lrn": ("LRN", 13),
+    "upsample": ("Resize", 13),
+    "instance_norm": ("InstanceNormalization", 13),
+    "group_norm": ("GroupNormalization", 21),
+    "layer_norm": ("LayerNormalization", 17),
+    "rms_norm": ("RMSNormalization", 23),
+}
 
 
 @pytest.mark.parametrize("opset", OPSETS)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dslc.ir.graph import Node
-from dslc.ir.types import DType, TensorType
+from dslc.ir.types import Dim, DType, TensorType
 from dslc.ops.group_norm import members
 from exporters.onnx.lowerings.base import axes_of, kept, lowering, reduce_over, result
 from exporters.onnx.lowerings.norm import normalized
@@ -20,7 +20,7 @@ def group_normalize(w: Writer, node: Node, inputs: Sequence[str], outputs: Seque
     groups, eps = count(node.attrs["groups"]), node.attrs["eps"]
     rows = TensorType(dtype=type.dtype, shape=members(type.shape, groups))
     flat = w.emit("Reshape", [inputs[0], w.ints([0, groups, -1])], rows)
-    if type.dtype is DType.f32:
+    if type.dtype is DType.f32 and rows.shape[2] != Dim.of(1):
         ones, zeros = (w.constant([value] * groups, type.dtype) for value in (1.0, 0.0))
         even = w.emit("InstanceNormalization", [flat, ones, zeros], rows, epsilon=eps)
     else:

@@ -63,6 +63,14 @@ REFUSED: tuple[tuple[str, tuple[TensorType, ...], dict[str, Any], str], ...] = (
     ("normal", (KEY,), {"mean": 0.0, "std": -1.0, **DRAW}, "std"),
     ("uniform", (KEY,), {"low": 1.0, "high": 1.0, **DRAW}, "high"),
     ("uniform", (KEY,), {"low": 0.0, "high": 1.0, **DRAW, "dtype": DType.i64}, "dtype"),
+    ("group_normalize", (f(2, 6, 3),), {"groups": 4, "eps": 1e-5}, "groups"),
+    ("group_normalize", (f(2, 6, 3),), {"groups": 0, "eps": 1e-5}, "groups"),
+    ("group_normalize", (f(2, "c", 3),), {"groups": 2, "eps": 1e-5}, "groups"),
+    ("group_normalize", (f(2, 6, 3),), {"groups": 2, "eps": 0.0}, "eps"),
+    ("rms_normalize", (f(2, 6),), {"axis": -1, "eps": 0.0}, "eps"),
+    ("rms_normalize", (f(2, 6),), {"axis": 2, "eps": 1e-5}, "axis"),
+    ("circular_conv", (f(2, 6), f(2, "k")), {}, "kernel"),
+    ("circular_conv", (f(2, 6), f(3, 3)), {}, "kernel"),
     ("cosine_similarity", (f(2, 3), f(3)), {"axis": -1}, "b"),
 )
 

@@ -16,7 +16,7 @@ from runtime.kernels.numpy.trace import Tape, Traced, Untraceable
 from runtime.kernels.registry import Call, Kernel, Signature, Split, Step
 
 Spec = tuple[tuple[int, ...], str]
-ROWWISE = frozenset({"softmax", "log_softmax", "normalize"})  # independent along every axis but `axis`
+ROWWISE = frozenset({"softmax", "log_softmax", "normalize", "rms_normalize"})  # independent along every axis but `axis`
 CHUNK_BYTES = 1 << 17  # of the widest result: an operand or two more, and all lie in a second-level cache
 
 

@@ -74,3 +74,4 @@ def register(registry: Registry) -> None:
     registry.tune("channel_moments", split=split_channels)(channel_moments)
     registry.tune("channel_dot", split=split_channels)(channel_dot)
     registry.tune("channel_affine", split=split_rows, fits=traceable)(bind_traced)
+    registry.tune("group_normalize", split=split_rows, fits=traceable)(bind_traced)

@@ -135,6 +135,7 @@ def load() -> None:
         circular,
         conv,
         conv_transpose,
+        einsum,
         elementwise,
         functions,
         gradient,

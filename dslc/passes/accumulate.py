@@ -19,6 +19,7 @@ from typing import Any, Literal, NamedTuple
 from dslc.diagnostics import SpecError
 from dslc.ir.graph import Graph, Node
 from dslc.ir.types import Dim, DType, TensorType
+from dslc.ops.einsum import letters_of
 from dslc.ops.infer import split_inputs
 from dslc.ops.support import as_float, normal_axes, product
 from dslc.ops.table import lookup
@@ -230,11 +231,20 @@ def mixing(graph: Graph, node: Node) -> str:
         return "`arange` counts the samples within a batch"
     if node.op == "reshape":
         return "" if same_place(graph.types[node.inputs[0]], graph.types[node.outputs[0]]) else "`reshape` mixes the samples of a batch"
+    if node.op == "einsum" and len(batch_letters(graph, node)) > 1:
+        return "`einsum` combines every sample with every other"
     if lookup(node.op).kind in ("conv", "pool") and any(axis > 1 for id in node.inputs for axis in batch_axes(graph.types[id])):
         return f"`{node.op}` has windows over the axis `batch`"
     if along_batch(graph, node):
         return f"`{node.op}` works along the axis `batch`"
     return ""
+
+
+def batch_letters(graph: Graph, node: Node) -> set[str]:
+    """The letters of a contraction that stand for axes of the batch."""
+    types = [graph.types[id] for id in node.inputs]
+    terms, _ = letters_of(str(node.attrs["equation"]), [x.rank for x in types])
+    return {term[axis] for term, x in zip(terms, types, strict=True) for axis in batch_axes(x)}
 
 
 def along_batch(graph: Graph, node: Node) -> bool:

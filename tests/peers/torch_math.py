@@ -80,6 +80,7 @@ STATISTICS: dict[str, Callable[..., Any]] = {
     "argmin": lambda x, axis: x.argmin(axis),
 }
 MATH: dict[str, Callable[..., Any]] = {
+    "einsum": lambda *xs, equation: torch.einsum(equation, *xs),
     **ACTIVATIONS,
     **UNARY,
     **STATISTICS,

@@ -140,6 +140,7 @@ def load() -> None:
         functions,
         gradient,
         group_norm,
+        indexing,
         linalg,
         loss,
         lrn,

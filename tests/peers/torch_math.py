@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as tf
 from torch import Tensor
 
+from tests.peers.torch_indexing import INDEXING
+
 
 def gelu_slope(x: Tensor, approximate: str) -> Tensor:
     """Always differentiable again, as the gradient of a gradient needs."""
@@ -84,6 +86,7 @@ MATH: dict[str, Callable[..., Any]] = {
     **ACTIVATIONS,
     **UNARY,
     **STATISTICS,
+    **INDEXING,
     "atan2": torch.atan2,
     "rem": torch.fmod,
     "logical_xor": torch.logical_xor,

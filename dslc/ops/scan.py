@@ -36,17 +36,3 @@ op(
     shape=cosine_shape,
     onnx=NOT_YET,
 )
-op(
-    "random_flip(x: t[n, c, *s], stream: int = 0) -> t[n, c, *s]",
-    "each sample mirrored along the last axis with probability 1/2",
-    kind="random",
-    onnx=NOT_YET,
-    random=True,
-)
-op(
-    "random_shift(x: t[n, c, *s], pixels: int, stream: int = 0) -> t[n, c, *s]",
-    "each sample moved by up to `pixels` along each spatial axis, filled with zeros",
-    kind="random",
-    onnx=NOT_YET,
-    random=True,
-)

@@ -74,14 +74,16 @@ def names_of(row: Op, arrays: list[np.ndarray], attrs: dict[str, Any]) -> list[s
 def single(name: str, arrays: list[np.ndarray], attrs: dict[str, Any]) -> Graph:
     """A graph with one application of the row to inputs x0, x1, ..."""
     b = Builder("one")
-    values = [b.input("weight", f"x{at}", type_of(array)) for at, array in enumerate(arrays)]
-    if lookup(name).random:
-        b.inputs.clear()
-        b.types.clear()
-        values = [b.key()]
-    for at, result in enumerate(b.emit(name, values, attrs)):
+    for at, result in enumerate(b.emit(name, [*inputs_of(b, name, arrays).values()], attrs)):
         b.output(f"y{at}", result)
     return b.build()
+
+
+def inputs_of(b: Builder, name: str, arrays: list[np.ndarray]) -> dict[str, Val]:
+    """x0, x1, … as weights; the last input of a random row is the key."""
+    random = lookup(name).random
+    values = {f"x{at}": b.input("weight", f"x{at}", type_of(array)) for at, array in enumerate(arrays[: len(arrays) - random])}
+    return values | ({"key": b.key()} if random else {})
 
 
 @pytest.mark.parametrize("precision", [DType.f32, DType.f64])
@@ -111,9 +113,9 @@ def weighted_sum(name: str, arrays: list[np.ndarray], attrs: dict[str, Any]) -> 
     """Σ w·y over all floating results, with random w; the graph, its arrays, and the row's input names."""
     rng = np.random.default_rng(5)
     b = Builder("sum")
-    given = {f"x{at}": array for at, array in enumerate(arrays)}
-    values = [b.input("weight", key, type_of(array)) for key, array in given.items()]
-    results = b.emit(name, values, attrs)
+    values = inputs_of(b, name, arrays)
+    given = dict(zip(values, arrays, strict=True))
+    results = b.emit(name, [*values.values()], attrs)
     total = None
     for at, result in enumerate(results):
         if result.type.dtype.is_float:
@@ -170,7 +172,7 @@ def test_the_gradient_agrees_with_the_complex_step(name: str) -> None:
             assert abs(found - float((gradient * direction).sum())) <= 1e-12 * scale, f"{name} for {names[at]} with {attrs}"
 
 
-@pytest.mark.parametrize("name", [name for name in DERIVED if lookup(name).kind != "random"])
+@pytest.mark.parametrize("name", DERIVED)
 def test_second_derivatives_exist(name: str) -> None:
     """The gradient to each input is made of rows that can be differentiated again: to each input, and to what stands behind the row."""
     for arrays, attrs in samples(name):

@@ -104,7 +104,7 @@ class Growth:
         if row.random:
             inputs.append(self.builder.key())
             self.arrays["key"] = np.array([3, 1, 0], np.int64)
-            attrs |= {"dtype": DType.f64, "stream": self.draw(st.integers(0, 2))}
+            attrs["stream"] = self.draw(st.integers(0, 2))
         results = self.builder.many(row.name, inputs, **attrs)
         if self.draw(st.integers(0, 3)) == 0:  # once more, for `share`
             again = self.builder.many(row.name, inputs, **attrs)

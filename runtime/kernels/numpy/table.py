@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from runtime.kernels.numpy import circular, conv, depthwise, linalg, loss, lrn, movement, norm, pool, random, reduce, resize, volume
+from runtime.kernels.numpy import (
+    augment,
+    circular,
+    conv,
+    depthwise,
+    linalg,
+    loss,
+    lrn,
+    movement,
+    norm,
+    pool,
+    random,
+    reduce,
+    resize,
+    volume,
+)
 from runtime.kernels.numpy.generated import GENERATED
 from runtime.kernels.registry import Registry
 
 
 def registry() -> Registry:
     found = Registry()
-    for family in (depthwise, conv, pool, reduce, norm, loss, linalg, movement, random, lrn, volume, resize, circular):
+    for family in (depthwise, conv, pool, reduce, norm, loss, linalg, movement, random, lrn, volume, resize, circular, augment):
         family.register(found)
     found.generated.append(GENERATED)
     return found

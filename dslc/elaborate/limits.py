@@ -35,6 +35,7 @@ RANGES: dict[str, dict[str, Range]] = {
     "group_norm": {"groups": AT_LEAST_1, "eps": POSITIVE},
     "rms_norm": {"eps": POSITIVE},
     "l2_normalize": {"eps": POSITIVE},
+    "cosine_similarity": {"eps": POSITIVE},
     "weight_norm_dense": {"units": AT_LEAST_1},
     "weight_norm_conv": CONVOLUTION,
     "spectral_norm": {"iterations": AT_LEAST_1, "eps": POSITIVE},

@@ -73,6 +73,7 @@ LAYERS: dict[str, tuple[str, str]] = {
     "weight_norm_conv": ("[batch, 4, h, w]", "weight_norm_conv(6, kernel=3, pad=1, groups=2)"),
     "spectral_norm_dense": ("[batch, time, 6]", "spectral_norm_dense(4, iterations=2)"),
     "spectral_norm_conv": ("[batch, 4, time]", "spectral_norm_conv(6, kernel=3)"),
+    "cosine_similarity": ("[batch, time, 6]", "cosine_similarity(x * x)"),
     "rbf": ("[batch, time, 6]", "rbf(4)"),
     "maxout": ("[batch, time, 6]", "maxout(4, pieces=3)"),
     "channel_shuffle": ("[batch, 6, h, w]", "channel_shuffle(3)"),

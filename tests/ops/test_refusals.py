@@ -71,7 +71,6 @@ REFUSED: tuple[tuple[str, tuple[TensorType, ...], dict[str, Any], str], ...] = (
     ("rms_normalize", (f(2, 6),), {"axis": 2, "eps": 1e-5}, "axis"),
     ("circular_conv", (f(2, 6), f(2, "k")), {}, "kernel"),
     ("circular_conv", (f(2, 6), f(3, 3)), {}, "kernel"),
-    ("cosine_similarity", (f(2, 3), f(3)), {"axis": -1}, "b"),
 )
 
 

@@ -47,6 +47,8 @@ LAYERS: dict[str, tuple[tuple[int, ...], str, Theirs]] = {
     "rms_norm": ((2, 3, 5), "rms_norm(eps=1e-6)", lambda x, gamma: tf.rms_norm(x, (5,), gamma, 1e-6)),
     "l2_normalize": ((2, 3, 5), "l2_normalize", lambda x: tf.normalize(x, dim=-1)),
     "l2_normalize_axis": ((2, 3, 5), "l2_normalize(axis=1)", lambda x: tf.normalize(x, dim=1)),
+    "cosine_similarity": ((2, 3, 5), "cosine_similarity(x[:, 1:2])", lambda x: tf.cosine_similarity(x, x[:, 1:2], dim=-1)),
+    "cosine_similarity_axis": ((2, 3, 5), "cosine_similarity(exp(x), axis=1)", lambda x: tf.cosine_similarity(x, x.exp(), dim=1)),
     "weight_norm_dense": ((2, 3, 5), "weight_norm_dense(4)", lambda x, v, g, b: x @ weight_norm(v, g, 1) + b),
     "weight_norm_conv": (
         (2, 4, 5, 3),

@@ -218,6 +218,31 @@ op(
     analytic=True,
     example="y = cumsum(x, axis=0)",
 )
+
+
+def _cumprod_grad(g: Val, y: Val, x: Val, axis: int) -> Val:
+    """(Σ_{j ≥ i} g_j·y_j) / x_i. From the first zero on y is 0; there the sum goes over products that leave this zero out."""
+    nought = F.equal(x, zero(x))
+    ones = F.cast(nought, dtype=x.type.dtype)
+    first = F.equal(ones * F.cumsum(ones, axis=axis), one(x))
+    left_out = F.cumprod(F.where(first, one(x), x), axis=axis)
+    others = F.cumsum(g * y, axis=axis, reverse=True) / F.where(nought, one(x), x)
+    return F.where(first, F.cumsum(g * left_out, axis=axis, reverse=True), others)
+
+
+op(
+    "cumprod(x: n[*s], axis: int = -1) -> n[*s]",
+    "the running product along the axis",
+    kind="reduce",
+    eval=lambda xp, x, axis: xp.cumprod(x, axis=axis, dtype=x.dtype),
+    grad={"x": _cumprod_grad},
+    shape=_along,
+    sample=lambda rng: [
+        Case((rng.uniform(0.5, 2, s) * rng.choice([-1, 1], s),), {"axis": a}) for s, a in (((4,), -1), ((2, 3), 0), ((2, 3, 2), 1))
+    ],
+    analytic=True,
+    example="y = cumprod(x, axis=0)",
+)
 op(
     "argmin(x: n[*s], axis: int = -1) -> i64[*s]",
     "the index of the smallest value along the axis; the first of equal ones",

@@ -132,6 +132,7 @@ def load() -> None:
     """Import the family files once (no work at import of this module)."""
     from dslc.ops import (  # noqa: F401
         activation,
+        arrange,
         augment,
         circular,
         conv,

@@ -235,7 +235,7 @@ def mixing(graph: Graph, node: Node) -> str:
         return "`einsum` combines every sample with every other"
     if lookup(node.op).kind in ("conv", "pool") and any(axis > 1 for id in node.inputs for axis in batch_axes(graph.types[id])):
         return f"`{node.op}` has windows over the axis `batch`"
-    if along_batch(graph, node):
+    if along_batch(graph, node) or places_of_batch(graph, node):
         return f"`{node.op}` works along the axis `batch`"
     return ""
 
@@ -247,10 +247,19 @@ def batch_letters(graph: Graph, node: Node) -> set[str]:
     return {term[axis] for term, x in zip(terms, types, strict=True) for axis in batch_axes(x)}
 
 
+def places_of_batch(graph: Graph, node: Node) -> bool:
+    """Whether an operator without `axis` treats the places along the batch axis differently: `tile`, a triangle."""
+    if node.op not in ("tile", "tril", "triu"):
+        return False
+    x = graph.types[node.inputs[0]]
+    repeats: Any = node.attrs.get("repeats", (1,) * (x.rank - 2) + (2, 2))
+    return any(repeats[axis] != 1 for axis in batch_axes(x))
+
+
 def along_batch(graph: Graph, node: Node) -> bool:
     """Whether the `axis` of an operator that looks at all of it is the batch axis. A concatenation only makes more samples."""
     axis: Any = node.attrs.get("axis")
-    if axis is None or not node.inputs or node.op in ("concat", "stack") or lookup(node.op).kind == "reduce":
+    if axis is None or not node.inputs or node.op in ("concat", "stack", "squeeze", "unsqueeze") or lookup(node.op).kind == "reduce":
         return False
     x = graph.types[node.inputs[0]]
     return not set(normal_axes(axis, x.rank)).isdisjoint(batch_axes(x))

@@ -33,7 +33,7 @@ from dslc.ops.support import attr_shape
 from dslc.ops.value import Builder, Val
 from dslc.passes.rewrite import resume
 
-VIEWS = frozenset(["reshape", "flatten"])  # their result is the memory of their input
+VIEWS = frozenset(["reshape", "flatten", "squeeze", "unsqueeze"])  # their result is the memory of their input
 
 
 def separate(graph: Graph, contiguous: Sequence[str] = ()) -> Graph:

@@ -222,6 +222,11 @@ def reshape_reshape(site: Site) -> Val | None:
     return source if source.type == site.type else reshape(source, attr_shape(site.type.shape))
 
 
+def units(site: Site) -> Val | None:
+    """`squeeze` and `unsqueeze` are reshapes"""
+    return own_shape(site) or reshape(site.inputs[0], attr_shape(site.type.shape))
+
+
 def order(axes: Any, rank: int) -> tuple[int, ...]:
     """The permutation that `transpose(x, axes)` means; without axes the last two are swapped."""
     return (*range(rank - 2), rank - 1, rank - 2) if axes is None else tuple(a % rank for a in axes)
@@ -284,6 +289,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "cast": (own_dtype, there_and_back),
     "reshape": (own_shape, reshape_reshape),
     "flatten": (own_shape, reshape_reshape),
+    "squeeze": (units,),
+    "unsqueeze": (units,),
     "stop_gradient": (own_shape,),  # passes run after differentiation
     "slice": (own_shape,),
     "pad": (own_shape,),

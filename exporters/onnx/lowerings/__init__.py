@@ -2,6 +2,7 @@
 
 from exporters.onnx.lowerings import (
     activation,
+    arrange,
     circular,
     constant,
     conv_transpose,
@@ -24,6 +25,7 @@ from exporters.onnx.lowerings.base import LOWERINGS
 __all__ = [
     "LOWERINGS",
     "activation",
+    "arrange",
     "circular",
     "constant",
     "conv_transpose",

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from dslc.ir.graph import Node
-from dslc.ir.types import DType, TensorType, tensor
+from dslc.ir.types import Dim, DType, TensorType, tensor
 from dslc.ops.statistics import degrees
 from exporters.onnx.lowerings.base import axes_of, kept, like, lowering, reduce_over, result
+from exporters.onnx.lowerings.indexing import counted as counted_to
+from exporters.onnx.lowerings.indexing import widened
 from exporters.onnx.lowerings.sheet import Sheet
 from exporters.onnx.model import ELEMENT, Writer
 
@@ -69,6 +71,22 @@ def cumsum(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str])
     (axis,) = axes_of(node, type.rank)
     flags = {key: int(bool(node.attrs[key])) for key in ("exclusive", "reverse")}
     w.emit("CumSum", [inputs[0], w.constant(axis, DType.i64)], type, outputs[0], **flags)
+
+
+@lowering("cumprod")
+def cumprod(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    """CumProd from opset 26 on; below, the product over the places up to each, of a copy of the axis for each place."""
+    type = result(w, node)
+    (axis,) = axes_of(node, type.rank)
+    if w.opset >= 26:
+        w.emit("CumProd", [inputs[0], w.constant(axis, DType.i64)], type, outputs[0])
+        return
+    size, behind = type.shape[axis], type.rank - axis - 1
+    square = TensorType(dtype=DType.bool, shape=(size, size, *[Dim.of(1)] * behind))
+    before = w.emit("LessOrEqual", [counted_to(w, size, DType.i64, behind), counted_to(w, size, DType.i64, behind + 1)], square)
+    unit = w.emit("Unsqueeze", [inputs[0], w.ints([axis])], widened(type, axis, Dim.of(1)))
+    factors = w.emit("Where", [before, unit, w.constant(1, type.dtype)], widened(type, axis, size))
+    reduce_over(w, "ReduceProd", factors, [axis + 1], type, outputs[0])
 
 
 @lowering("argmin")

@@ -134,4 +134,4 @@ def register(registry: Registry) -> None:
         registry.tune(name, split=split_copy)(bind)
     for name, bind in {"stack": stack, "slice": slices, "pad": pad, "gather": gather, "scatter_add": scatter_add}.items():
         registry.tune(name)(bind)
-    registry.tune("arange", "size")(known)
+    registry.tune("arange", "eye", "size")(known)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runtime.kernels.numpy import (
+    arrange,
     augment,
     circular,
     conv,
@@ -24,7 +25,7 @@ from runtime.kernels.registry import Registry
 
 def registry() -> Registry:
     found = Registry()
-    for family in (depthwise, conv, pool, reduce, norm, loss, linalg, movement, random, lrn, volume, resize, circular, augment):
+    for family in (depthwise, conv, pool, reduce, norm, loss, linalg, movement, random, lrn, volume, resize, circular, augment, arrange):
         family.register(found)
     found.generated.append(GENERATED)
     return found

@@ -47,6 +47,7 @@ RANGES: dict[str, dict[str, Range]] = {
     "alpha_dropout": {"rate": DECAY},
     "gaussian_noise": {"deviation": NOT_NEGATIVE},
     "channel_shuffle": {"groups": AT_LEAST_1},
+    "sampled_softmax": {"samples": AT_LEAST_1},
     "embedding": {"count": AT_LEAST_1, "features": AT_LEAST_1},
     "random_shift": {"pixels": NOT_NEGATIVE},
 }

@@ -17,6 +17,13 @@ def listed(value: int | Sequence[int]) -> tuple[int, ...]:
     return (value,) if isinstance(value, int) else tuple(value)
 
 
+def some(name: str, axis: Any) -> Any:
+    """The axes; Mismatch where there are none."""
+    if axis == ():
+        raise Mismatch(name, f"`{name}` names at least one axis", wanted="an axis", found="[]")
+    return axis
+
+
 # ---- turning and shifting ---------------------------------------------------------------------------------------------------------
 
 
@@ -26,7 +33,7 @@ def _flip_shape(x: TensorType, axis: Any) -> TensorType:
 
 
 def roll_shape(x: TensorType, shift: Any, axis: Any) -> TensorType:
-    reduced(x, axis, True)
+    reduced(x, some("axis", axis), True)
     if len(listed(shift)) != len(listed(axis)):
         reason = "`roll` has one `shift` for each axis"
         raise Mismatch("shift", reason, wanted=str(len(listed(axis))), found=str(len(listed(shift))), other="axis")
@@ -119,16 +126,9 @@ op(
 # ---- axes of size 1 ---------------------------------------------------------------------------------------------------------------
 
 
-def squeezed_axes(x: TensorType, axis: Any) -> tuple[int, ...]:
-    """The axes to leave out; without `axis` all of size 1."""
-    if axis is None:
-        return tuple(at for at, size in enumerate(x.shape) if size == Dim.of(1))
-    reduced(x, axis, True)
-    return normal_axes(axis, x.rank)
-
-
 def squeeze_shape(x: TensorType, axis: Any) -> TensorType:
-    axes = squeezed_axes(x, axis)
+    reduced(x, some("axis", axis), True)
+    axes = normal_axes(axis, x.rank)
     for at in axes:
         if x.shape[at] != Dim.of(1):
             raise Mismatch("axis", f"axis {at} of {x} has not size 1", wanted="1", found=str(x.shape[at]), other="x")
@@ -137,7 +137,7 @@ def squeeze_shape(x: TensorType, axis: Any) -> TensorType:
 
 def unsqueeze_shape(x: TensorType, axis: Any) -> TensorType:
     rank = x.rank + len(listed(axis))
-    for a in listed(axis):
+    for a in listed(some("axis", axis)):
         checked_axis(x, a, extra=len(listed(axis)))
     axes = normal_axes(axis, rank)
     if len(set(axes)) != len(axes):
@@ -146,24 +146,18 @@ def unsqueeze_shape(x: TensorType, axis: Any) -> TensorType:
     return TensorType(dtype=x.dtype, shape=tuple(Dim.of(1) if at in axes else next(rest) for at in range(rank)))
 
 
-def _squeeze(xp: Any, x: Any, axis: Any) -> Any:
-    return x.squeeze() if axis is None else x.squeeze(normal_axes(axis, x.ndim))
-
-
 def _back(g: Val, y: Val, x: Val, axis: Any) -> Val:
     return reshape(g, sizes(x))
 
 
 op(
-    "squeeze(x: t[*s], axis: axes = none) -> t[*r]",
-    "without these axes, which have size 1; without `axis`, without all that have",
+    "squeeze(x: t[*s], axis: axes) -> t[*r]",
+    "without these axes, which have size 1",
     kind="movement",
-    eval=_squeeze,
+    eval=lambda xp, x, axis: x.squeeze(normal_axes(axis, x.ndim)),
     grad={"x": _back},
     shape=squeeze_shape,
-    sample=several(
-        tensors((2, 1, 3, 1), axis=None), tensors((2, 1, 3, 1), axis=-1), tensors((1, 2, 1), axis=(0, 2)), tensors((2,), axis=None)
-    ),
+    sample=several(tensors((2, 1, 3, 1), axis=(-1, 1)), tensors((2, 1, 3, 1), axis=-1), tensors((1, 2, 1), axis=0), tensors((1,), axis=0)),
     analytic=True,
     example="y = squeeze(mean(x, axis=1, keep=true), axis=1)",
 )

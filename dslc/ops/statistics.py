@@ -76,6 +76,27 @@ op(
     example="y = any(x > 0, axis=-1)",
 )
 
+
+def _count_cases(rng: Any) -> list[Case]:
+    """Some zeros, of every sort of dtype."""
+    found = []
+    for case in cases(rng):
+        x = case.inputs[0] * rng.integers(0, 2, case.inputs[0].shape)
+        found += [Case((array,), case.attrs) for array in (x, x > 0, x.astype("int64"))]
+    return found
+
+
+op(
+    "count_nonzero(x: t[*s], axis: axes = none, keep: bool = false) -> i64[*s]",
+    "how many values are not 0 (or are true) over the axes",
+    kind="reduce",
+    eval=lambda xp, x, axis, keep: xp.sum(x != 0, axis=axis, keepdims=keep, dtype="int64"),
+    grad={"x": None},
+    shape=lambda x, axis, keep: TensorType(dtype=DType.i64, shape=reduced(x, axis, keep).shape),
+    sample=_count_cases,
+    example="y = count_nonzero(x, axis=-1)",
+)
+
 # ---- moments -----------------------------------------------------------------------------------------------------------------------
 
 

@@ -30,7 +30,7 @@ from dslc.passes.layouts import BATCH, Layouts, batch_axes, coefficient
 from dslc.passes.rewrite import resume
 
 Join = Literal["sum", "max", "min", "all"]
-JOINS: dict[str, Join] = {"sum": "sum", "max": "max", "min": "min", "all": "all"}
+JOINS: dict[str, Join] = {"sum": "sum", "count_nonzero": "sum", "max": "max", "min": "min", "all": "all"}
 Sort = Literal["same", "sample", "joined", "wrong"]
 
 

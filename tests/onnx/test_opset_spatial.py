@@ -21,7 +21,7 @@ from tests.onnx.test_rows import arrays, assert_same, one_node
 
 OPSETS = (13, 14, 17, 18, 20, 21, 22, 23, 28)
 KINDS = ("conv", "pool")
-NAMED = ("lrn", "group_normalize", "rms_normalize", "circular_conv")
+NAMED = ("softmax", "log_softmax", "lrn", "group_normalize", "rms_normalize", "circular_conv")
 ROWS = [row for row in rows() if (row.kind in KINDS or row.name in NAMED) and not why_not(row.name)]
 
 
@@ -77,6 +77,29 @@ LAYERS: dict[str, tuple[str, str]] = {
     "rbf": ("[batch, time, 6]", "rbf(4)"),
     "maxout": ("[batch, time, 6]", "maxout(4, pieces=3)"),
     "channel_shuffle": ("[batch, 6, h, w]", "channel_shuffle(3)"),
+    "prelu": ("[batch, 4, h, w]", "prelu"),
+    "glu": ("[batch, 4, h, w]", "glu(axis=1)"),
+    "gram": ("[batch, 3, 4, 5]", "gram"),
+    "outer": ("[batch, time, 4]", "outer(exp(x))"),
+    "diag": ("[batch, time, 3]", "diag"),
+    "diagonal": ("[batch, time, 3, 3]", "diagonal"),
+    "flip": ("[batch, time, 6]", "flip(axis=[1, 2])"),
+    "roll_open": ("[batch, time, 6]", "roll([-7, 2], axis=[1, 2])"),
+    "repeat_open": ("[batch, time, 6]", "repeat(3, axis=1)"),
+    "tile_open": ("[batch, time, 6]", "tile([1, 3, 2])"),
+    "squeeze": ("[batch, time, 1]", "squeeze(axis=-1) -> unsqueeze(axis=[1, 3]) -> squeeze(axis=1)"),
+    "tril_open": ("[batch, time, time]", "tril(-1)"),
+    "triu_open": ("[batch, time, 5]", "triu(1)"),
+    "cumprod_open": ("[batch, time, 3]", "cumprod(axis=1)"),
+    "eye_open": ("[batch, 3, time]", "matmul(eye(time))"),
+    "argsort_open": ("[batch, time, 3]", "argsort(axis=1, descending=true)"),
+    "take_open": ("[batch, time, 3]", "take_along_axis(argsort(x, axis=1), axis=1)"),
+    "scatter_set_open": ("[batch, time, 3]", "scatter(argsort(x, axis=1), exp(x), axis=1)"),
+    "scatter_add_open": ("[batch, time, 3]", 'scatter(argmax(x)[:, :, _], x[:, :, 0:1], reduction="add")'),
+    "scatter_mul_open": ("[batch, time, 3]", 'scatter(argsort(x, axis=1), x, axis=1, reduction="mul")'),
+    "scatter_max_open": ("[batch, time, 3]", 'scatter(argsort(x, axis=1), x, axis=1, reduction="max")'),
+    "masked_softmax": ("[batch, time, 6]", "softmax(mask=x > 0)"),
+    "masked_softmax_axis": ("[batch, time, 6]", "softmax(mask=x > 100, axis=1)"),
     "circular_conv": ("[batch, time]", "circular_conv(tensor([[0.25, 0.5, 0.125, 0.0625]]) * sum(x, axis=-1, keep=true))"),
     "lrn": ("[batch, 6, h, w]", "lrn(size=3, alpha=0.1)"),
     "lrn_3d": ("[batch, 6, h, w, 3]", "lrn(size=5, k=2, beta=0.5)"),
@@ -94,6 +117,13 @@ NATIVE: dict[str, tuple[str, int]] = {
     "group_norm": ("GroupNormalization", 21),
     "layer_norm": ("LayerNormalization", 17),
     "rms_norm": ("RMSNormalization", 23),
+    "tril_open": ("Trilu", 14),
+    "cumprod_open": ("CumProd", 26),
+    "scatter_set_open": ("ScatterElements", 13),
+    "scatter_add_open": ("ScatterElements", 16),
+    "scatter_mul_open": ("ScatterElements", 16),
+    "scatter_max_open": ("ScatterElements", 18),
+    "argsort_open": ("TopK", 13),
 }
 
 

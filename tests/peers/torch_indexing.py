@@ -42,7 +42,7 @@ INDEXING: dict[str, Callable[..., Any]] = {
     "roll": lambda x, shift, axis: torch.roll(x, shift, axis),
     "tile": lambda x, repeats: x.tile(repeats),
     "repeat": lambda x, count, axis: torch.repeat_interleave(x, count, axis),
-    "squeeze": lambda x, axis: x.squeeze() if axis is None else x.squeeze(axis),
+    "squeeze": lambda x, axis: x.squeeze(axis),
     "unsqueeze": unsqueeze,
     "tril": lambda x, k: torch.tril(x, k),
     "triu": lambda x, k: torch.triu(x, k),

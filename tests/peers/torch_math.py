@@ -78,6 +78,7 @@ STATISTICS: dict[str, Callable[..., Any]] = {
     "var": lambda x, axis, keep, correction: torch.var(x, every(x, axis), correction=correction, keepdim=keep),
     "std": lambda x, axis, keep, correction: torch.std(x, every(x, axis), correction=correction, keepdim=keep),
     "norm": lambda x, p, axis, keep: torch.linalg.vector_norm(x, p, every(x, axis), keepdim=keep),
+    "count_nonzero": lambda x, axis, keep: (x != 0).sum(every(x, axis), keepdim=keep),
     "cumsum": cumsum,
     "argmin": lambda x, axis: x.argmin(axis),
 }

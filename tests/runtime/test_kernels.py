@@ -118,6 +118,7 @@ BY_EVAL = {
     "max_pool_take",
     "cross_entropy",
     "accuracy",
+    "nll",
     "constant",
     "einsum",
     "take_along_axis",
@@ -126,4 +127,5 @@ BY_EVAL = {
     "argsort",
     "top_k",
     "one_hot",
+    "count_nonzero",
 }

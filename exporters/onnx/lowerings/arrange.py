@@ -7,8 +7,7 @@ from typing import Any
 
 from dslc.ir.graph import Node
 from dslc.ir.types import Dim, DType, TensorType
-from dslc.ops.arrange import listed, squeezed_axes
-from dslc.ops.support import normal_axes
+from dslc.ops.arrange import listed
 from exporters.onnx.lowerings.base import axes_of, lowering, result
 from exporters.onnx.lowerings.indexing import counted, widened
 from exporters.onnx.model import ELEMENT, Writer
@@ -21,6 +20,9 @@ TRILU = (DType.f32, DType.f64, DType.i64)  # what runtimes have it for
 def flip(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
     type = result(w, node)
     axes = axes_of(node, type.rank)
+    if not axes:
+        w.emit("Identity", inputs, type, outputs[0])
+        return
     bounds = [w.ints([value] * len(axes)) for value in (-1, INT64_MIN)]
     w.emit("Slice", [inputs[0], *bounds, w.ints(axes), w.ints([-1] * len(axes))], type, outputs[0])
 
@@ -46,8 +48,12 @@ def rolled(w: Writer, size: Dim, shift: int) -> str:
 
 @lowering("tile")
 def tile(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    """A scalar has nothing to repeat along."""
     repeats: Any = node.attrs["repeats"]
-    w.emit("Tile", [inputs[0], w.shape(repeats)], result(w, node), outputs[0])
+    if repeats:
+        w.emit("Tile", [inputs[0], w.shape(repeats)], result(w, node), outputs[0])
+    else:
+        w.emit("Identity", inputs, result(w, node), outputs[0])
 
 
 @lowering("repeat")
@@ -62,20 +68,12 @@ def repeat(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str])
     w.emit("Reshape", [spread, w.shape(type.shape)], type, outputs[0])
 
 
-@lowering("squeeze")
-def squeeze(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
-    axes = squeezed_axes(w.type(inputs[0]), node.attrs["axis"])
-    if axes:
-        w.emit("Squeeze", [inputs[0], w.ints(axes)], result(w, node), outputs[0])
-    else:
-        w.emit("Identity", inputs, result(w, node), outputs[0])
-
-
-@lowering("unsqueeze")
-def unsqueeze(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
-    type = result(w, node)
-    axes = normal_axes(node.attrs["axis"], type.rank)  # type: ignore[arg-type]
-    w.emit("Unsqueeze", [inputs[0], w.ints(axes)], type, outputs[0])
+@lowering("squeeze", "unsqueeze")
+def units(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    """Axes of size 1 left out or put in, counted where they are."""
+    type, operator = result(w, node), {"squeeze": "Squeeze", "unsqueeze": "Unsqueeze"}[node.op]
+    rank = w.type(inputs[0]).rank if node.op == "squeeze" else type.rank
+    w.emit(operator, [inputs[0], w.ints(axes_of(node, rank))], type, outputs[0])
 
 
 @lowering("tril", "triu")

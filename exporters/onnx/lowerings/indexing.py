@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import inf
 
 from dslc.ir.graph import Node
 from dslc.ir.types import Dim, DType, TensorType, tensor
-from dslc.ops.movement import integer_range
 from exporters.onnx.lowerings.base import axes_of, like, lowering, reduce_over, result
 from exporters.onnx.lowerings.sheet import Sheet
 from exporters.onnx.model import ELEMENT, Writer
@@ -42,7 +40,11 @@ def scatter(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]
     reduce, combine = COMBINE[reduction]
     hit, wide = hits(w, index, axis, type)
     spread = w.emit("Unsqueeze", [updates, w.ints([axis + 1])], widened(w.type(updates), axis + 1, Dim.of(1)))
-    chosen = w.emit("Where", [hit, spread, w.constant(neutral(reduction, type.dtype), type.dtype)], like(wide, type.dtype))
+    if reduction in ("add", "mul"):
+        other = w.constant(int(reduction == "mul"), type.dtype)
+    else:  # x itself changes no extreme
+        other = w.emit("Unsqueeze", [x, w.ints([axis])], widened(type, axis, Dim.of(1)))
+    chosen = w.emit("Where", [hit, spread, other], like(wide, type.dtype))
     w.emit(combine, [x, reduce_over(w, reduce, chosen, [axis], type)], type, outputs[0])
 
 
@@ -72,14 +74,6 @@ def counted(w: Writer, size: Dim, dtype: DType, behind: int) -> str:
         return numbers
     shape = TensorType(dtype=dtype, shape=(size, *[Dim.of(1)] * behind))
     return w.emit("Reshape", [numbers, w.ints([-1, *[1] * behind])], shape)
-
-
-def neutral(reduction: str, dtype: DType) -> int | float:
-    """What changes nothing."""
-    if reduction in ("add", "mul"):
-        return int(reduction == "mul")
-    low, high = (-inf, inf) if dtype.is_float else integer_range(dtype)
-    return low if reduction == "max" else high
 
 
 @lowering("sort", "argsort", "top_k")

@@ -30,6 +30,17 @@ def any_true(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str
     w.emit("Cast", [most], type, outputs[0], to=ELEMENT[DType.bool])
 
 
+@lowering("count_nonzero")
+def count_nonzero(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    source, type = w.type(inputs[0]), result(w, node)
+    hit = inputs[0]
+    if source.dtype is not DType.bool:
+        nought = w.emit("Equal", [hit, w.constant(0, source.dtype)], like(source, DType.bool))
+        hit = w.emit("Not", [nought], like(source, DType.bool))
+    numbers = w.emit("Cast", [hit], like(source, DType.i64), to=ELEMENT[DType.i64])
+    reduce_over(w, "ReduceSum", numbers, axes_of(node, source.rank), type, outputs[0], keep=bool(node.attrs["keep"]))
+
+
 @lowering("var", "std")
 def moment(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
     source, type = w.type(inputs[0]), result(w, node)

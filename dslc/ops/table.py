@@ -151,6 +151,7 @@ def load() -> None:
         pool,
         random,
         reduce,
+        regression,
         resize,
         scan,
         statistics,

@@ -11,6 +11,7 @@ import torch.nn.functional as tf
 from torch import Tensor
 
 from dslc.ir.types import DType
+from tests.peers.torch_losses import LOSSES
 from tests.peers.torch_math import MATH
 
 DTYPES = {
@@ -206,51 +207,11 @@ def softmax(x: Tensor, mask: Tensor | None = None, axis: int = -1) -> Tensor:
     return torch.softmax(x.masked_fill(~mask, torch.finfo(x.dtype).min), axis) * mask
 
 
-# ---- losses -----------------------------------------------------------------------------------------------------------------
-
-
-def averaged(loss: Tensor, *factors: Tensor | None, each: bool) -> Tensor:
-    """The loss as it counts; without `each` the mean over what counts."""
-    count = torch.ones_like(loss)
-    for factor in factors:
-        count = count if factor is None else count * factor.to(loss.dtype)
-    if each:
-        return loss * count
-    total = count.sum()
-    return (loss * count).sum() / torch.where(total == 0, torch.ones_like(total), total)
-
-
-def cross_entropy(x: Tensor, label: Tensor, mask: Tensor | None = None, weight: Tensor | None = None, *, smoothing: float,
-                  ignore: int | None, each: bool, axis: int) -> Tensor:  # fmt: skip
-    index = label.long()
-    hit = None if ignore is None else index != ignore
-    if hit is not None:
-        index = torch.where(hit, index, 0)
-    rows = x.movedim(axis, -1).reshape(-1, x.shape[axis])
-    loss = tf.cross_entropy(rows, index.reshape(-1), reduction="none", label_smoothing=smoothing)
-    return averaged(loss.reshape(index.shape), hit, mask, weight, each=each)
-
-
-def accuracy(x: Tensor, label: Tensor, mask: Tensor | None = None, weight: Tensor | None = None, *, k: int,
-             ignore: int | None, each: bool, axis: int) -> Tensor:  # fmt: skip
-    best = torch.topk(x, min(k, x.shape[axis]), axis).indices
-    right = (best == label.long().unsqueeze(axis)).any(axis).to(x.dtype)
-    return averaged(right, None if ignore is None else label != ignore, mask, weight, each=each)
-
-
-def binary_cross_entropy(x: Tensor, target: Tensor, mask: Tensor | None = None, weight: Tensor | None = None, *, each: bool) -> Tensor:
-    loss = tf.binary_cross_entropy_with_logits(x, target.to(x.dtype).expand_as(x), reduction="none")
-    return averaged(loss, mask, weight, each=each)
-
-
-def mse(x: Tensor, target: Tensor, mask: Tensor | None = None, weight: Tensor | None = None, *, each: bool) -> Tensor:
-    return averaged(tf.mse_loss(x, target.to(x.dtype).expand_as(x), reduction="none"), mask, weight, each=each)
-
-
 # ---- the table --------------------------------------------------------------------------------------------------------------
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     **MATH,
+    **LOSSES,
     "add": torch.add,
     "subtract": torch.subtract,
     "multiply": torch.multiply,
@@ -324,10 +285,6 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "group_normalize": lambda x, groups, eps: tf.group_norm(x, groups, eps=eps),
     "rms_normalize": lambda x, axis, eps: x / torch.sqrt(x.square().mean(every(x, axis), keepdim=True) + eps),
     "circular_conv": circular_conv,
-    "cross_entropy": cross_entropy,
-    "accuracy": accuracy,
-    "binary_cross_entropy": binary_cross_entropy,
-    "mse": mse,
     "lrn": lambda x, size, alpha, beta, k: tf.local_response_norm(x, size, alpha, beta, k),
     "channel_window_sum": lambda x, size: sum(tf.pad(x.movedim(1, -1), (size // 2, size // 2)).unfold(-1, size, 1).unbind(-1)).movedim(
         -1, 1

@@ -78,8 +78,20 @@ def spelled(name: str, x: Val, target: Val, mask: Val | None = None, weight: Val
     return averaged_val(loss, counted_val(x, shape, mask, weight), each)
 
 
-def targets(low: float, high: float, choice: tuple[float, ...] = (), **settings: Any) -> Sampler:
-    """Cases with targets between two numbers, or one of the chosen ones."""
+Gap = Callable[[Any, Any], Any]
+
+
+def apart(x: Any, t: Any, gap: Gap | None) -> Any:
+    """x, moved where its distance to a kink of the loss, `gap(x, t)`, is below 0.05."""
+    import numpy as np
+
+    while gap is not None and (near := np.abs(gap(x, t)) < 0.05).any():
+        x = np.where(near, x + 0.13, x)
+    return x
+
+
+def targets(low: float, high: float, choice: tuple[float, ...] = (), gap: Gap | None = None, **settings: Any) -> Sampler:
+    """Cases with targets between two numbers, or one of the chosen ones; `gap`: 0 at the kinks."""
 
     def draw(rng: Any) -> list[Case]:
         def target(shape: tuple[int, ...]) -> Any:
@@ -87,11 +99,12 @@ def targets(low: float, high: float, choice: tuple[float, ...] = (), **settings:
 
         found = []
         for shape in ((4,), (2, 3), (1, 1, 2)):
-            x, t = rng.uniform(0.1, 3, shape) * rng.choice([-1, 1], shape), target(shape)
+            free, t, one = rng.uniform(0.1, 3, shape) * rng.choice([-1, 1], shape), target(shape), target(())
+            x = apart(free, t, gap)
             mask = rng.integers(0, 2, shape).astype(bool)
             mask.flat[0] = True
             plain = {"each": False, **settings}
-            found += [Case((x, t), plain), Case((x, t), {**plain, "each": True}), Case((x, target(())), plain)]
+            found += [Case((x, t), plain), Case((x, t), {**plain, "each": True}), Case((apart(free, one, gap), one), plain)]
             found.append(Case((x, t, mask), {**plain, "optional": ("mask",)}))
             found.append(Case((x, t, rng.uniform(0.5, 2, shape)), {**plain, "optional": ("weight",)}))
         return found
@@ -227,7 +240,7 @@ pair(
         dx=lambda x, t: F.sign(x - t),
         dt=lambda x, t: F.sign(t - x),
     ),
-    targets(-2, 2),
+    targets(-2, 2, gap=lambda x, t: x - t),
     target=0,
 )
 pair(
@@ -240,7 +253,7 @@ pair(
         dt=lambda x, t, delta: -_clipped(x, t, delta),
         positive=("delta",),
     ),
-    targets(-2, 2, delta=0.7),
+    targets(-2, 2, gap=lambda x, t: abs(x - t) - 0.7, delta=0.7),
     settings="delta: float = 1.0",
     target=0,
 )
@@ -254,7 +267,7 @@ pair(
         dt=lambda x, t, beta: -_clipped(x, t, beta) / beta,
         positive=("beta",),
     ),
-    targets(-2, 2, beta=0.5),
+    targets(-2, 2, gap=lambda x, t: abs(x - t) - 0.5, beta=0.5),
     settings="beta: float = 1.0",
     target=0,
 )
@@ -267,7 +280,7 @@ pair(
         dx=lambda x, t, margin: -(t * _above_zero(margin - t * x)),
         dt=lambda x, t, margin: -(x * _above_zero(margin - t * x)),
     ),
-    targets(-1, 1, (-1.0, 1.0)),
+    targets(-1, 1, (-1.0, 1.0), gap=lambda x, t: 1 - t * x, margin=1.0),
     settings="margin: float = 1.0",
 )
 pair(
@@ -279,7 +292,7 @@ pair(
         dx=lambda x, t, margin: -2.0 * (t * _gap(x, t, margin)),
         dt=lambda x, t, margin: -2.0 * (x * _gap(x, t, margin)),
     ),
-    targets(-1, 1, (-1.0, 1.0)),
+    targets(-1, 1, (-1.0, 1.0), gap=lambda x, t: 1 - t * x, margin=1.0),
     settings="margin: float = 1.0",
 )
 pair(

@@ -1,7 +1,7 @@
 """Compute at compile time what depends on constants only, with the rows' own `eval`.
 
-Left alone: random operators, symbolic sizes, results that are large or not finite, and repeated numbers (`broadcast`), which are smaller
-as they are.
+Left alone: random operators, symbolic sizes, indices that are out of range, results that are large or not finite, and repeated numbers
+(`broadcast`), which are smaller as they are.
 
 before:
     graph G {
@@ -70,8 +70,11 @@ def folded(graph: Graph, rewriter: Rewriter, node: Node, known: dict[int, Any]) 
     inputs = [known.get(rewriter.new[id].id) for id in node.inputs]
     if any(array is None for array in inputs) or not foldable(node, [graph.types[id] for id in node.outputs]):
         return None
-    with quiet(np):
-        (result,) = evaluate(node.op, np, inputs, node.attrs)
+    try:
+        with quiet(np):
+            (result,) = evaluate(node.op, np, inputs, node.attrs)
+    except IndexError:  # it is told, with its place, where the node is run
+        return None
     result = np.asarray(result)
     return result if np.isfinite(result).all() else None
 

@@ -11,10 +11,13 @@ from dslc.diagnostics import DataError
 from dslc.interpret import interpret
 from dslc.ir.graph import Graph
 from dslc.ir.types import DType, tensor
+from dslc.loading import check_source
 from dslc.ops.infer import bind_attrs, evaluate
 from dslc.ops.table import Mismatch, infer
 from dslc.ops.value import Builder, F
 from dslc.passes.differentiate import differentiate
+from dslc.passes.pipeline import optimize
+from dslc.source import Source
 from exporters.onnx.export import make_subject
 from exporters.onnx.parity import onnxruntime
 from tests.onnx.networks import network
@@ -125,3 +128,12 @@ def test_what_does_not_fit_is_refused(name: str, shapes: list[tuple[int, ...]], 
     with pytest.raises(Mismatch) as found:
         infer(name, types, bind_attrs(name, attrs, types))
     assert said in found.value.reason
+
+
+@pytest.mark.parametrize("body", ["take_along_axis(x, tensor([[0, 1, 7]], dtype=i64))", "x + one_hot(tensor([5], dtype=i64), 3)"])
+def test_a_constant_index_that_is_no_place_is_an_error_where_it_is_run(body: str) -> None:
+    text = f"dslc 1\nnetwork N {{\n  x = tensor([[1.0, 2.0, 3.0]])\n  output y = {body}\n}}\n"
+    program, found = check_source(Source("n.nn", text))
+    assert program is not None, [d.message for d in found]
+    with pytest.raises(DataError, match=r"n\.nn:4.*there are 3 places"):
+        interpret(optimize(program.networks["N"].evaluate), np, {})

@@ -103,6 +103,54 @@ def test_values_and_gradients(name: str) -> None:
         np.testing.assert_allclose(ours[f"grad:{key}"], gradient.numpy(), rtol=1e-9, atol=1e-9)
 
 
+# ---- losses ------------------------------------------------------------------------------------------------------------------------
+
+SAME = "cast(op.arange(4) % 2, f32)"
+# loss of three rows each: in the language, by PyTorch
+LOSSES: dict[str, tuple[str, Callable[[Tensor, Tensor, Tensor], Tensor]]] = {
+    "kl_divergence": (
+        "kl_divergence(log_softmax(a), softmax(b))",
+        lambda a, b, c: tf.kl_div(torch.log_softmax(a, -1), torch.softmax(b, -1), reduction="batchmean"),
+    ),
+    "contrastive": (
+        f"contrastive(a, b, {SAME}, margin=3)",
+        lambda a, b, c: torch.stack([distance(a, b)[1::2].square(), tf.relu(3 - distance(a, b)[::2]).square()]).mean() / 2,
+    ),
+    "triplet": ("triplet(a, b, c, margin=0.5)", lambda a, b, c: tf.triplet_margin_loss(a, b, c, 0.5, eps=0)),
+    "triplet_squared": (
+        "triplet(a, b, c, squared=true)",
+        lambda a, b, c: tf.relu(1 + distance(a, b).square() - distance(a, c).square()).mean(),
+    ),
+    "cosine_loss": (
+        f"cosine_loss(a, b, {SAME}, margin=-0.5)",
+        lambda a, b, c: tf.cosine_embedding_loss(a, b, torch.tensor([-1.0, 1.0, -1.0, 1.0]), margin=-0.5),
+    ),
+}
+
+
+def distance(a: Tensor, b: Tensor) -> Tensor:
+    return (a - b).square().sum(-1).sqrt()
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses(name: str) -> None:
+    text, theirs = LOSSES[name]
+    body = "".join(f"  input {key}: [4, 5]\n" for key in "abc") + f"  output loss = {text} + 0 * sum(a + b + c)\n"
+    program, found = check_source(Source("n.nn", f"dslc 1\nnetwork N {{\n{body}}}\n"), precision=DType.f64)
+    assert program is not None, [d.message for d in found]
+    rng = np.random.default_rng(4)
+    given = {key: rng.uniform(-1, 1, (4, 5)) for key in "abc"}
+    ours = interpret(differentiate(program.networks["N"].evaluate, "loss", tuple(given)), np, given)
+    leaves = {key: torch.from_numpy(value).requires_grad_() for key, value in given.items()}
+    loss = theirs(**leaves)
+    gradients = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
+    assert float(loss.detach()) > 0.01
+    np.testing.assert_allclose(ours["loss"], loss.detach().numpy(), rtol=1e-12)
+    for key, gradient in zip(leaves, gradients, strict=True):
+        wanted = np.zeros((4, 5)) if gradient is None else gradient.numpy()
+        np.testing.assert_allclose(ours[f"grad:{key}"], wanted, rtol=1e-10, atol=1e-12)
+
+
 # ---- spectral norm ------------------------------------------------------------------------------------------------------------------
 
 

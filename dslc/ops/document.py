@@ -23,7 +23,7 @@ HEAD = """# Operators
 
 This page is generated from the operator table by `make docs`. The signature is the shape rule: equal letters are equal sizes, `*s` stands
 for any axes, `f` is any float, `i` any integer, `n` any number, `t` anything; `= none` marks what may be left out.
-`dslc ops NAME` shows one operator; layers with weights are in `specs/std/`. Rows marked "signature" are checked and cannot be run yet.
+`dslc ops NAME` shows one operator; layers with weights are in `specs/std/`.
 """
 
 

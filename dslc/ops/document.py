@@ -28,9 +28,9 @@ for any axes, `f` is any float, `i` any integer, `n` any number, `t` anything; `
 
 
 def text() -> str:
-    """The whole page."""
+    """The whole page; by name in each family, so that it is the same whichever module was imported first."""
     families: dict[str, list[Op]] = {}
-    for row in rows():
+    for row in sorted(rows(), key=lambda row: row.name):
         if not row.internal:
             families.setdefault(row.kind, []).append(row)
     return "\n".join([HEAD, *(section(kind, families[kind]) for kind in TITLES if kind in families)])

@@ -45,9 +45,20 @@ def sizes(graph: Graph, arrays: Arrays) -> dict[str, int]:
     return dims
 
 
+def moved(op: str, inputs: list[torch.Tensor], attrs: Mapping[str, Any]) -> torch.Tensor:
+    """A sample's elements at other places: ours says which goes where (0: none), PyTorch moves them, so that gradients pass."""
+    x, key = inputs
+    numbers = np.arange(1, x.numel() + 1, dtype="int64").reshape(tuple(x.shape))
+    (places,) = evaluate(op, np, [numbers, key.numpy()], attrs)
+    flat = torch.cat([torch.zeros(1, dtype=x.dtype), x.reshape(-1)])
+    return flat[torch.from_numpy(np.array(places))]
+
+
 def apply(node: Node, inputs: list[torch.Tensor], dims: Mapping[str, int]) -> tuple[torch.Tensor, ...]:
     """The results of one node. Draws have no counterpart in PyTorch: they are data, and ours are taken."""
     attrs = resolve_attrs(node.attrs, dims)
+    if node.op in ("random_flip", "random_shift"):
+        return (moved(node.op, inputs, attrs),)
     if lookup(node.op).random:
         drawn = evaluate(node.op, np, [value.detach().numpy() for value in inputs], attrs)
         return tuple(torch.from_numpy(np.array(array)) for array in drawn)

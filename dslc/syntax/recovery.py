@@ -271,14 +271,18 @@ class Run(Driver):
         self.previous = "ERROR"
 
     def skip_statement(self, at: int) -> int:
-        """Skip to the end of the broken statement; a body that follows it is kept."""
-        depth = 0
+        """Skip to the end of the broken statement; a body that follows it is kept. A `{` inside ( or [ within a line opens none."""
+        depth = braces = 0
         while at < len(self.tokens):
             token = self.tokens[at]
             if token.type in ("LPAR", "LSQB"):
                 depth += 1
             elif token.type in ("RPAR", "RSQB"):
                 depth = max(0, depth - 1)
+            elif token.type == "LBRACE" and self.round and not self.ends_line(at):
+                braces += 1
+            elif token.type == "RBRACE" and braces and not token.first:
+                braces -= 1
             elif token.type in ("LBRACE", "RBRACE") or (token.type == "_NL" and self.ends_statement(at, depth)):
                 break
             self.previous = token.type if token.type != "_NL" else self.previous

@@ -109,6 +109,17 @@ class StepProgram(Frozen):
     schedule: Call | None = None  # None: the training's
 
 
+class WeightUpdate(Frozen):
+    """How an optimizer changes one weight, as a graph: w, g, slots, rate and t in, w and the slots out.
+
+    rate: a factor of the step's rate; slots: what the optimizer keeps beside the weight, with its first value.
+    """
+
+    graph: Graph
+    rate: float = 1.0
+    slots: dict[str, float] = {}
+
+
 class Rule(Frozen):
     """`rule "conv*" { rate: 0.1 }`; `matches`: the addresses of weights and states that it means. Later rules win setting by setting.
 

@@ -15,18 +15,21 @@ from dslc.ir.types import DType
 from dslc.ops.table import Unsupported, lookup
 from exporters.onnx.errors import NotExportable
 from exporters.onnx.lowerings import LOWERINGS
-from exporters.onnx.lowerings.base import like
+from exporters.onnx.lowerings.base import Lowering, like
 from exporters.onnx.matches import Match
 from exporters.onnx.model import ELEMENT, Writer
 from exporters.onnx.opset import DEFAULT
 from exporters.onnx.recognise import find
 
 
-def refuse_unsupported(graph: Graph) -> None:
-    """SpecError with every operator of the graph that has no ONNX form, each once, at the first place where it stands."""
+def refuse_unsupported(graph: Graph, more: Mapping[str, Lowering] | None = None) -> None:
+    """SpecError with every operator of the graph that has no ONNX form, each once, at the first place where it stands.
+
+    more: lowerings of operators that have a form here only.
+    """
     found: dict[str, NotExportable] = {}
     for node in graph.nodes:
-        reason = why_not(node.op)
+        reason = "" if node.op in (more or {}) else why_not(node.op)
         if reason:
             found.setdefault(node.op, NotExportable(operator=node.op, place=node.place or node.address, reason=reason))
     if found:
@@ -44,9 +47,17 @@ def why_not(op: str) -> str:
 
 
 def lower(
-    graph: Graph, values: Mapping[str, np.ndarray], metadata: Mapping[str, str], opset: int = DEFAULT
+    graph: Graph,
+    values: Mapping[str, np.ndarray],
+    metadata: Mapping[str, str],
+    opset: int = DEFAULT,
+    more: Mapping[str, Lowering] | None = None,
 ) -> tuple[onnx.ModelProto, Writer, list[str]]:
-    """The model of a graph, the writer with the names and types of all tensors, and sentences about nodes that became one."""
+    """The model of a graph, the writer with the names and types of all tensors, and sentences about nodes that became one.
+
+    more: lowerings that count before those of the table.
+    """
+    lowerings = {**LOWERINGS, **(more or {})}
     w = Writer(graph.types, opset)
     for item in graph.inputs:
         w.names[item.id] = item.name
@@ -60,7 +71,7 @@ def lower(
     covered = frozenset(id for match in matches.values() for id in match.covered)
     for node in graph.nodes:
         if node.outputs[0] not in covered:
-            lower_node(w, node, matches.get(node.outputs[0]))
+            lower_node(w, node, matches.get(node.outputs[0]), lowerings)
     publish(w, graph, outputs)
     published = [(outputs[item.name], graph.types[item.id]) for item in graph.outputs]
     w.known.update(published)
@@ -106,15 +117,15 @@ def name_values(w: Writer, graph: Graph, outputs: Mapping[str, str]) -> None:
 # ---- nodes --------------------------------------------------------------------------------------------------------------------
 
 
-def lower_node(w: Writer, node: Node, match: Match | None) -> None:
+def lower_node(w: Writer, node: Node, match: Match | None, lowerings: Mapping[str, Lowering] = LOWERINGS) -> None:
     w.current = node
     if match is not None:
         match.write(w)
         return
     inputs = [w.names[id] for id in node.inputs]
     outputs = [w.names[id] for id in node.outputs]
-    if node.op in LOWERINGS:
-        LOWERINGS[node.op](w, node, inputs, outputs)
+    if node.op in lowerings:
+        lowerings[node.op](w, node, inputs, outputs)
         return
     direct(w, str(lookup(node.op).onnx), node, inputs, outputs)
 

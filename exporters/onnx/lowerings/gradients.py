@@ -16,6 +16,7 @@ from dslc.ir.graph import Node
 from dslc.ir.types import Dim, DType, TensorType
 from dslc.ops.pool import counted
 from dslc.ops.resize import matrix
+from dslc.ops.support import product
 from exporters.onnx.lowerings.base import axes_of, like, lowering, reduce_over, result
 from exporters.onnx.lowerings.spatial import Window, cut, gathered, planes, reshaped, shaped, spread, taps, transposed, window_of
 from exporters.onnx.lowerings.window import refused
@@ -184,7 +185,7 @@ def scatter_add(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[
     g, index, type = w.type(inputs[0]), w.type(inputs[1]), result(w, node)
     (axis,) = axes_of(node, type.rank)
     places = inputs[1] if index.dtype is DType.i64 else w.emit("Cast", [inputs[1]], like(index, DType.i64), to=ELEMENT[DType.i64])
-    count = total(index.shape)
+    count = product(index.shape)
     inner = list(range(axis, axis + index.rank))
     outer = [i for i in range(g.rank) if i not in inner]
     rest = [g.shape[i] for i in outer]
@@ -209,13 +210,6 @@ def one_hot_product(w: Writer, index: str, rows: str, wanted: TensorType) -> str
     row = reshaped(w, index, [1, count])
     equal = w.emit("Equal", [column, row], TensorType(dtype=DType.bool, shape=(size, count)))
     hot = w.emit("Cast", [equal], TensorType(dtype=wanted.dtype, shape=(size, count)), to=ELEMENT[wanted.dtype])
-    rest = total(wanted.shape[1:])
-    product = w.emit("MatMul", [hot, reshaped(w, rows, [count, rest])], shaped(wanted, size, rest))
-    return reshaped(w, product, wanted.shape)
-
-
-def total(shape: Sequence[Dim]) -> Dim:
-    found = Dim.of(1)
-    for size in shape:
-        found = found * size
-    return found
+    rest = product(wanted.shape[1:])
+    found = w.emit("MatMul", [hot, reshaped(w, rows, [count, rest])], shaped(wanted, size, rest))
+    return reshaped(w, found, wanted.shape)

@@ -47,6 +47,12 @@ RANGES: dict[str, dict[str, Range]] = {
     "alpha_dropout": {"rate": DECAY},
     "gaussian_noise": {"deviation": NOT_NEGATIVE},
     "channel_shuffle": {"groups": AT_LEAST_1},
+    "pixel_shuffle": {"scale": AT_LEAST_1},
+    "pixel_unshuffle": {"scale": AT_LEAST_1},
+    "space_to_depth": {"scale": AT_LEAST_1},
+    "depth_to_space": {"scale": AT_LEAST_1},
+    "adaptive_avg_pool": {"size": AT_LEAST_1},
+    "adaptive_max_pool": {"size": AT_LEAST_1},
     "sampled_softmax": {"samples": AT_LEAST_1},
     "embedding": {"count": AT_LEAST_1, "features": AT_LEAST_1},
     "random_shift": {"pixels": NOT_NEGATIVE},
@@ -66,6 +72,10 @@ SPATIAL = frozenset(
         "spectral_norm_conv",
         "instance_norm",
         "channel_shuffle",
+        "global_avg_pool",
+        "global_max_pool",
+        "adaptive_avg_pool",
+        "adaptive_max_pool",
     ]
 )  # blocks over [batch, channels, *spatial]
 ORDERED = {"clip": ("min", "max")}  # operators with two settings of which the first is at most the second

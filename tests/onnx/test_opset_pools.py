@@ -1,0 +1,30 @@
+"""Global, adaptive and other pools and shuffles of pixels, with open sizes where they take them, exported at every opset of a cut point."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.onnx.test_opset_spatial import OPSETS, export
+
+# input type -> body; `x` is the input, `y` the output
+LAYERS: dict[str, tuple[str, str]] = {
+    "global_avg_pool_1d": ("[batch, 3, time]", "global_avg_pool"),
+    "global_max_pool": ("[batch, 3, h, w]", "global_max_pool"),
+    "global_max_pool_3d": ("[batch, 3, h, w, 2]", "global_max_pool"),
+    "pixel_shuffle": ("[batch, 8, h, w]", "pixel_shuffle(2)"),
+    "pixel_unshuffle": ("[batch, 2, 4, 6]", "pixel_unshuffle(2)"),
+    "space_to_depth": ("[batch, 2, 4, 6]", "space_to_depth(2)"),
+    "depth_to_space": ("[batch, 8, h, w]", "depth_to_space(2)"),
+    "adaptive_avg_pool": ("[batch, 2, h, 7]", "adaptive_avg_pool([1, 3])"),
+    "adaptive_avg_pool_even": ("[batch, 2, 6, 8]", "adaptive_avg_pool([3, 2])"),
+    "adaptive_max_pool": ("[batch, 2, h, 7]", "adaptive_max_pool([1, 3])"),
+    "adaptive_max_pool_3d": ("[batch, 2, 3, 4, 5]", "adaptive_max_pool(2)"),
+}
+
+
+@pytest.mark.parametrize("opset", OPSETS)
+@pytest.mark.parametrize("name", LAYERS)
+def test_layer(name: str, opset: int) -> None:
+    report = export(LAYERS[name], opset)
+    assert report.parity
+    assert all(row.max_absolute < 1e-4 for row in report.parity)

@@ -34,7 +34,7 @@ def conv_bias(uses: Uses, node: Node) -> Match | None:
     """add(conv(x, w), reshape(b, [c, 1, 1])) is Conv(x, w, b), and so for the transposed convolution."""
     if node.op != "add":
         return None
-    conv = uses.only(node.inputs[0], "conv") or uses.only(node.inputs[0], "conv_transpose")
+    conv = convolution(uses, node)
     shift = uses.made(node.inputs[1], "reshape")
     if conv is None or shift is None:
         return None
@@ -57,9 +57,16 @@ def conv_bias(uses: Uses, node: Node) -> Match | None:
         w.emit(titles[conv.op], inputs, result, w.names[node.outputs[0]], **attributes)
 
     covered = {conv.outputs[0]}
-    if len(uses.readers[shift.outputs[0]]) == 1 and shift.outputs[0] not in uses.published:
-        covered.add(shift.outputs[0])
+    spread_id = shift.outputs[0]
+    merged = all(reader.op == "add" and reader.inputs[1] == spread_id and convolution(uses, reader) for reader in uses.readers[spread_id])
+    if merged and spread_id not in uses.published:
+        covered.add(spread_id)
     return Match(f"{titles[conv.op]} with bias", node.outputs[0], frozenset(covered), write)
+
+
+def convolution(uses: Uses, node: Node) -> Node | None:
+    """The convolution whose only use is to be the first input of `node`."""
+    return uses.only(node.inputs[0], "conv") or uses.only(node.inputs[0], "conv_transpose")
 
 
 def batch_norm(uses: Uses, node: Node) -> Match | None:

@@ -61,7 +61,7 @@ def export_train_step(
     checks, table = static_checks(subject), list[Parity]()
     if verify:
         rate = np.asarray(step.optimizer.args["rate"], subject.types["rate"].dtype.numpy)
-        more, table = rehearse(subject, Rehearsal(whole, *parted(start, whole), rate, draws))
+        more, table = rehearse(subject, Rehearsal(*parted(start, whole), rate, draws))
         checks += more
     else:
         checks.append(Check(name="training steps", verdict="left out", detail="not asked for"))

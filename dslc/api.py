@@ -180,6 +180,23 @@ class Spec:
         options: dict[str, Any] = {"device": device, "batch_size": batch_size, "seed": seed, "threads": threads, "keep_grads": keep_grads}
         return compile_step(self.program, training=training, **options)
 
+    def export_step(
+        self, path: str | Path, *, step: str | None = None, training: str | None = None, seed: int = 0, verify: bool = True, **options: Any
+    ) -> Report:
+        """Write one training step (forward, backward, update) as ONNX, and beside it `.npz`, the untrained weights that it begins with.
+
+        step: which one, where the training has several; seed: of the weights and of draws; options: opset=21. See docs/onnx.md.
+        """
+        from runtime.memory import enough_memory
+        from runtime.train.initializers import initialize
+
+        numbers(0, seed=seed)
+        chosen = self.training(training)
+        with enough_memory():
+            items: tuple[Weight | State, ...] = (*chosen.weights, *chosen.states)
+            start = {item.address: initialize(item, seed) for item in items}
+        return export_step(chosen, start, path, step=step, spec_path=self.path, seed=seed, verify=verify, **options)
+
 
 def numbers(low: int, **given: Any) -> None:
     """SpecError for an argument that is no whole number of at least `low`; None is an argument that is left out."""
@@ -428,6 +445,55 @@ class Run:
         parameters = self.parameters
         source = self.folder / "spec.nn"
         return export(chosen, parameters, path, spec_path=source, classes=classes, contract=contract, verify=verify, **options)
+
+    def export_step(self, path: str | Path, *, step: str | None = None, verify: bool = True, **options: Any) -> Report:
+        """Write one step of the run's training as ONNX, to go on from its weights with a fresh optimizer; as `Spec.export_step`."""
+        source, seed = self.folder / "spec.nn", int(self.saved.meta["seed"])
+        return export_step(self.training, self.parameters, path, step=step, spec_path=source, seed=seed, verify=verify, **options)
+
+
+def export_step(
+    training: Training,
+    parameters: Mapping[str, np.ndarray],
+    path: str | Path,
+    *,
+    step: str | None,
+    spec_path: Path,
+    seed: int,
+    verify: bool,
+    **options: Any,
+) -> Report:
+    """Join forward and backward with the optimizer's updates, check, train three steps in a backend, and write; never over a spec."""
+    from dslc.files import output_path
+    from dslc.syntax.reader import read_source
+    from exporters.onnx.train_step import export_train_step
+    from runtime.memory import enough_memory
+    from runtime.train.alone import turn_of, weight_updates
+
+    for name in options:
+        one_of("export option", name, ("opset",))
+    target, number = output_path(str(path)), step_number(training, step)
+    chosen = training.steps[number]
+    turns, first = turn_of(chosen, training)
+    given: dict[str, Any] = {"turns": turns, "first": first, "seed": seed, "spec_text": read_source(spec_path, spec_path.name).text}
+    with enough_memory():
+        updates = weight_updates(training, number)
+        return export_train_step(training, chosen, updates, parameters, target, verify=verify, **given, **options)
+
+
+def step_number(training: Training, name: str | None) -> int:
+    """Which step of a training is meant. SpecError where there is none of this name, or where a name is needed."""
+    from dslc.usage import BadArgument
+
+    names = [step.name for step in training.steps]
+    if name is None and len(names) == 1:
+        return 0
+    if name not in names:
+        which = f"the training `{training.name}`" if training.name else "the training"
+        problem = f"there is no step `{name}`; " if name is not None else ""
+        detail = f"{training.place or which}: {problem}{which} has {'several steps' if len(names) > 1 else 'one step'}: {', '.join(names)}"
+        raise SpecError(BadArgument(detail=detail, usage=f"--train-step {names[0]}"))
+    return names.index(name)
 
 
 def export(

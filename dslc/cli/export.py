@@ -1,12 +1,14 @@
 """`dslc export RUN --output model.onnx [--report report.json] [--json]`: write the trained network as verified ONNX.
 
 The model is checked and compared with the reference interpreter before it is written; on any failure there is no file.
+`dslc export SPEC|RUN --train-step [NAME] --output step.onnx` writes a training step instead: forward, backward and update.
 """
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dslc import usage
 from dslc.cli import arguments
@@ -14,16 +16,24 @@ from dslc.cli.output import note, say
 from dslc.diagnostics import SpecError
 from dslc.files import output_path, same_file, write_file
 
+if TYPE_CHECKING:
+    from dslc.api import Run
+    from exporters.onnx.report import Report
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", type=Path, help="a run folder made by `dslc train`")
+    parser.add_argument("run", metavar="RUN", type=Path, help="a run folder made by `dslc train`; with --train-step also a spec")
     parser.add_argument("--output", required=True, type=output_path, metavar="FILE", help="the ONNX file to write")
     parser.add_argument("--report", type=output_path, metavar="FILE", help="also write the report as JSON")
     parser.add_argument("--checkpoint", choices=("best", "last"), default="best", help="which weights (default: best)")
     parser.add_argument("--opset", type=opset, default=21, metavar="N", help="the ONNX opset, 13 … 28 (default: 21)")
     parser.add_argument("--flat", action="store_true", help="no functions: all nodes in one graph")
     parser.add_argument("--json", action="store_true", help="print the report as JSON instead of text")
-    arguments.part_arguments(parser, "network")
+    parser.add_argument(
+        "--train-step", nargs="?", const="", metavar="NAME", help="write a training step: forward, backward and update (NAME: of several)"
+    )
+    parser.add_argument("--seed", type=arguments.whole, metavar="N", help="of a step's first weights and draws (default: 0, or the run's)")
+    arguments.part_arguments(parser, "network", "train")
 
 
 def opset(text: str) -> int:
@@ -36,16 +46,47 @@ def opset(text: str) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
-    from dslc.api import Run
-
     if args.report is not None and same_file(args.report, args.output):
         raise SpecError(usage.BadArgument(detail="--report: it is the file of --output", usage="--output model.onnx --report report.json"))
-    opened = Run.open(args.run, checkpoint=args.checkpoint)
-    for text in opened.notes:
-        note(f"note: {text}")
-    report = opened.export(args.output, network=args.network, opset=args.opset, flat=args.flat)
+    refuse_mixed(args)
+    report = network(args) if args.train_step is None else train_step(args)
     text = report.model_dump_json(indent=2)
     if args.report is not None:
         write_file(args.report, f"{text}\n")
     say(text if args.json else report.text(), exact=args.json)
     return 0
+
+
+def opened(args: argparse.Namespace) -> Run:
+    from dslc.api import Run
+
+    found = Run.open(args.run, checkpoint=args.checkpoint)
+    for text in found.notes:
+        note(f"note: {text}")
+    return found
+
+
+def network(args: argparse.Namespace) -> Report:
+    return opened(args).export(args.output, network=args.network, opset=args.opset, flat=args.flat)
+
+
+def train_step(args: argparse.Namespace) -> Report:
+    """A step of a run's training, or of a spec's from fresh weights."""
+    from dslc.api import load
+
+    name = args.train_step or None
+    if args.run.is_dir():
+        if args.seed is not None or args.train is not None:
+            detail = "--seed and --train have no meaning with a run, which has its own"
+            raise SpecError(usage.BadArgument(detail=detail, usage="--train-step --output step.onnx"))
+        return opened(args).export_step(args.output, step=name, opset=args.opset)
+    spec = load(str(args.run))
+    return spec.export_step(args.output, step=name, training=args.train, seed=args.seed or 0, opset=args.opset)
+
+
+def refuse_mixed(args: argparse.Namespace) -> None:
+    """What belongs to a network only, or to a training step only."""
+    if args.train_step is not None and args.network is not None:
+        raise SpecError(usage.BadArgument(detail="--network has no meaning with --train-step", usage="--train-step [NAME]"))
+    if args.train_step is None and (args.train is not None or args.seed is not None):
+        raise SpecError(usage.BadArgument(detail="--train and --seed belong to --train-step", usage="--train-step --train NAME"))

@@ -57,7 +57,7 @@ class Rehearsal:
 def rehearse(subject: Subject, rehearsal: Rehearsal) -> tuple[list[Check], list[Parity]]:
     """Train in onnxruntime, or where it cannot in `onnx.reference`, and compare after each step; InternalError where they differ."""
     checks: list[Check] = []
-    sizes = max(grid(subject.graph), key=lambda row: sum(row.values()), default={})
+    sizes: Mapping[str, int] = max(grid(subject.graph), key=lambda row: sum(row.values()), default={})
     for name in reversed(BACKENDS):
         title = f"{STEPS} training steps in {name}"
         try:

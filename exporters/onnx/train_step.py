@@ -22,7 +22,6 @@ from exporters.onnx.check import Subject, static_checks
 from exporters.onnx.draws import DRAWN, Draws
 from exporters.onnx.export import as_json, fitting, write
 from exporters.onnx.lower import lower, refuse_unsupported
-from exporters.onnx.model import refuse_large
 from exporters.onnx.opset import DEFAULT, checked, runtimes
 from exporters.onnx.report import Check, Parity, Report, Tensor
 from exporters.onnx.three_steps import Rehearsal, rehearse
@@ -78,7 +77,6 @@ def make_subject(
     more = draws.lowerings()
     graph = optimize(whole.graph)
     refuse_unsupported(graph, more)
-    refuse_large(training.networks[0], sum(graph.types[item.id].bytes.constant for item in graph.inputs if is_fixed(graph, item.id)))
     metadata = describe(training, step, graph, draws.seed, spec_text)
     named = graph.model_copy(update={"name": f"{training.name or 'train'}.{step.name}"})
     model, writer, _ = lower(named, {}, metadata, opset, more)
@@ -86,10 +84,6 @@ def make_subject(
         model=model, definition=whole.graph, graph=graph, names=writer.names, types=writer.known, parameters={},
         outside=frozenset(writer.hoisted),
     ), metadata  # fmt: skip
-
-
-def is_fixed(graph: Graph, id: int) -> bool:
-    return not graph.types[id].names
 
 
 # ---- first values -----------------------------------------------------------------------------------------------------------------

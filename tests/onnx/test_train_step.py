@@ -13,6 +13,7 @@ import pytest
 import dslc
 from dslc.cli.main import main
 from dslc.diagnostics import InternalError, SpecError
+from exporters.onnx.draws import Draws
 from exporters.onnx.lowerings import LOWERINGS
 
 ROOT = Path(__file__).parents[2]
@@ -38,6 +39,14 @@ DROPPED = """
 network Dropped {
   input image: [batch, 1, 28, 28]
   output logits = image -> avg_pool(4) -> flatten -> dense(20) -> relu -> dropout(0.5) -> dense(10)
+}
+"""
+NOISY = """
+network Noisy {
+  input image: [batch, 1, 28, 28]
+  x = op.random_flip(image) -> avg_pool(4) -> flatten
+  x = x + 0.1 * normal(mean=0.5, shape=[batch, 49]) * uniform(low=-1.0, shape=[batch, 49])
+  output logits = x -> dense(10)
 }
 """
 PLAIN = """
@@ -117,6 +126,7 @@ CASES = {
         text(DROPPED, 'optimizer: rmsprop(0.002)\n  clip: each(0.2)\n  rule "dense1*" { constraint: max_norm(1.0) }'),
         28,
     ),
+    "normal, uniform, flips 21": (text(NOISY, "optimizer: caffe_sgd(0.1)"), 21),
     "windows with pads, lamb 23": (text(PLAIN, "optimizer: lamb(0.01)"), 23),
     "windows with pads, nesterov, clip by value 15": (
         text(PLAIN, "optimizer: sgd(0.1, momentum=0.9, nesterov=true)\n  clip: value(0.01)"),
@@ -183,6 +193,17 @@ def test_draws_need_opset_18(tmp_path: Path) -> None:
     spec = loaded(tmp_path, text(DROPPED, "optimizer: sgd(0.1)"))
     with pytest.raises(SpecError, match=r"spec\.nn:5:\d+ .*random draws in a training step need opset 18"):
         spec.export_step(tmp_path / "step.onnx", opset=17)
+
+
+def test_draws_follow_the_round() -> None:
+    """The numbers that the trainer gives to the turns of a round of five: one of the first step, three of the second, one more."""
+    turns = [("a", 0), ("b", 0), ("b", 1), ("b", 2), ("c", 0)]
+    places = {"a": Draws(0, 5, 0, 1), "b": Draws(0, 5, 1, 3), "c": Draws(0, 5, 4, 1)}
+    updates = dict.fromkeys(places, 0)
+    for number in range(15):
+        name, _ = turns[number % 5]
+        updates[name] += 1
+        assert places[name].number(updates[name]) == number
 
 
 def test_other_draws_are_refused(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from dslc.diagnostics import InternalError
 from dslc.interpret import interpret
-from dslc.ir.graph import Graph, Input
+from dslc.ir.graph import Graph, Input, Node
 from dslc.ops.philox import stream_of, uniform
 from exporters.onnx.check import Subject
 from exporters.onnx.draws import Draws
@@ -26,7 +26,7 @@ from exporters.onnx.sizes import VIEWS, grid
 from exporters.onnx.train_graph import NEXT
 
 STEPS = 3
-ULPS = 2.0**-22  # of a weight: its last two bits in single precision
+ULPS = 2.0**-20  # of a weight: about what summing thousands of products in another order does in single precision
 MARGIN = 10  # times the measured effect of rounding
 RATES = (1.0, 0.1, 0.01, 0.001)  # the part of the rate that is tried: random data may not bear the whole
 CHAOS = 1e-2  # where rounding leads this far, a smaller rate is tried: nothing else could be seen beside it
@@ -74,13 +74,17 @@ def rehearse(subject: Subject, rehearsal: Rehearsal) -> tuple[list[Check], list[
 
 def calmest(subject: Subject, rehearsal: Rehearsal, backend: str, run: Run, sizes: Mapping[str, int]) -> tuple[Trial, list[Parity]]:
     """The trial at the largest rate at which rounding does not take over, and its table."""
-    for part in RATES:
+    for part in RATES[:-1]:
         trial = Trial(subject, replace(rehearsal, rate=rehearsal.times(part)), backend, run, sizes)
-        if trial.finite or part == RATES[-1]:
-            table = trial.compared()
-            if trial.largest <= CHAOS or part == RATES[-1]:
-                break
-    return trial, table
+        try:
+            table = trial.compared() if trial.finite else []
+        except InternalError:
+            if trial.largest <= CHAOS:
+                raise
+        if trial.finite and trial.largest <= CHAOS:
+            return trial, table
+    trial = Trial(subject, replace(rehearsal, rate=rehearsal.times(RATES[-1])), backend, run, sizes)
+    return trial, trial.compared()
 
 
 class Trial:
@@ -92,7 +96,7 @@ class Trial:
         self.rehearsal = rehearsal
         self.wanted = list(self.ours(rehearsal, rehearsal.moving))
         self.finite = all(finite(array) for results in self.wanted for array in results.values())
-        self.rounding: list[Arrays] = []
+        self.rounding: list[dict[str, float]] = []
         self.largest = 0.0
 
     def words(self) -> str:
@@ -111,13 +115,13 @@ class Trial:
             moving = after(moving, found)
             yield found
 
-    def effect(self, t: int) -> Arrays:
-        """For each result of step t how far rounding leads, its largest element."""
+    def effect(self, name: str, t: int) -> float:
+        """How far rounding leads in step t: the largest change in results of this kind, since it is chance which rectifier it switches."""
         if not self.rounding:
             shaken = {name: moved(name, array) for name, array in self.rehearsal.moving.items()}
             for ours, other in zip(self.wanted, self.ours(self.rehearsal, shaken), strict=True):
-                self.rounding.append({name: apart(ours[name], other[name]).max(initial=0) for name in ours if ours[name].dtype.kind == "f"})
-        return self.rounding[t - 1]
+                self.rounding.append(largest(ours, other))
+        return self.rounding[t - 1][kind(name)]
 
     # ---- the backend ----------------------------------------------------------------------------------------------------------------
 
@@ -164,7 +168,7 @@ class Trial:
             return bool(np.array_equal(ours, array))
         if np.allclose(array, ours, rtol=RTOL, atol=ATOL):
             return True
-        far = float(self.effect(t)[name])
+        far = self.effect(name, t)
         self.largest = max(self.largest, far)
         return bool(np.allclose(array, ours, rtol=RTOL, atol=ATOL + MARGIN * far))
 
@@ -177,6 +181,20 @@ class Trial:
 def after(moving: Arrays, results: Arrays) -> Arrays:
     """What moves, with the values that a step gave it."""
     return {name: results.get(name + NEXT, array) for name, array in moving.items()}
+
+
+def kind(name: str) -> str:
+    """`w` of LeNet.conv0.w.next, `velocity` of LeNet.conv0.w.velocity.next, `loss`."""
+    return name.removesuffix(NEXT).rpartition(".")[2]
+
+
+def largest(ours: Arrays, other: Arrays) -> dict[str, float]:
+    """By kind the largest difference of two results."""
+    found: dict[str, float] = {}
+    for name, array in ours.items():
+        if array.dtype.kind == "f":
+            found[kind(name)] = max(found.get(kind(name), 0.0), float(apart(array, other[name]).max(initial=0)))
+    return found
 
 
 def finite(array: np.ndarray) -> bool:
@@ -209,16 +227,27 @@ def fields(graph: Graph, sizes: Mapping[str, int], t: int) -> Arrays:
 
 
 def class_bounds(graph: Graph, sizes: Mapping[str, int]) -> dict[int, int]:
-    """For integer inputs that are indices or class labels (through views of them): how many there are."""
+    """For integer inputs that are indices or class labels: how many there are; 2 where an index is computed from them."""
     bounds: dict[int, int] = {}
-    source = {node.outputs[0]: node.inputs[0] for node in graph.nodes if node.op in VIEWS}
+    maker = {node.outputs[0]: node for node in graph.nodes if node.op != "constant"}
     for node in graph.nodes:
         if node.op != "gather" and node.op not in CLASSES:
             continue
-        index = node.inputs[1]
-        while index in source:
-            index = source[index]
         axis: Any = node.attrs["axis"]
-        count = graph.types[node.inputs[0]].shape[axis].evaluate(sizes)
-        bounds[index] = min(bounds.get(index, count), count)
+        for id, count in sources(graph, maker, node.inputs[1], graph.types[node.inputs[0]].shape[axis].evaluate(sizes)):
+            bounds[id] = min(bounds.get(id, count), count)
     return bounds
+
+
+def sources(graph: Graph, maker: Mapping[int, Node], index: int, count: int) -> Iterator[tuple[int, int]]:
+    """The values that an index is made of, with their bound: `count` as long as it is only viewed."""
+    waiting = [(index, count)]
+    while waiting:
+        id, bound = waiting.pop()
+        node = maker.get(id)
+        if node is None:
+            yield id, bound
+        elif node.op in VIEWS:
+            waiting.append((node.inputs[0], bound))
+        else:
+            waiting += [(other, min(bound, 2)) for other in node.inputs if graph.types[other].dtype.is_int]

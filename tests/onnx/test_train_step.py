@@ -172,20 +172,27 @@ def test_checks_and_report(opset: int, tmp_path: Path) -> None:
     assert (tmp_path / "again.npz").read_bytes() == (tmp_path / "step.npz").read_bytes()
 
 
-def test_a_wrong_gradient_is_found_and_nothing_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    right = LOWERINGS["max_pool_grad"]
+@pytest.mark.parametrize(
+    ("operator", "at", "network", "optimizer"),
+    [("max_pool_grad", 2, PLAIN, "sgd(0.1)"), ("conv_grad_w", 1, SMALL, "adam(0.002)"), ("channel_dot", 0, SMALL, "sgd(0.1)")],
+)
+def test_a_wrong_gradient_is_found_and_nothing_written(
+    operator: str, at: int, network: str, optimizer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is larger by a hundredth."""
+    right = LOWERINGS[operator]
 
     def wrong(w: Any, node: Any, inputs: Any, outputs: Any) -> None:
-        """Twice what it is."""
-        twice = w.emit("Add", [inputs[2], inputs[2]], w.type(inputs[2]))
-        right(w, node, [inputs[0], inputs[1], twice], outputs)
+        type = w.type(inputs[at])
+        changed = w.emit("Mul", [inputs[at], w.constant(1.01, type.dtype)], type)
+        right(w, node, [*inputs[:at], changed, *inputs[at + 1 :]], outputs)
 
-    monkeypatch.setitem(LOWERINGS, "max_pool_grad", wrong)
-    spec = loaded(tmp_path, text(PLAIN, "optimizer: sgd(0.1)"))
+    monkeypatch.setitem(LOWERINGS, operator, wrong)
+    spec = loaded(tmp_path, text(network, f"optimizer: {optimizer}"))
     with pytest.raises(InternalError) as caught:
         spec.export_step(tmp_path / "step.onnx")
     (fault,) = caught.value.diagnostics
-    assert fault.code == "onnx-parity" and "max_pool_grad" in fault.message, fault.message
+    assert fault.code == "onnx-parity" and operator in fault.message, fault.message
     assert not (tmp_path / "step.onnx").exists() and not (tmp_path / "step.npz").exists()
 
 

@@ -38,9 +38,6 @@ class Forward(Step):
         workers = workers_of(device, threads)
         Compiled.__init__(self, program, parameters, network, batch_size=batch_size, seed=seed, workers=workers)
 
-    def network(self) -> Network:
-        return self.chosen
-
     def train(self, **data_fields: Any) -> NoReturn:
         self.refuse()
 

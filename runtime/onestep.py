@@ -18,6 +18,7 @@ import numpy as np
 from dslc.diagnostics import DataError, DivergedError, SpecError
 from dslc.ir.graph import Graph
 from dslc.passes.differentiate import differentiate
+from dslc.passes.drop_dead import losses_only
 from dslc.passes.pipeline import optimize
 from dslc.program import StepProgram
 from dslc.usage import BadArgument
@@ -228,8 +229,3 @@ def graphs_of(step: StepProgram) -> tuple[Graph, Graph]:
 
 def loss_name(name: str) -> str:
     return f"loss.{name}" if name else "loss"
-
-
-def losses_only(graph: Graph) -> Graph:
-    """Without the metrics, which a training step does not need."""
-    return graph.model_copy(update={"outputs": tuple(output for output in graph.outputs if not output.name.startswith("metric."))})

@@ -8,7 +8,7 @@ from typing import Any
 
 from dslc.diagnostics import Diagnostic, SpecError
 from dslc.ir.errors import NotRunnable
-from dslc.program import Network, Program, Training
+from dslc.program import Program, Training
 from dslc.usage import BadArgument
 from runtime.compiled import Arrays, Compiled, Fields, field_names, signature_only, workers_of
 from runtime.device import get_device
@@ -224,9 +224,6 @@ class Step(Compiled):
                 for update in half.updates:
                     stack.enter_context(update.averaged(half.done))
             yield
-
-    def network(self) -> Network:
-        return self.program.networks[self.training.networks[0]]
 
 
 def rules_of(training: Training) -> dict[str, dict[str, Any]]:

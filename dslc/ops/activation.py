@@ -6,20 +6,15 @@ from math import pi, sqrt
 from typing import Any
 
 from dslc.ir.types import TensorType
-from dslc.ops.samples import unary
+from dslc.ops.samples import away, unary
 from dslc.ops.special import erf
-from dslc.ops.support import one, zero
+from dslc.ops.support import constant, one, per_channel, zero
 from dslc.ops.table import Case, Mismatch, op
 from dslc.ops.value import F, Val
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
 ROOT_HALF, ROOT_2_OVER_PI, DENSITY = sqrt(0.5), sqrt(2 / pi), 1 / sqrt(2 * pi)
 CUBIC = 0.044715  # of the tanh form of gelu
-
-
-def number(x: Val, value: float) -> Val:
-    """A number in the dtype of x."""
-    return x.builder.constant(value, x.type.dtype)
 
 
 def positive(x: Val, a: Val, b: Val) -> Val:
@@ -29,7 +24,7 @@ def positive(x: Val, a: Val, b: Val) -> Val:
 
 def between(g: Val, x: Val, low: float, high: float) -> Val:
     """g where low ≤ x ≤ high, else 0."""
-    return F.where(F.logical_and(F.greater_equal(x, number(x, low)), F.less_equal(x, number(x, high))), g, zero(g))
+    return F.where(F.logical_and(F.greater_equal(x, constant(x, low)), F.less_equal(x, constant(x, high))), g, zero(g))
 
 
 def activation(signature: str, doc: str, evaluate: Any, grad: Any, sample: Any, onnx: str = "lower", **more: Any) -> None:
@@ -267,7 +262,7 @@ activation(
     "softshrink(x: f[*s], limit: float = 0.5) -> f[*s]",
     "x moved towards 0 by `limit`, and 0 nearer than that (Donoho 1995)",
     lambda xp, x, limit: x - _clip(xp, x, -limit, limit),
-    lambda g, y, x, limit: F.where(F.greater(F.abs(x), number(x, limit)), g, zero(g)),
+    lambda g, y, x, limit: F.where(F.greater(F.abs(x), constant(x, limit)), g, zero(g)),
     unary(kinks=(-0.5, 0.5), limit=0.5),
     shape=_shrink_shape,
 )
@@ -275,7 +270,7 @@ activation(
     "hardshrink(x: f[*s], limit: float = 0.5) -> f[*s]",
     "x, and 0 where |x| is at most `limit`",
     lambda xp, x, limit: xp.where(xp.abs(x) > limit, x, xp.zeros_like(x)),
-    lambda g, y, x, limit: F.where(F.greater(F.abs(x), number(x, limit)), g, zero(g)),
+    lambda g, y, x, limit: F.where(F.greater(F.abs(x), constant(x, limit)), g, zero(g)),
     unary(kinks=(-0.5, 0.5), limit=0.5),
     shape=_shrink_shape,
 )
@@ -293,14 +288,10 @@ def _prelu_grad_slope(g: Val, y: Val, x: Val, slope: Val) -> Val:
 
 
 def _prelu_grad_x(g: Val, y: Val, x: Val, slope: Val) -> Val:
-    from dslc.ops.support import per_channel
-
     return g * F.where(F.greater(x, zero(x)), one(x), per_channel(slope, x.type.rank))
 
 
 def _prelu_cases(rng: Any) -> list[Case]:
-    from dslc.ops.samples import away
-
     return [Case((away(rng, shape, -2, 2, (0,)), rng.uniform(-1, 1, shape[1]))) for shape in ((3, 2), (2, 3, 4), (1, 2, 3, 2))]
 
 

@@ -52,13 +52,17 @@ def window(offset: int, size: int) -> tuple[slice, slice]:
 
 
 def moved(xp: Any, x: Any, key: Any, pixels: int, stream: int, sign: int) -> Any:
-    by = offsets(xp, key, stream, x.shape[0], x.ndim - 2, pixels) * sign
     result = xp.zeros(x.shape, x.dtype)
+    move(result, x, offsets(xp, key, stream, x.shape[0], x.ndim - 2, pixels) * sign)
+    return result
+
+
+def move(result: Any, x: Any, by: Any) -> None:
+    """Put each sample of x, moved by its offsets, into `result`, which is 0."""
     for number in range(x.shape[0]):
         pairs = [window(int(offset), size) for offset, size in zip(by[number], x.shape[2:], strict=True)]
         into, out = ((number, slice(None), *(pair[side] for pair in pairs)) for side in (0, 1))
         result[into] = x[out]
-    return result
 
 
 def shift_shape(x: TensorType, pixels: int, stream: int) -> TensorType:

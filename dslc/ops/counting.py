@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dslc.ir.types import Dim, DType, TensorType
-from dslc.ops.support import as_float, attr_shape, number, one, product, reshape, sizes, zero
+from dslc.ops.support import as_float, attr_shape, checked_index, number, one, product, reshape, sizes, zero
 from dslc.ops.table import Mismatch
 from dslc.ops.value import F, Val
 
@@ -113,12 +113,9 @@ def class_shape(x: TensorType, label: TensorType, mask: TensorType | None = None
 
 
 def class_index(xp: Any, label: Any, hit: Any, classes: int) -> Any:
-    """The labels, 0 where they do not count; IndexError where one is no class (a negative one would count from the end)."""
+    """The labels, 0 where they do not count; IndexError where one is no class."""
     index = (label if hit is None else xp.where(hit, label, xp.zeros((), label.dtype))).astype("int64")
-    low, high = index.min(), index.max()
-    if low < 0 or high >= classes:
-        raise IndexError(f"a label is {low if low < 0 else high}, and there are {classes} classes from 0 on")
-    return index
+    return checked_index(index, classes, "a label", "classes")
 
 
 def kept(label: Val, ignore: int | None) -> Val | None:
@@ -133,10 +130,3 @@ def inserted(value: Val, axis: int) -> Val:
     """With an axis of size 1 put in."""
     shape = list(sizes(value))
     return reshape(value, [*shape[:axis], 1, *shape[axis:]])
-
-
-def class_numbers(x: Val, axis: int) -> Val:
-    """0 … K - 1 along the axis of the classes."""
-    size = sizes(x)[axis]
-    numbers = x.builder.one("arange", (), count=size)
-    return reshape(numbers, [size if i == axis else 1 for i in range(x.type.rank)])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from math import prod
 from string import ascii_letters
 from typing import Any
 
 from dslc.ir.types import Dim, TensorType
-from dslc.ops.support import attr_shape, reshape
+from dslc.ops.support import attr_shape
 from dslc.ops.table import Case, Mismatch, op
 from dslc.ops.value import F, Val
 
@@ -95,7 +96,7 @@ def paired(xp: Any, a: Any, b: Any, left: str, right: str, result: str) -> Any:
     stacks = [c for c in left if c in right and c in result]
     inner = [c for c in left if c in right and c not in result]
     rows, columns = [c for c in left if c not in right], [c for c in right if c not in left]
-    count = {key: total(size, group) for key, group in (("s", stacks), ("k", inner), ("m", rows), ("n", columns))}
+    count = {key: prod(size[letter] for letter in group) for key, group in (("s", stacks), ("k", inner), ("m", rows), ("n", columns))}
     x = ordered(a, left, [*stacks, *rows, *inner]).reshape(count["s"], count["m"], count["k"])
     y = ordered(b, right, [*stacks, *inner, *columns]).reshape(count["s"], count["k"], count["n"])
     order = [*stacks, *rows, *columns]
@@ -113,13 +114,6 @@ def ordered(x: Any, term: Sequence[str], order: Sequence[str]) -> Any:
     return x.transpose([term.index(letter) for letter in order])
 
 
-def total(size: Mapping[str, int], letters: Sequence[str]) -> int:
-    found = 1
-    for letter in letters:
-        found *= size[letter]
-    return found
-
-
 def _einsum_grad(g: Val, y: Val, *xs: Val, equation: str) -> list[Val]:
     """∂L/∂x is the contraction of g with the other tensors to x's letters."""
     terms, result = letters_of(equation, [x.type.rank for x in xs])
@@ -134,7 +128,7 @@ def to_operand(g: Val, xs: Sequence[Val], terms: Sequence[str], result: str, at:
     target = ""
     for letter, size in zip(terms[at], xs[at].type.shape, strict=True):
         if letter in target:
-            values.append(identity(g, size))
+            values.append(g.builder.one("eye", (), count=attr_shape((size,))[0], dtype=g.type.dtype))
             given.append(letter + free[0])
             letter = free.pop(0)
         elif letter not in "".join(given):
@@ -142,13 +136,6 @@ def to_operand(g: Val, xs: Sequence[Val], terms: Sequence[str], result: str, at:
             given.append(letter)
         target += letter
     return F.einsum(*values, equation=joined(given, target))
-
-
-def identity(g: Val, size: Dim) -> Val:
-    """The identity matrix in the dtype of g."""
-    (count,) = attr_shape((size,))
-    index = g.builder.one("arange", (), count=count)
-    return F.cast(F.equal(reshape(index, [count, 1]), index), dtype=g.type.dtype)
 
 
 def cases(rng: Any) -> list[Case]:

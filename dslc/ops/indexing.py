@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 from dslc.ir.types import Dim, DType, TensorType
 from dslc.ops.movement import checked_axis
-from dslc.ops.support import one, sizes, zero
+from dslc.ops.support import checked_index, numbers_along, one, sizes, zero
 from dslc.ops.table import Case, Mismatch, op
 from dslc.ops.value import F, Val
 
@@ -14,12 +15,8 @@ REDUCTIONS = ("set", "add", "mul", "max", "min")
 
 
 def places(index: Any, size: int, name: str) -> Any:
-    """The indices as i64; IndexError where one is not of the axis (negative ones do not count from the end)."""
-    wide = index.astype("int64")
-    low, high = wide.min(), wide.max()
-    if low < 0 or high >= size:
-        raise IndexError(f"an index of `{name}` is {low if low < 0 else high}, and there are {size} places from 0 on")
-    return wide
+    """The indices as i64; IndexError where one is not of the axis."""
+    return checked_index(index.astype("int64"), size, f"an index of `{name}`", "places")
 
 
 def zeros_like(x: Val) -> Val:
@@ -97,10 +94,7 @@ def at_index(value: Val, index: Val, axis: int) -> Val:
 
 def winners(x: Val, index: Val, axis: int) -> Val:
     """Which updates stay where several have one index: the last of them."""
-    at = axis % x.type.rank
-    count = sizes(index)[at]
-    numbers = x.builder.one("arange", (), count=count)
-    numbers = F.broadcast(F.reshape(numbers, shape=tuple(count if i == at else 1 for i in range(x.type.rank))), shape=sizes(index))
+    numbers = F.broadcast(numbers_along(index, axis % x.type.rank), shape=sizes(index))
     nowhere = F.broadcast(x.builder.constant(0, DType.i64), shape=sizes(x))
     return F.equal(at_index(F.scatter(nowhere, index, numbers, axis=axis, reduction="max"), index, axis), numbers)
 
@@ -211,10 +205,7 @@ def _ordered_grad(g: Any, y: Any, x: Val, axis: int, **_: Any) -> Val:
 
 
 def _apart(rng: Any, shape: tuple[int, ...]) -> Any:
-    count = 1
-    for size in shape:
-        count *= size
-    return rng.permutation(count).reshape(shape) * 0.37 - 1.0
+    return rng.permutation(prod(shape)).reshape(shape) * 0.37 - 1.0
 
 
 def _sort_cases(rng: Any) -> list[Case]:

@@ -9,7 +9,6 @@ from dslc.ops.counting import (
     averaged,
     averaged_val,
     class_index,
-    class_numbers,
     class_shape,
     coefficient,
     count_of,
@@ -21,7 +20,7 @@ from dslc.ops.counting import (
     rest,
 )
 from dslc.ops.norm import log_softmax
-from dslc.ops.support import number
+from dslc.ops.support import number, numbers_along
 from dslc.ops.table import Case, op, unsupported
 from dslc.ops.value import F, Val
 
@@ -46,9 +45,8 @@ def cross_entropy_grad(g: Val, y: Val, x: Val, label: Val, mask: Val | None = No
                        ignore: int | None, each: bool, axis: int) -> Val:  # fmt: skip
     # ∂L/∂x = (p - (1 - ε)·onehot - ε/K) · coefficient
     shape, at = rest(x.type, axis), axis % x.type.rank
-    label = F.cast(label, dtype=DType.i64)
     factor = coefficient(g, x, shape, counted_val(x, shape, mask, weight, kept(label, ignore)), each)
-    one_hot = F.cast(F.equal(inserted(label, at), class_numbers(x, at)), dtype=x.type.dtype)
+    one_hot = one_hot_of(x, label, axis)
     target = one_hot if not smoothing else one_hot * (1 - smoothing) + smoothing / number(g, x.type.shape[at])
     return (F.softmax(x, axis=axis) - target) * (inserted(factor, at) if factor.type.rank else factor)
 
@@ -105,7 +103,7 @@ def nll(xp: Any, x: Any, label: Any, mask: Any = None, weight: Any = None, *, ig
 def one_hot_of(x: Val, label: Val, axis: int) -> Val:
     """1 at the label's place along the axis of the classes."""
     at = axis % x.type.rank
-    return F.cast(F.equal(inserted(F.cast(label, dtype=DType.i64), at), class_numbers(x, at)), dtype=x.type.dtype)
+    return F.cast(F.equal(inserted(F.cast(label, dtype=DType.i64), at), numbers_along(x, at)), dtype=x.type.dtype)
 
 
 def nll_grad(g: Val, y: Val, x: Val, label: Val, mask: Val | None = None, weight: Val | None = None, *, ignore: int | None,

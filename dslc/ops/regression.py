@@ -137,11 +137,6 @@ def pair(name: str, doc: str, formula: Pair, sample: Sampler, settings: str = ""
 # ---- formulas ---------------------------------------------------------------------------------------------------------------
 
 
-def _above_zero(value: Val) -> Val:
-    """1 where the value is above 0, else 0."""
-    return F.heaviside(value)
-
-
 def _huber(xp: Any, x: Any, t: Any, delta: float) -> Any:
     d = xp.abs(x - t)
     inner = xp.minimum(d, delta)
@@ -166,18 +161,19 @@ def _gap(x: Val, t: Val, margin: float) -> Val:
     return F.relu(margin - t * x)
 
 
-def _softplus(xp: Any, x: Any) -> Any:
-    return xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x)))
+def _entropy(xp: Any, x: Any, t: Any) -> Any:
+    """-t·log σ(x) - (1 - t)·log(1 - σ(x)), written so that it does not overflow."""
+    return xp.maximum(x, 0) - x * t + xp.log1p(xp.exp(-xp.abs(x)))
 
 
 def _focal_weight(t: Any, alpha: float) -> Any:
-    """α for a target of 1, 1 - α for one of 0, linear between; 1 where α is below 0 (no weight)."""
+    """α for a target of 1, 1 - α for one of 0, linear between."""
     return alpha * t + (1 - alpha) * (1 - t)
 
 
 def _focal(xp: Any, x: Any, t: Any, gamma: float, alpha: float) -> Any:
-    entropy = xp.maximum(x, 0) - x * t + xp.log1p(xp.exp(-xp.abs(x)))
-    p = xp.exp(-_softplus(xp, -x))
+    entropy = _entropy(xp, x, t)
+    p = xp.exp(-_entropy(xp, x, 1.0))  # σ(x)
     wrong = p + t - 2 * p * t  # 1 - p_t: p where t is 0, 1 - p where it is 1
     loss = entropy * wrong**gamma
     return loss if alpha < 0 else loss * _focal_weight(t, alpha)
@@ -211,8 +207,7 @@ pair(
     "binary_cross_entropy",
     "the mean of -t·log σ(x) - (1 - t)·log(1 - σ(x)); x are logits",
     Pair(
-        # max(x, 0) - x·t + log(1 + exp(-|x|)) does not overflow
-        each=lambda xp, x, t: xp.maximum(x, 0) - x * t + xp.log1p(xp.exp(-xp.abs(x))),
+        each=_entropy,
         spelled=lambda x, t: F.softplus(x) - x * t,
         dx=lambda x, t: F.sigmoid(x) - t,
         dt=lambda x, t: -x,
@@ -277,8 +272,8 @@ pair(
     Pair(
         each=lambda xp, x, t, margin: xp.maximum(margin - t * x, 0),
         spelled=_gap,
-        dx=lambda x, t, margin: -(t * _above_zero(margin - t * x)),
-        dt=lambda x, t, margin: -(x * _above_zero(margin - t * x)),
+        dx=lambda x, t, margin: -(t * F.heaviside(margin - t * x)),
+        dt=lambda x, t, margin: -(x * F.heaviside(margin - t * x)),
     ),
     targets(-1, 1, (-1.0, 1.0), gap=lambda x, t: 1 - t * x, margin=1.0),
     settings="margin: float = 1.0",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 from dslc.ir.types import Dim, DType, TensorType
 from dslc.ops.reduce import cases, reduced, shape_of
-from dslc.ops.support import normal_axes, number, one, product, spread, zero
+from dslc.ops.support import constant, normal_axes, number, one, product, spread, zero
 from dslc.ops.table import Case, Mismatch, op
 from dslc.ops.value import F, Val
 
@@ -115,9 +116,7 @@ def _moment_shape(x: TensorType, axis: Any, keep: bool, correction: int) -> Tens
 def _var(xp: Any, x: Any, axis: Any, keep: bool, correction: int) -> Any:
     centred = x - xp.mean(x, axis=axis, keepdims=True)
     square = xp.sum(centred * centred, axis=axis, keepdims=keep)
-    count = 1
-    for a in normal_axes(axis, x.ndim):
-        count *= x.shape[a]
+    count = prod(x.shape[a] for a in normal_axes(axis, x.ndim))
     return square / (count - correction)
 
 
@@ -184,12 +183,8 @@ def _norm_grad(g: Val, y: Val, x: Val, p: float, axis: Any, keep: bool) -> Val:
     if p == 1:
         return spread(g, x, axis, keep) * F.sign(x)
     safe = spread(F.where(F.equal(y, zero(y)), one(y), y), x, axis, keep)
-    ratio = x / safe if p == 2 else F.sign(x) * F.pow(F.abs(x) / safe, number_of(x, p - 1))
+    ratio = x / safe if p == 2 else F.sign(x) * F.pow(F.abs(x) / safe, constant(x, p - 1))
     return spread(g, x, axis, keep) * ratio
-
-
-def number_of(x: Val, value: float) -> Val:
-    return x.builder.constant(value, x.type.dtype)
 
 
 op(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from dslc.ir.types import Dim, DType, TensorType
 from dslc.ops.value import F, Val
@@ -15,6 +16,25 @@ def zero(g: Val) -> Val:
 
 def one(g: Val) -> Val:
     return g.builder.constant(1, g.type.dtype)
+
+
+def constant(x: Val, value: float) -> Val:
+    """A number of the dtype of `x`."""
+    return x.builder.constant(value, x.type.dtype)
+
+
+def numbers_along(x: Val, axis: int) -> Val:
+    """0, 1, … along this axis of `x`, which has size 1 along the others: i64."""
+    size = sizes(x)[axis]
+    return reshape(x.builder.one("arange", (), count=size), [size if i == axis else 1 for i in range(x.type.rank)])
+
+
+def checked_index(index: Any, count: int, index_words: str, count_words: str) -> Any:
+    """The indices of an array; IndexError where one is not from 0 on below `count` (a negative one would count from the end)."""
+    low, high = index.min(), index.max()
+    if low < 0 or high >= count:
+        raise IndexError(f"{index_words} is {low if low < 0 else high}, and there are {count} {count_words} from 0 on")
+    return index
 
 
 def normal_axes(axis: int | tuple[int, ...] | None, rank: int) -> tuple[int, ...]:

@@ -21,6 +21,11 @@ from dslc.ir.graph import Graph
 from dslc.passes.rewrite import part
 
 
+def losses_only(graph: Graph) -> Graph:
+    """Without the metrics, which a training step does not need."""
+    return graph.model_copy(update={"outputs": tuple(output for output in graph.outputs if not output.name.startswith("metric."))})
+
+
 def drop_dead(graph: Graph) -> Graph:
     needed = {item.id for item in (*graph.outputs, *graph.updates)}
     kept = []

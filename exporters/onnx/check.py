@@ -24,7 +24,7 @@ class Subject:
     """What is verified: the model, and what it came from.
 
     definition: the graph as it was elaborated; graph: optimised, as it was lowered; names: the tensor of every value of `graph`;
-    types: of all tensors; parameters: by address. outside: tensors that hold sizes of the inputs; half: those kept in float16.
+    types: of all tensors; parameters: by address. outside: tensors that hold sizes of the inputs.
     """
 
     model: onnx.ModelProto
@@ -34,7 +34,6 @@ class Subject:
     types: Mapping[str, TensorType]
     parameters: Mapping[str, np.ndarray]
     outside: frozenset[str] = frozenset()
-    half: frozenset[str] = frozenset()
 
     @cached_property
     def data(self) -> bytes:

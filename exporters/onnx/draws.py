@@ -14,7 +14,7 @@ from dslc.ir.graph import Node
 from dslc.ir.types import Dim, DType, TensorType, tensor
 from dslc.ops.philox import LOW, MULTIPLIERS, ROUNDS, WEYL, mixed
 from dslc.ops.support import product
-from exporters.onnx.lowerings.base import Lowering, result
+from exporters.onnx.lowerings.base import Lowering, counted, result
 from exporters.onnx.lowerings.sheet import Sheet
 from exporters.onnx.lowerings.spatial import reshaped, shaped
 from exporters.onnx.lowerings.window import refused
@@ -108,7 +108,7 @@ class Draws:
         both = mixed(mixed(self.seed & (2**64 - 1)) ^ stream)
         shape = w.shape([samples, blocks])
         wide = words_type(samples, blocks)
-        columns = [ranged(w, blocks, [1, blocks]), ranged(w, samples, [samples, 1]), self.numbered(w), w.constant(0, DType.i64)]
+        columns = [counted(w, blocks, DType.i64), counted(w, samples, DType.i64, 1), self.numbered(w), w.constant(0, DType.i64)]
         counter = [w.emit("Expand", [part, shape], wide) for part in columns]
         mixed_words = philox(Sheet(w, wide), counter, (both & LOW, both >> 32))
         stacked = [w.emit("Unsqueeze", [part, w.ints([2])], shaped(wide, samples, blocks, 1)) for part in mixed_words]
@@ -139,13 +139,6 @@ def words_type(*shape: Dim) -> TensorType:
 
 def ints(w: Writer, op: str, inputs: Sequence[str | int], *shape: Dim) -> str:
     return Sheet(w, words_type(*shape))(op, *inputs)
-
-
-def ranged(w: Writer, count: Dim, shape: Sequence[int | Dim]) -> str:
-    """0, 1, … count - 1 in a shape of two axes."""
-    scalar = w.emit("Squeeze", [w.size(count), w.ints([0])], tensor("i64"))
-    numbers = w.emit("Range", [w.constant(0, DType.i64), scalar, w.constant(1, DType.i64)], words_type(count))
-    return reshaped(w, numbers, shape)
 
 
 def philox(s: Sheet, counter: Sequence[str], key: tuple[int, int]) -> tuple[str, ...]:

@@ -87,6 +87,21 @@ def facts_of(subject: Subject) -> dict[str, Any]:
     return {"nodes": len(nodes), "operators": dict(sorted(Counter(node.op_type for node in nodes).items()))}
 
 
+def file_facts(subject: Subject) -> dict[str, Any]:
+    """What the report says of the file: versions, size, hash, inputs and outputs."""
+    graph = subject.model.graph
+    opset = next(item.version for item in subject.model.opset_import if not item.domain)
+    return {
+        "opset": opset,
+        "runs_in": runtimes(opset),
+        "ir_version": subject.model.ir_version,
+        "bytes": len(subject.data),
+        "sha256": sha256(subject.data).hexdigest(),
+        "inputs": tuple(Tensor(name=item.name, type=str(subject.types[item.name])) for item in graph.input),
+        "outputs": tuple(Tensor(name=item.name, type=str(subject.types[item.name])) for item in graph.output),
+    }
+
+
 def make_subject(
     network: Network,
     parameters: Mapping[str, np.ndarray],
@@ -165,23 +180,15 @@ def make_report(
     table: Sequence[Parity],
     facts: Mapping[str, Any],
 ) -> Report:
-    graph = subject.model.graph
-    opset = next(item.version for item in subject.model.opset_import if not item.domain)
     return Report(
         file=name,
         network=network.name,
-        opset=opset,
-        runs_in=runtimes(opset),
-        ir_version=subject.model.ir_version,
-        bytes=len(subject.data),
-        sha256=sha256(subject.data).hexdigest(),
         parameters=sum(weight.type.elements.constant for weight in network.weights),
-        inputs=tuple(Tensor(name=item.name, type=str(subject.types[item.name])) for item in graph.input),
-        outputs=tuple(Tensor(name=item.name, type=str(subject.types[item.name])) for item in graph.output),
         merged=tuple(merged),
         metadata=dict(metadata),
         checks=tuple(checks),
         parity=tuple(table),
+        **file_facts(subject),
         **facts,
     )
 

@@ -15,7 +15,7 @@ from dslc.ir.graph import Graph, Input, Node, Output
 from dslc.ir.types import DType, TensorType, tensor
 from dslc.ops.value import F, Val
 from dslc.passes.differentiate import differentiate
-from dslc.passes.drop_dead import drop_dead
+from dslc.passes.drop_dead import drop_dead, losses_only
 from dslc.passes.rewrite import resume
 from dslc.program import StepProgram, WeightUpdate
 
@@ -35,9 +35,7 @@ class StepGraph:
 
 def step_graph(step: StepProgram, updates: Mapping[str, WeightUpdate], ema: float | None) -> StepGraph:
     """The step with the update of each trained weight by address; `ema` is the decay of averaged weights."""
-    losses = tuple(item for item in step.graph.outputs if not item.name.startswith("metric."))
-    forward = drop_dead(step.graph.model_copy(update={"outputs": losses}))
-    backward = differentiate(forward, "loss", step.trains)
+    backward = differentiate(drop_dead(losses_only(step.graph)), "loss", step.trains)
     return Joined(backward, step, updates, ema).finish()
 
 

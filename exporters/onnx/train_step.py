@@ -7,7 +7,6 @@ written beside the model, `step.npz` for `step.onnx`.
 from __future__ import annotations
 
 import io
-from collections import Counter
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -20,10 +19,10 @@ from dslc.passes.pipeline import optimize
 from dslc.program import Call, StepProgram, Training, WeightUpdate
 from exporters.onnx.check import Subject, static_checks
 from exporters.onnx.draws import DRAWN, Draws
-from exporters.onnx.export import as_json, fitting, write
+from exporters.onnx.export import as_json, facts_of, file_facts, fitting, write
 from exporters.onnx.lower import lower, refuse_unsupported
-from exporters.onnx.opset import DEFAULT, checked, runtimes
-from exporters.onnx.report import Check, Parity, Report, Tensor
+from exporters.onnx.opset import DEFAULT, checked
+from exporters.onnx.report import Check, Parity, Report
 from exporters.onnx.three_steps import Rehearsal, rehearse
 from exporters.onnx.train_graph import AVERAGE, StepGraph, step_graph
 
@@ -156,24 +155,15 @@ def make_report(
     checks: list[Check],
     table: list[Parity],
 ) -> Report:
-    graph = subject.model.graph
-    opset = next(item.version for item in subject.model.opset_import if not item.domain)
     trained = set(step.trains)
     return Report(
         file=name,
         network=f"{', '.join(training.networks)} (training step `{step.name}`)",
-        opset=opset,
-        runs_in=runtimes(opset),
-        ir_version=subject.model.ir_version,
-        bytes=len(subject.data),
-        sha256=sha256(subject.data).hexdigest(),
-        nodes=len(graph.node),
-        operators=dict(sorted(Counter(node.op_type for node in graph.node).items())),
         parameters=sum(weight.type.elements.constant for weight in training.weights if weight.address in trained),
-        inputs=tuple(Tensor(name=item.name, type=str(subject.types[item.name])) for item in graph.input),
-        outputs=tuple(Tensor(name=item.name, type=str(subject.types[item.name])) for item in graph.output),
         merged=(),
         metadata=dict(metadata),
         checks=tuple(checks),
         parity=tuple(table),
+        **file_facts(subject),
+        **facts_of(subject),
     )

@@ -8,8 +8,8 @@ from typing import Any
 from dslc.ir.graph import Node
 from dslc.ir.types import Dim, DType, TensorType
 from dslc.ops.arrange import listed
-from exporters.onnx.lowerings.base import axes_of, lowering, result
-from exporters.onnx.lowerings.indexing import counted, widened
+from exporters.onnx.lowerings.base import axes_of, counted, lowering, result
+from exporters.onnx.lowerings.indexing import widened
 from exporters.onnx.model import ELEMENT, Writer
 
 INT64_MIN = -(2**63)

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from dslc.ir.graph import Node
-from dslc.ir.types import Dim, DType, TensorType
+from dslc.ir.types import Dim, DType, TensorType, tensor
 from dslc.ops.support import normal_axes
-from exporters.onnx.model import Writer
+from exporters.onnx.model import ELEMENT, Writer
 
 Lowering = Callable[[Writer, Node, Sequence[str], Sequence[str]], None]
 LOWERINGS: dict[str, Lowering] = {}
@@ -60,3 +60,21 @@ def reduce_over(w: Writer, op: str, x: str, axes: Sequence[int], type: TensorTyp
     if op == "ReduceSum" or w.opset >= 18:
         return w.emit(op, [x, w.ints(axes)], type, output, keepdims=int(keep))
     return w.emit(op, [x], type, output, axes=list(axes), keepdims=int(keep))
+
+
+def scalar_size(w: Writer, size: Dim) -> str:
+    """A size as an i64 scalar."""
+    return w.emit("Squeeze", [w.size(size), w.ints([0])], tensor("i64"))
+
+
+def counted(w: Writer, size: Dim, dtype: DType, behind: int = 0, output: str | None = None) -> str:
+    """0, 1, … as [size, 1, …] with this many axes behind; `output`: the tensor's name where there are none."""
+    vector = TensorType(dtype=DType.i64, shape=(size,))
+    last = output if dtype is DType.i64 else None
+    numbers = w.emit("Range", [w.constant(0, DType.i64), scalar_size(w, size), w.constant(1, DType.i64)], vector, last)
+    if dtype is not DType.i64:
+        numbers = w.emit("Cast", [numbers], like(vector, dtype), output, to=ELEMENT[dtype])
+    if not behind:
+        return numbers
+    shape = TensorType(dtype=dtype, shape=(size, *[Dim.of(1)] * behind))
+    return w.emit("Reshape", [numbers, w.ints([-1, *[1] * behind])], shape)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dslc.ir.graph import Node
-from dslc.ir.types import Dim, DType, TensorType, tensor
+from dslc.ir.types import Dim, DType, TensorType
 from dslc.ops.circular import shifts
-from exporters.onnx.lowerings.base import lowering, result
+from exporters.onnx.lowerings.base import counted, lowering, result
 from exporters.onnx.model import Writer
 
 
@@ -28,9 +28,5 @@ def places(w: Writer, n: Dim, k: int) -> str:
     if n.is_constant:
         return w.constant([[(i - shift) % n.constant for shift in shifts(k)] for i in range(n.constant)], DType.i64)
     grid = TensorType(dtype=DType.i64, shape=(n, Dim.of(k)))
-    size = w.size(n)
-    count = w.emit("Squeeze", [size, w.ints([0])], tensor("i64"))
-    numbers = w.emit("Range", [w.constant(0, DType.i64), count, w.constant(1, DType.i64)], TensorType(dtype=DType.i64, shape=(n,)))
-    column = w.emit("Unsqueeze", [numbers, w.ints([1])], TensorType(dtype=DType.i64, shape=(n, Dim.of(1))))
-    moved = w.emit("Sub", [column, w.ints(shifts(k))], grid)
-    return w.emit("Mod", [moved, size], grid)
+    moved = w.emit("Sub", [counted(w, n, DType.i64, 1), w.ints(shifts(k))], grid)
+    return w.emit("Mod", [moved, w.size(n)], grid)

@@ -8,7 +8,7 @@ import numpy as np
 
 from dslc.ir.graph import Node
 from dslc.ir.types import Dim, DType, tensor
-from exporters.onnx.lowerings.base import like, lowering, result
+from exporters.onnx.lowerings.base import counted, lowering, result
 from exporters.onnx.model import ELEMENT, Writer
 
 
@@ -31,9 +31,4 @@ def size(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -
 
 @lowering("arange")
 def arange(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
-    count = w.emit("Squeeze", [w.size(Dim.of(node.attrs["count"])), w.ints([0])], tensor("i64"))  # type: ignore[arg-type]
-    type = result(w, node)
-    values = w.emit("Range", [w.constant(0, DType.i64), count, w.constant(1, DType.i64)], like(type, DType.i64),
-                    outputs[0] if type.dtype is DType.i64 else None)  # fmt: skip
-    if type.dtype is not DType.i64:
-        w.emit("Cast", [values], type, outputs[0], to=ELEMENT[type.dtype])
+    counted(w, Dim.of(node.attrs["count"]), result(w, node).dtype, output=outputs[0])  # type: ignore[arg-type]

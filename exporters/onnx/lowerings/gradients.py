@@ -14,10 +14,10 @@ import numpy as np
 
 from dslc.ir.graph import Node
 from dslc.ir.types import Dim, DType, TensorType
-from dslc.ops.pool import counted
+from dslc.ops.pool import counted as counted_places
 from dslc.ops.resize import matrix
 from dslc.ops.support import product
-from exporters.onnx.lowerings.base import axes_of, like, lowering, reduce_over, result
+from exporters.onnx.lowerings.base import axes_of, counted, like, lowering, reduce_over, result
 from exporters.onnx.lowerings.spatial import Window, cut, gathered, planes, reshaped, shaped, spread, taps, transposed, window_of
 from exporters.onnx.lowerings.window import refused
 from exporters.onnx.model import ELEMENT, Writer
@@ -130,7 +130,7 @@ def counts(node: Node, window: Window) -> Any:
     counts_pad = bool(node.attrs["count_pad"])
     if all(size.is_constant for size in window.sizes):
         sizes, count = [size.constant for size in window.sizes], [size.constant for size in window.count]
-        return counted(np, sizes, window.kernel, window.stride, window.pads, count, counts_pad, np.dtype("float64"))
+        return counted_places(np, sizes, window.kernel, window.stride, window.pads, count, counts_pad, np.dtype("float64"))
     if window.ceil or (any(map(any, window.pads)) and not counts_pad):
         raise refused(node, "with padding that does not count, or `ceil`, its input needs fixed sizes")
     return float(prod(window.kernel))
@@ -204,11 +204,8 @@ def scatter_add(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[
 def one_hot_product(w: Writer, index: str, rows: str, wanted: TensorType) -> str:
     """[size, count] · [count, rest]: row after row is added at its index."""
     count, size = w.type(rows).shape[0], wanted.shape[0]
-    scalar = w.emit("Squeeze", [w.size(size), w.ints([0])], TensorType(dtype=DType.i64, shape=()))
-    numbers = w.emit("Range", [w.constant(0, DType.i64), scalar, w.constant(1, DType.i64)], TensorType(dtype=DType.i64, shape=(size,)))
-    column = reshaped(w, numbers, [size, 1])
     row = reshaped(w, index, [1, count])
-    equal = w.emit("Equal", [column, row], TensorType(dtype=DType.bool, shape=(size, count)))
+    equal = w.emit("Equal", [counted(w, size, DType.i64, 1), row], TensorType(dtype=DType.bool, shape=(size, count)))
     hot = w.emit("Cast", [equal], TensorType(dtype=wanted.dtype, shape=(size, count)), to=ELEMENT[wanted.dtype])
     rest = product(wanted.shape[1:])
     found = w.emit("MatMul", [hot, reshaped(w, rows, [count, rest])], shaped(wanted, size, rest))

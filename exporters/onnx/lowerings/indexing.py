@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dslc.ir.graph import Node
-from dslc.ir.types import Dim, DType, TensorType, tensor
-from exporters.onnx.lowerings.base import axes_of, like, lowering, reduce_over, result
+from dslc.ir.types import Dim, DType, TensorType
+from exporters.onnx.lowerings.base import axes_of, counted, like, lowering, reduce_over, result, scalar_size
 from exporters.onnx.lowerings.sheet import Sheet
 from exporters.onnx.model import ELEMENT, Writer
 
@@ -63,19 +63,6 @@ def hits(w: Writer, index: str, axis: int, target: TensorType) -> tuple[str, Ten
     return w.emit("Equal", [spread, numbers], wide), wide
 
 
-def counted(w: Writer, size: Dim, dtype: DType, behind: int) -> str:
-    """0, 1, … as [size, 1, …] with this many axes behind."""
-    count = w.emit("Squeeze", [w.size(size), w.ints([0])], tensor("i64"))
-    vector = TensorType(dtype=DType.i64, shape=(size,))
-    numbers = w.emit("Range", [w.constant(0, DType.i64), count, w.constant(1, DType.i64)], vector)
-    if dtype is not DType.i64:
-        numbers = w.emit("Cast", [numbers], like(vector, dtype), to=ELEMENT[dtype])
-    if not behind:
-        return numbers
-    shape = TensorType(dtype=dtype, shape=(size, *[Dim.of(1)] * behind))
-    return w.emit("Reshape", [numbers, w.ints([-1, *[1] * behind])], shape)
-
-
 @lowering("sort", "argsort", "top_k")
 def ordered(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
     source = w.type(inputs[0])
@@ -92,8 +79,7 @@ def one_hot(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]
     """OneHot for the types that runtimes have it for, else a comparison."""
     type, index = result(w, node), as_index(w, inputs[0])
     if type.rank > 1 and type.dtype in (DType.f32, DType.i64) and w.type(index).dtype is DType.i64:
-        depth = w.emit("Squeeze", [w.size(type.shape[-1]), w.ints([0])], tensor("i64"))
-        w.emit("OneHot", [index, depth, w.constant([0, 1], type.dtype)], type, outputs[0], axis=-1)
+        w.emit("OneHot", [index, scalar_size(w, type.shape[-1]), w.constant([0, 1], type.dtype)], type, outputs[0], axis=-1)
         return
     numbers = counted(w, type.shape[-1], w.type(index).dtype, 0)
     spread = w.emit("Unsqueeze", [index, w.ints([-1])], widened(w.type(index), type.rank - 1, Dim.of(1)))

@@ -22,15 +22,29 @@ def reduce(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str])
     reduce_over(w, REDUCE[node.op], x, axes_of(node, source.rank), result(w, node), outputs[0], keep=bool(node.attrs["keep"]))
 
 
-@lowering("all")
-def all_true(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+@lowering("all", "any")
+def truth(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
     source, type = w.type(inputs[0]), result(w, node)
     numbers = w.emit("Cast", [inputs[0]], like(source, DType.i32), to=ELEMENT[DType.i32])
-    least = reduce_over(w, "ReduceMin", numbers, axes_of(node, source.rank), like(type, DType.i32), keep=bool(node.attrs["keep"]))
-    w.emit("Cast", [least], type, outputs[0], to=ELEMENT[DType.bool])
+    extreme = reduce_over(
+        w,
+        {"all": "ReduceMin", "any": "ReduceMax"}[node.op],
+        numbers,
+        axes_of(node, source.rank),
+        like(type, DType.i32),
+        keep=bool(node.attrs["keep"]),
+    )
+    w.emit("Cast", [extreme], type, outputs[0], to=ELEMENT[DType.bool])
 
 
-@lowering("argmax")
-def argmax(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+@lowering("argmax", "argmin")
+def place(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
     (axis,) = axes_of(node, w.type(inputs[0]).rank)
-    w.emit("ArgMax", inputs, result(w, node), outputs[0], axis=axis, keepdims=int(bool(node.attrs.get("keep", False))))
+    w.emit(
+        {"argmax": "ArgMax", "argmin": "ArgMin"}[node.op],
+        inputs,
+        result(w, node),
+        outputs[0],
+        axis=axis,
+        keepdims=int(bool(node.attrs.get("keep", False))),
+    )

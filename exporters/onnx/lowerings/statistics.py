@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from dslc.ir.graph import Node
-from dslc.ir.types import Dim, DType, TensorType, tensor
+from dslc.ir.types import Dim, DType, TensorType
 from dslc.ops.statistics import degrees
-from exporters.onnx.lowerings.base import axes_of, kept, like, lowering, reduce_over, result
-from exporters.onnx.lowerings.indexing import counted as counted_to
+from exporters.onnx.lowerings.base import axes_of, counted, kept, like, lowering, reduce_over, result, scalar_size
 from exporters.onnx.lowerings.indexing import widened
 from exporters.onnx.lowerings.sheet import Sheet
 from exporters.onnx.model import ELEMENT, Writer
@@ -20,14 +19,6 @@ def reduction(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[st
     operator = {"prod": "ReduceProd", "logsumexp": "ReduceLogSumExp"}[node.op]
     axes = axes_of(node, w.type(inputs[0]).rank)
     reduce_over(w, operator, inputs[0], axes, result(w, node), outputs[0], keep=bool(node.attrs["keep"]))
-
-
-@lowering("any")
-def any_true(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
-    source, type = w.type(inputs[0]), result(w, node)
-    numbers = w.emit("Cast", [inputs[0]], like(source, DType.i32), to=ELEMENT[DType.i32])
-    most = reduce_over(w, "ReduceMax", numbers, axes_of(node, source.rank), like(type, DType.i32), keep=bool(node.attrs["keep"]))
-    w.emit("Cast", [most], type, outputs[0], to=ELEMENT[DType.bool])
 
 
 @lowering("count_nonzero")
@@ -51,15 +42,14 @@ def moment(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str])
     centred = s("Sub", inputs[0], mean)
     total = reduce_over(w, "ReduceSum", s("Mul", centred, centred), axes, type, keep=bool(a["keep"]))
     last = outputs[0] if node.op == "var" else None
-    variance = r("Div", total, counted(w, source, a["axis"], a["correction"]), out=last)
+    variance = r("Div", total, degrees_of(w, source, a["axis"], a["correction"]), out=last)
     if node.op == "std":
         r("Sqrt", variance, out=outputs[0])
 
 
-def counted(w: Writer, source: TensorType, axis: Any, correction: int) -> str:
+def degrees_of(w: Writer, source: TensorType, axis: Any, correction: int) -> str:
     """The number of values less the correction, as a scalar of the source's dtype."""
-    vector = w.size(degrees(source, axis, correction))
-    scalar = w.emit("Squeeze", [vector, w.ints([0])], tensor("i64"))
+    scalar = scalar_size(w, degrees(source, axis, correction))
     return w.emit("Cast", [scalar], TensorType(dtype=source.dtype, shape=()), to=ELEMENT[source.dtype])
 
 
@@ -94,13 +84,7 @@ def cumprod(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]
         return
     size, behind = type.shape[axis], type.rank - axis - 1
     square = TensorType(dtype=DType.bool, shape=(size, size, *[Dim.of(1)] * behind))
-    before = w.emit("LessOrEqual", [counted_to(w, size, DType.i64, behind), counted_to(w, size, DType.i64, behind + 1)], square)
+    before = w.emit("LessOrEqual", [counted(w, size, DType.i64, behind), counted(w, size, DType.i64, behind + 1)], square)
     unit = w.emit("Unsqueeze", [inputs[0], w.ints([axis])], widened(type, axis, Dim.of(1)))
     factors = w.emit("Where", [before, unit, w.constant(1, type.dtype)], widened(type, axis, size))
     reduce_over(w, "ReduceProd", factors, [axis + 1], type, outputs[0])
-
-
-@lowering("argmin")
-def argmin(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
-    (axis,) = axes_of(node, w.type(inputs[0]).rank)
-    w.emit("ArgMin", inputs, result(w, node), outputs[0], axis=axis, keepdims=0)

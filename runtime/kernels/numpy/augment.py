@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dslc.ops.augment import flipped, offsets, window
+from dslc.ops.augment import flipped, move, offsets
 from runtime.kernels.numpy.generated import split_rows
 from runtime.kernels.registry import Call, Registry, Step
 
@@ -26,12 +26,8 @@ def flip(x: Array, key: Array, y: Array, stream: int, start: int) -> None:
 
 
 def shift(x: Array, key: Array, y: Array, pixels: int, stream: int, start: int, sign: int) -> None:
-    by = offsets(np, from_first(key, start), stream, len(x), x.ndim - 2, pixels) * sign
     y.fill(0)
-    for number in range(len(x)):
-        pairs = [window(int(offset), size) for offset, size in zip(by[number], x.shape[2:], strict=True)]
-        into, out = ((slice(None), *(pair[side] for pair in pairs)) for side in (0, 1))
-        np.copyto(y[number][into], x[number][out])
+    move(y, x, offsets(np, from_first(key, start), stream, len(x), x.ndim - 2, pixels) * sign)
 
 
 def random_flip(call: Call) -> list[Step]:

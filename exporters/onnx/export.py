@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from dslc import __version__
+from dslc.collector import paused_collector
 from dslc.diagnostics import DataError
 from dslc.ir.graph import Graph
 from dslc.passes.drop_dead import drop_dead
@@ -102,6 +103,7 @@ def file_facts(subject: Subject) -> dict[str, Any]:
     }
 
 
+@paused_collector()
 def make_subject(
     network: Network,
     parameters: Mapping[str, np.ndarray],

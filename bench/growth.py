@@ -15,13 +15,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
+
+from bench.page import write
 
 SIZES = (1_000, 10_000, 100_000)
 PHASES = ("parse", "check", "differentiate", "optimise", "plan", "lower to ONNX")
-PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
-BEGIN, END = "<!-- growth: begin -->", "<!-- growth: end -->"
 NODES_A_LINE = 5
 TURNS = 2
 
@@ -103,13 +102,6 @@ def table(results: dict[int, dict[str, tuple[float, float]]]) -> str:
     return "\n".join(rows)
 
 
-def write(text: str) -> None:
-    page = PAGE.read_text(encoding="utf-8")
-    head, rest = page.split(BEGIN)
-    _, tail = rest.split(END)
-    PAGE.write_text(f"{head}{BEGIN}\n{text}\n{END}{tail}", encoding="utf-8")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("nodes", nargs="*", type=int, default=SIZES)
@@ -126,7 +118,7 @@ def main() -> None:
     text = table(results)
     print(text)
     if args.write:
-        write(text)
+        write("growth", text)
 
 
 if __name__ == "__main__":

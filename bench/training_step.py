@@ -18,9 +18,8 @@ from pathlib import Path
 from statistics import median
 
 from bench.networks import BATCHES
+from bench.page import write
 
-PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
-BEGIN, END = "<!-- training step: begin -->", "<!-- training step: end -->"
 WORDS = {"ours": "dslc (NumPy)", "eager": "PyTorch eager", "compile": "torch.compile"}
 
 
@@ -85,14 +84,6 @@ def table(sides: list[Side], networks: list[str]) -> str:
     return "\n".join(lines)
 
 
-def write(text: str) -> None:
-    """Put the table between its marks in `docs/performance.md`."""
-    page = PAGE.read_text(encoding="utf-8")
-    before, rest = page.split(BEGIN)
-    _, after = rest.split(END)
-    PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("networks", nargs="*", default=list(BATCHES), help="mlp lenet resnet20 vgg8")
@@ -112,7 +103,7 @@ def main() -> None:
     text = f"{machine(options.threads)}. Time to the first steps of all networks: {first}.\n\n{table(sides, options.networks)}"
     print(text)
     if options.write:
-        write(text)
+        write("training step", text)
 
 
 if __name__ == "__main__":

@@ -45,8 +45,9 @@ def cross_entropy_grad(g: Val, y: Val, x: Val, label: Val, mask: Val | None = No
                        ignore: int | None, each: bool, axis: int) -> Val:  # fmt: skip
     # ∂L/∂x = (p - (1 - ε)·onehot - ε/K) · coefficient
     shape, at = rest(x.type, axis), axis % x.type.rank
-    factor = coefficient(g, x, shape, counted_val(x, shape, mask, weight, kept(label, ignore)), each)
-    one_hot = one_hot_of(x, label, axis)
+    index = F.cast(label, dtype=DType.i64)
+    factor = coefficient(g, x, shape, counted_val(x, shape, mask, weight, kept(index, ignore)), each)
+    one_hot = one_hot_of(x, index, axis)
     target = one_hot if not smoothing else one_hot * (1 - smoothing) + smoothing / number(g, x.type.shape[at])
     return (F.softmax(x, axis=axis) - target) * (inserted(factor, at) if factor.type.rank else factor)
 
@@ -100,17 +101,17 @@ def nll(xp: Any, x: Any, label: Any, mask: Any = None, weight: Any = None, *, ig
     return averaged(xp, loss, counted(xp, loss.shape, x.real.dtype, mask, weight, hit), each)
 
 
-def one_hot_of(x: Val, label: Val, axis: int) -> Val:
-    """1 at the label's place along the axis of the classes."""
+def one_hot_of(x: Val, index: Val, axis: int) -> Val:
+    """1 at the place of each class index (i64) along the axis of the classes."""
     at = axis % x.type.rank
-    return F.cast(F.equal(inserted(F.cast(label, dtype=DType.i64), at), numbers_along(x, at)), dtype=x.type.dtype)
+    return F.cast(F.equal(inserted(index, at), numbers_along(x, at)), dtype=x.type.dtype)
 
 
 def nll_grad(g: Val, y: Val, x: Val, label: Val, mask: Val | None = None, weight: Val | None = None, *, ignore: int | None,
              each: bool, axis: int) -> Val:  # fmt: skip
     shape, at = rest(x.type, axis), axis % x.type.rank
     factor = coefficient(g, x, shape, counted_val(x, shape, mask, weight, kept(label, ignore)), each)
-    return -(one_hot_of(x, label, axis) * (inserted(factor, at) if factor.type.rank else factor))
+    return -(one_hot_of(x, F.cast(label, dtype=DType.i64), axis) * (inserted(factor, at) if factor.type.rank else factor))
 
 
 def nll_parts(x: Val, label: Val, mask: Val | None = None, weight: Val | None = None, *, ignore: int | None, each: bool,
@@ -191,7 +192,7 @@ def spelled(name: str, x: Val, label: Val, mask: Val | None = None, weight: Val 
     """`cross_entropy` and `nll` as plain rows."""
     shape = rest(x.type, axis)
     logp = F.log_softmax(x, axis=axis) if name == "cross_entropy" else x
-    loss = -F.sum(one_hot_of(x, label, axis) * logp, axis=axis)
+    loss = -F.sum(one_hot_of(x, F.cast(label, dtype=DType.i64), axis) * logp, axis=axis)
     if smoothing:
         loss = (1 - smoothing) * loss - smoothing * F.mean(logp, axis=axis)
     return averaged_val(loss, counted_val(x, shape, mask, weight, kept(label, ignore)), each)

@@ -12,6 +12,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 SHIFT = 0  # Lark's number of the action
+UNBOUNDED = 2**32 - 1
 STARTS = ["file", "signature", "literal"]
 
 
@@ -25,6 +26,7 @@ def build() -> str:
     parser = Lark(grammar, parser="lalr", start=STARTS, maybe_placeholders=True, propagate_positions=True)
     data, memo = parser.memo_serialize([TerminalDef, Rule])
     renumber(data["parser"]["parser"])
+    bound(memo)
     return json.dumps([data, memo, slips(grammar)], separators=(",", ":"), sort_keys=True) + "\n"
 
 
@@ -47,6 +49,14 @@ def renumber(table: dict[str, Any]) -> None:
     table["states"] = rows
     for ends in ("start_states", "end_states"):
         table[ends] = {start: number[state] for start, state in table[ends].items()}
+
+
+def bound(memo: dict[Any, Any]) -> None:
+    """Widths of patterns without an end are one number: what `re` calls them differs between releases of Python."""
+    for item in memo.values():
+        pattern = item.get("pattern", {})
+        if "_width" in pattern:
+            pattern["_width"] = [min(int(width), UNBOUNDED) for width in pattern["_width"]]
 
 
 def _sorted(row: dict[int, Any], names: dict[int, str]) -> list[tuple[int, Any]]:

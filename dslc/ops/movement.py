@@ -149,20 +149,6 @@ def _slice_grad(g: Val, y: Val, x: Val, starts: Any, stops: Any) -> Val:
     return F.pad(g, before=starts, after=after)
 
 
-def pad_shape(x: TensorType, before: Any, after: Any, value: Any) -> TensorType:
-    if len(before) != x.rank or len(after) != x.rank:
-        raise Mismatch("before", f"`pad` has two amounts for each of {x.rank} axes", wanted=str(x.rank), found=str(len(before)))
-    for amount in (*dims(before), *dims(after)):
-        if amount.sign() == -1:
-            raise Mismatch("before", "`pad` adds, it does not cut", wanted=">= 0", found=str(amount))
-    return TensorType(dtype=x.dtype, shape=tuple(s + b + a for s, b, a in zip(x.shape, dims(before), dims(after), strict=True)))
-
-
-def _pad_grad(g: Val, y: Val, x: Val, before: Any, after: Any, value: Any) -> Val:
-    stops = attr_shape([Dim.of(b) + size for b, size in zip(before, x.type.shape, strict=True)])
-    return F.slice(g, starts=before, stops=stops)
-
-
 op(
     "slice(x: t[*s], starts: list[size], stops: list[size]) -> t[*r]",
     "from start to below stop along each axis: `x[a:b]`",
@@ -175,17 +161,6 @@ op(
     ),
     analytic=True,
     example="y = x[:, 0:2]",
-)
-op(
-    "pad(x: t[*s], before: list[size], after: list[size], value: number = 0) -> t[*r]",
-    "`value` put before and after along each axis",
-    kind="movement",
-    eval=lambda xp, x, before, after, value: xp.pad(x, list(zip(before, after, strict=True)), constant_values=value),
-    grad={"x": _pad_grad},
-    shape=pad_shape,
-    sample=several(tensors((3,), before=(1,), after=(2,), value=0), tensors((2, 3), before=(0, 1), after=(1, 0), value=1.5)),
-    analytic=True,
-    example="y = pad(x, before=[0, 1], after=[0, 1])",
 )
 
 # ---- joins ------------------------------------------------------------------------------------------------------------------

@@ -61,6 +61,7 @@ class Op:
     sample: `sample(rng) -> list[Case]`, float64 inputs where the gradient exists (away from kinks).
     analytic: eval also accepts complex inputs, so that complex-step differentiation applies.
     parts: for means over what counts (mean, losses): `parts(*inputs, **attrs) -> (total Val, count Val)` with y = total / count (R15, R16).
+    gathered: a metric that needs the values of the whole split at once: its inputs are gathered over the batches (R16).
     """
 
     text: str
@@ -75,6 +76,7 @@ class Op:
     internal: bool  # not callable from the language (gradient kernels)
     random: bool
     parts: Callable[..., Any] | None
+    gathered: bool
     example: str
 
     @cached_property
@@ -106,10 +108,11 @@ def op(
     internal: bool = False,
     random: bool = False,
     parts: Callable[..., Any] | None = None,
+    gathered: bool = False,
     example: str = "",
 ) -> Op:
     """Declare a row and put it into the table."""
-    row = Op(signature, doc, kind, eval, grad or {}, shape, onnx, sample, analytic, internal, random, parts, example)
+    row = Op(signature, doc, kind, eval, grad or {}, shape, onnx, sample, analytic, internal, random, parts, gathered, example)
     if row.name in TABLE:
         raise ValueError(f"operator {row.name} is declared twice")
     TABLE[row.name] = row
@@ -134,9 +137,11 @@ def load() -> None:
         activation,
         arrange,
         augment,
+        average,
         circular,
         conv,
         conv_transpose,
+        covariance,
         einsum,
         elementwise,
         functions,
@@ -146,10 +151,13 @@ def load() -> None:
         linalg,
         loss,
         lrn,
+        metric,
         movement,
         norm,
+        pad,
         pool,
         random,
+        ranking,
         reduce,
         regression,
         resize,

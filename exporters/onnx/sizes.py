@@ -9,6 +9,8 @@ import numpy as np
 
 from dslc.ir.graph import Graph, Input, Node
 from dslc.ops.group_norm import members
+from dslc.ops.infer import resolve_attrs
+from dslc.ops.pad import has_room
 
 BATCHES = (1, 2, 5)
 LENGTHS = (1, 2, 7, 19)
@@ -47,13 +49,22 @@ def common(graph: Graph, size: int, batch: int) -> dict[str, int]:
 
 
 def fits(graph: Graph, sizes: Mapping[str, int]) -> bool:
-    """Whether every axis has a size, and no group is normalised that becomes one value.
+    """Whether every axis has a size, every border has its values, and no group is normalised that becomes one value.
 
     There (x - mean) / √(variance + ε) is 0 / √ε, and a backend's rounding of x - mean comes out 1/√ε as large.
     """
     if any(dim.evaluate(sizes) < 1 for type in graph.types for dim in type.shape if dim.names):
         return False
+    if any(cramped(graph, node, sizes) for node in graph.nodes if node.op in ("pad", "pad_grad")):
+        return False
     return not any(single(graph, node, sizes) for node in graph.nodes if node.op == "group_normalize")
+
+
+def cramped(graph: Graph, node: Node, sizes: Mapping[str, int]) -> bool:
+    """Whether an axis has too few values for a border that reflects or wraps it."""
+    a: dict[str, Any] = resolve_attrs(node.attrs, sizes)
+    x = node.inputs[0] if node.op == "pad" else node.outputs[0]
+    return not has_room(graph.types[x].sizes(sizes), a["before"], a["after"], a["mode"])
 
 
 def single(graph: Graph, node: Node, sizes: Mapping[str, int]) -> bool:

@@ -66,8 +66,13 @@ def scatter_add(g: Tensor, index: Tensor, size: int, axis: int) -> Tensor:
     return rows.new_zeros(*rows.shape[:at], size, *rows.shape[at + 1 :]).index_add(at, index.reshape(-1), rows)
 
 
-def pad(x: Tensor, before: Any, after: Any, value: float) -> Tensor:
-    return tf.pad(x, flat(list(zip(before, after, strict=True))), value=value)
+def pad(x: Tensor, before: Any, after: Any, value: float, mode: str = "constant") -> Tensor:
+    """PyTorch's other modes want batch and channels in front, and one to three axes with a border behind them."""
+    around = flat(list(zip(before, after, strict=True)))
+    if mode == "constant":
+        return tf.pad(x, around, value=value)
+    name = {"edge": "replicate", "reflect": "reflect", "wrap": "circular"}[mode]
+    return tf.pad(x[None, None], around, mode=name)[0, 0]
 
 
 def flat(pairs: Pairs) -> list[int]:
@@ -260,6 +265,9 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "transpose": lambda x, axes: x.transpose(-1, -2) if axes is None else x.permute(axes),
     "slice": lambda x, starts, stops: x[tuple(slice(i, j) for i, j in zip(starts, stops, strict=True))],
     "pad": pad,
+    "pad_grad": lambda g, before, after, mode: pullback(
+        lambda x: pad(x, before, after, 0, mode), g.new_zeros([s - b - a for s, b, a in zip(g.shape, before, after, strict=True)]), g
+    ),
     "concat": lambda *xs, axis: torch.cat(xs, axis),
     "stack": lambda *xs, axis: torch.stack(xs, axis),
     "split": lambda x, parts, axis: torch.chunk(x, parts, axis),

@@ -43,15 +43,6 @@ def slice_(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str])
     w.emit("Slice", [inputs[0], *bounds, w.ints(cut)], result(w, node), outputs[0])
 
 
-@lowering("pad")
-def pad(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
-    type = result(w, node)
-    before: Any = node.attrs["before"]
-    after: Any = node.attrs["after"]
-    value = w.constant(node.attrs.get("value", 0), type.dtype)
-    w.emit("Pad", [inputs[0], w.shape([*before, *after]), value], type, outputs[0])
-
-
 @lowering("concat")
 def concat(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
     type = result(w, node)

@@ -34,20 +34,6 @@ def slices(call: Call) -> list[Step]:
     return [partial(np.copyto, y, x[index])]
 
 
-def pad(call: Call) -> list[Step]:
-    """The border is filled, the middle copied."""
-    (x,), (y,) = call.inputs, call.outputs
-    inside = tuple(slice(before, before + size) for before, size in zip(call.attrs["before"], x.shape, strict=True))
-    value = y.dtype.type(call.attrs["value"])
-    steps: list[Step] = []
-    for axis, part in enumerate(inside):
-        for rest in (slice(0, part.start), slice(part.stop, y.shape[axis])):
-            border = y[(*inside[:axis], rest)]
-            if border.size:
-                steps.append(partial(np.copyto, border, value))
-    return [*steps, partial(np.copyto, y[inside], x)]
-
-
 def concat(call: Call) -> list[Step]:
     (y,) = call.outputs
     steps: list[Step] = []
@@ -132,6 +118,6 @@ KERNELS = {
 def register(registry: Registry) -> None:
     for name, bind in KERNELS.items():
         registry.tune(name, split=split_copy)(bind)
-    for name, bind in {"stack": stack, "slice": slices, "pad": pad, "gather": gather, "scatter_add": scatter_add}.items():
+    for name, bind in {"stack": stack, "slice": slices, "gather": gather, "scatter_add": scatter_add}.items():
         registry.tune(name)(bind)
     registry.tune("arange", "eye", "size")(known)

@@ -13,6 +13,7 @@ from runtime.kernels.numpy import (
     lrn,
     movement,
     norm,
+    pad,
     pool,
     random,
     reduce,
@@ -25,7 +26,24 @@ from runtime.kernels.registry import Registry
 
 def registry() -> Registry:
     found = Registry()
-    for family in (depthwise, conv, pool, reduce, norm, loss, linalg, movement, random, lrn, volume, resize, circular, augment, arrange):
+    for family in (
+        depthwise,
+        conv,
+        pool,
+        reduce,
+        norm,
+        pad,
+        loss,
+        linalg,
+        movement,
+        random,
+        lrn,
+        volume,
+        resize,
+        circular,
+        augment,
+        arrange,
+    ):
         family.register(found)
     found.generated.append(GENERATED)
     return found

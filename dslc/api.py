@@ -312,7 +312,8 @@ class Network:
     def export(self, path: str | Path, *, seed: int = 0, verify: bool = True, **options: Any) -> Report:
         """Write the untrained network as ONNX; the report says what was checked. Raises where a check fails: then there is no file.
 
-        options: opset=21 (13 … 28), flat=False (True: no function for each block of the file); see docs/onnx.md.
+        options: opset=21 (13 … 28), flat=False (True: no function for each block of the file), fold_batch_norm=False (True: batch
+        normalisation becomes part of the weights before it); see docs/onnx.md.
         """
         return export(self.program, self.initial(seed), path, spec_path=self.spec.path, verify=verify, **options)
 
@@ -514,7 +515,7 @@ def export(
     from runtime.memory import enough_memory
 
     for name in options:
-        one_of("export option", name, ("opset", "flat"))
+        one_of("export option", name, ("opset", "flat", "fold_batch_norm"))
     target = output_path(str(path))
     text = read_source(spec_path, spec_path.name).text
     with enough_memory():

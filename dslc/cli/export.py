@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", choices=("best", "last"), default="best", help="which weights (default: best)")
     parser.add_argument("--opset", type=opset, default=21, metavar="N", help="the ONNX opset, 13 … 28 (default: 21)")
     parser.add_argument("--flat", action="store_true", help="no functions: all nodes in one graph")
+    parser.add_argument("--fold-batch-norm", action="store_true", help="make batch normalisation part of the weights before it")
     parser.add_argument("--json", action="store_true", help="print the report as JSON instead of text")
     parser.add_argument(
         "--train-step", nargs="?", const="", metavar="NAME", help="write a training step: forward, backward and update (NAME: of several)"
@@ -67,7 +68,8 @@ def opened(args: argparse.Namespace) -> Run:
 
 
 def network(args: argparse.Namespace) -> Report:
-    return opened(args).export(args.output, network=args.network, opset=args.opset, flat=args.flat)
+    options = {"opset": args.opset, "flat": args.flat, "fold_batch_norm": args.fold_batch_norm}
+    return opened(args).export(args.output, network=args.network, **options)
 
 
 def train_step(args: argparse.Namespace) -> Report:
@@ -88,5 +90,8 @@ def refuse_mixed(args: argparse.Namespace) -> None:
     """What belongs to a network only, or to a training step only."""
     if args.train_step is not None and args.network is not None:
         raise SpecError(usage.BadArgument(detail="--network has no meaning with --train-step", usage="--train-step [NAME]"))
+    if args.train_step is not None and args.fold_batch_norm:
+        detail = "--fold-batch-norm has no meaning with --train-step, which trains the moments"
+        raise SpecError(usage.BadArgument(detail=detail, usage="--train-step [NAME]"))
     if args.train_step is None and (args.train is not None or args.seed is not None):
         raise SpecError(usage.BadArgument(detail="--train and --seed belong to --train-step", usage="--train-step --train NAME"))

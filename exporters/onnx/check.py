@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -25,6 +25,7 @@ class Subject:
 
     definition: the graph as it was elaborated; graph: optimised, as it was lowered; names: the tensor of every value of `graph`;
     types: of all tensors; parameters: by address. outside: tensors that hold sizes of the inputs.
+    stored: the parameters of `graph`, where something was folded into them; folded, not_folded: sentences about that.
     """
 
     model: onnx.ModelProto
@@ -34,6 +35,9 @@ class Subject:
     types: Mapping[str, TensorType]
     parameters: Mapping[str, np.ndarray]
     outside: frozenset[str] = frozenset()
+    stored: Mapping[str, np.ndarray] = field(default_factory=dict)
+    folded: tuple[str, ...] = ()
+    not_folded: tuple[str, ...] = ()
 
     @cached_property
     def data(self) -> bytes:

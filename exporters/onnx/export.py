@@ -26,6 +26,7 @@ from dslc.passes.pipeline import optimize
 from dslc.program import Network
 from exporters.onnx.check import Subject, static_checks
 from exporters.onnx.errors import BadParameters, CannotWrite
+from exporters.onnx.fold_batch_norm import Folded, fold_batch_norm
 from exporters.onnx.functions import extract
 from exporters.onnx.lower import lower, refuse_unsupported
 from exporters.onnx.model import refuse_large
@@ -45,17 +46,18 @@ def export_network(
     verify: bool = True,
     opset: int = DEFAULT,
     flat: bool = False,
+    fold_batch_norm: bool = False,
 ) -> Report:
     """Write `network` with `parameters` (weights and states by address) to `path` and return the report.
 
     `classes`: class labels; `contract`: for each input the expression of the data that it was trained on; both go into the metadata.
     With `path` None nothing is written (a dry run). `verify=False` leaves parity out, never the static checks.
-    `opset`: 13 … 28; `flat`: no function for each block of the file.
+    `opset`: 13 … 28; `flat`: no function for each block of the file; `fold_batch_norm`: normalisations become part of the weights before.
     Raises SpecError for another opset, for operators without an ONNX form and for networks above 2 GiB, DataError for parameters that do
     not fit or a path that cannot be written, InternalError where a check fails: in all cases no file is written.
     """
     subject, merged, metadata = make_subject(
-        network, parameters, classes=classes, contract=contract or {}, spec_text=spec_text, opset=opset
+        network, parameters, classes=classes, contract=contract or {}, spec_text=spec_text, opset=opset, fold=fold_batch_norm
     )
     checks, table = verified(subject, verify)
     facts = facts_of(subject)
@@ -85,7 +87,8 @@ def verified(subject: Subject, verify: bool) -> tuple[list[Check], list[Parity]]
 def facts_of(subject: Subject) -> dict[str, Any]:
     """What the report says of the flat form: nodes and operators."""
     nodes = subject.model.graph.node
-    return {"nodes": len(nodes), "operators": dict(sorted(Counter(node.op_type for node in nodes).items()))}
+    operators = dict(sorted(Counter(node.op_type for node in nodes).items()))
+    return {"nodes": len(nodes), "operators": operators, "folded": subject.folded, "not_folded": subject.not_folded}
 
 
 def file_facts(subject: Subject) -> dict[str, Any]:
@@ -112,6 +115,7 @@ def make_subject(
     contract: Mapping[str, str] | None = None,
     spec_text: str = "",
     opset: int = DEFAULT,
+    fold: bool = False,
 ) -> tuple[Subject, list[str], dict[str, str]]:
     """The unchecked model with all that its checks need, sentences about merged nodes, and the metadata."""
     checked(opset)
@@ -121,10 +125,12 @@ def make_subject(
     refuse_large(network.name, sum(graph.types[item.id].bytes.constant for item in graph.inputs if item.kind in ("weight", "state")))
     values = fitting(graph, parameters)
     metadata = describe(network, values, classes, contract or {}, spec_text)
-    model, writer, merged = lower(graph.model_copy(update={"name": network.name}), values, metadata, opset)
+    folded = fold_batch_norm(graph, values) if fold else Folded(graph, values)
+    graph, stored = folded.graph, folded.parameters
+    model, writer, merged = lower(graph.model_copy(update={"name": network.name}), stored, metadata, opset)
     subject = Subject(
         model=model, definition=definition, graph=graph, names=writer.names, types=writer.known, parameters=values,
-        outside=frozenset(writer.hoisted),
+        outside=frozenset(writer.hoisted), stored=stored, folded=tuple(folded.done), not_folded=tuple(folded.left),
     )  # fmt: skip
     return subject, merged, metadata
 

@@ -218,7 +218,7 @@ def every_value(subject: Subject, inputs: Arrays) -> dict[int, Any]:
     def keep(node: Any, results: Sequence[Any]) -> None:
         values.update(zip(node.outputs, results, strict=True))
 
-    interpret(subject.graph, np, arrays(subject, inputs), on_node=keep)
+    interpret(subject.graph, np, {**arrays(subject, inputs), **subject.stored}, on_node=keep)
     return values
 
 

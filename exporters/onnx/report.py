@@ -53,6 +53,8 @@ class Report(Frozen):
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     merged: tuple[str, ...]
+    folded: tuple[str, ...] = ()
+    not_folded: tuple[str, ...] = ()
     metadata: dict[str, str]
     functions: tuple[Function, ...] = ()
     inline: tuple[str, ...] = ()
@@ -71,6 +73,8 @@ class Report(Frozen):
             *row("function", [f"{item.name}: {item.nodes} nodes, called {item.calls} times" for item in self.functions]),
             *row("inline", [f"{address}: other nodes stand between its own" for address in self.inline]),
             *row("merged", self.merged),
+            *row("folded", self.folded),
+            *row("unfolded", self.not_folded),
             *row("runs in", self.runs_in),
             *(line for check in self.checks for line in row(check.verdict, [": ".join(filter(None, (check.name, check.detail)))])),
         ]

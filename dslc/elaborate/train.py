@@ -127,8 +127,9 @@ class TrainBody:
             if "batch" in value.type.names:
                 frame.report(errors.MetricBatch(span=node.value.span, name=name, type=str(value.type)))
                 return
-            if value.type.rank:
-                frame.report(errors.SettingValue(span=node.value.span, name=key, wanted="one number", found=f"{value.type}"))
+            if value.type.names:
+                wanted = "a number, or a tensor of fixed sizes"
+                frame.report(errors.SettingValue(span=node.value.span, name=key, wanted=wanted, found=f"{value.type}"))
                 return
             if any(term.name == name and term.span != node.value.span for term in (self.metrics if body is None else body.metrics)):
                 frame.report(errors.DuplicateSetting(span=node.span, name=f"metric {name}"))

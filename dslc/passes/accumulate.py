@@ -6,10 +6,10 @@ Every value of an evaluation graph is of one of three sorts:
   sample  it has the axis `batch`; what happens to one sample does not depend on the others
   joined  it is, or is computed from, a reduction over `batch`
 
-A reduction over `batch` turns sample values into a joined one: the batch graph computes a partial result, partial results are joined by
-sum, maximum, minimum or `all`, and what stands behind the reduction goes into the final graph, where it is applied once. So
-`exp(mean(x))` is the exponential of the mean over all samples. Means and losses are joined as total and count (`Op.parts`), the number
-`batch` by its sum.
+A reduction over `batch` turns sample values into a joined one: the batch graph computes a partial result, partial results are joined
+(`JOINS`), and what stands behind the reduction goes into the final graph, where it is applied once. So `exp(mean(x))` is the exponential
+of the mean over all samples. Means and losses are joined as total and count (`Op.parts`), the number `batch` by its sum, variances by
+their moments; rows that need all samples at once (`Op.gathered`) stand in the final graph, over the gathered values.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from __future__ import annotations
 from typing import Any, Literal, NamedTuple
 
 from dslc.diagnostics import SpecError
-from dslc.ir.graph import Graph, Node
+from dslc.ir.graph import Attr, Graph, Node
 from dslc.ir.types import Dim, DType, TensorType
+from dslc.ops.covariance import FINISH, moments_of
 from dslc.ops.einsum import letters_of
 from dslc.ops.infer import split_inputs
 from dslc.ops.support import as_float, normal_axes, product
@@ -29,16 +30,20 @@ from dslc.passes.errors import NotJoinable
 from dslc.passes.layouts import BATCH, Layouts, batch_axes, coefficient
 from dslc.passes.rewrite import resume
 
-Join = Literal["sum", "max", "min", "all"]
-JOINS: dict[str, Join] = {"sum": "sum", "count_nonzero": "sum", "max": "max", "min": "min", "all": "all"}
+Join = Literal["sum", "prod", "max", "min", "all", "any", "logsumexp", "moments", "concat"]
+JOINS: dict[str, Join] = {
+    "sum": "sum", "count_nonzero": "sum", "class_counts": "sum", "confusion_matrix": "sum", "prod": "prod", "logsumexp": "logsumexp",
+    "max": "max", "min": "min", "all": "all", "any": "any",
+}  # fmt: skip
 Sort = Literal["same", "sample", "joined", "wrong"]
 
 
 class Accumulation(NamedTuple):
     """batch: outputs are the partial results of one batch (and the updates of the graph). combine: how each is joined over batches.
 
-    final: takes the joined partial results as inputs of the same names and types, and gives the outputs of the graph. Sums are float64 or
-    int64, so that joining many batches loses nothing.
+    final: takes the joined partial results as inputs of the same names and types, and gives the outputs of the graph. Sums, and all floats
+    of the final graph, are float64 (int64), so that many batches lose nothing. Values that are gathered ("concat") are joined along
+    their first axis, and have sizes of their own there.
     """
 
     batch: Graph
@@ -57,9 +62,14 @@ def accumulate(graph: Graph) -> Accumulation:
     >>> parts.combine
     {'mean0.total': 'sum', 'mean0.count': 'sum'}
     >>> [node.op for node in parts.final.nodes]
-    ['constant', 'equal', 'divide', 'where', 'cast', 'sqrt']
+    ['constant', 'equal', 'divide', 'where', 'sqrt']
     """
     return Splitter(drop_dead(graph)).run()
+
+
+def widened(value: Attr) -> Attr:
+    """An attribute of the final graph: f64 for f32."""
+    return DType.f64 if value is DType.f32 else value
 
 
 def has_batch(type: TensorType) -> bool:
@@ -78,6 +88,7 @@ class Splitter:
         self.sorts: dict[int, Sort] = {item.id: "sample" if has_batch(graph.types[item.id]) else "same" for item in graph.inputs}
         self.layouts = Layouts(graph)
         self.values: dict[int, Val] = {}
+        self.sizes: dict[Dim, str] = {}  # of what is gathered
         self.makers = {id: node for node in graph.nodes for id in node.outputs}
         self.errors: list[NotJoinable] = []
 
@@ -111,7 +122,8 @@ class Splitter:
             self.move(node)
             return "joined"
         if "sample" in sorts and not any(carries):
-            return self.reduce(node)
+            reason = self.layouts.visit(node)
+            return self.wrong(node, reason) if reason else self.reduce(node)
         if any(carries):
             reason = mixing(self.graph, node) or self.layouts.visit(node)
             return self.wrong(node, reason) if reason else "sample"
@@ -137,56 +149,95 @@ class Splitter:
     def reduce(self, node: Node) -> Sort:
         """A node that takes the axis `batch` away."""
         row = lookup(node.op)
+        if row.gathered:
+            return self.gather(node)
         if row.parts is not None:
-            inputs, optional = split_inputs(node.op, [Val(self.builder, id) for id in node.inputs], node.attrs)
-            settings = {key: value for key, value in node.attrs.items() if key != "optional"}
-            total, count = row.parts(*inputs, **optional, **settings)
-            self.values[node.outputs[0]] = self.ratio(node, total, count)
+            inputs, given = self.arguments(node)
+            self.values[node.outputs[0]] = self.ratio(node, *row.parts(*inputs, **given))
+            return "joined"
+        if node.op in FINISH:
+            inputs, given = self.arguments(node)
+            correction = {"correction": given.pop("correction")} if "correction" in given else {}
+            moments = moments_of(inputs[0], inputs[-1], **given)
+            self.values[node.outputs[0]] = FINISH[node.op](self.input(f"{node.address}.moments", moments, "moments"), **correction)
             return "joined"
         if node.op not in JOINS:
             return self.wrong(node, f"`{node.op}` mixes the samples of a batch, and its results cannot be joined over batches")
         (id,) = node.outputs
-        self.values[id] = self.partial(node, "result", Val(self.builder, id), JOINS[node.op])
+        self.values[id] = self.partial(node, Val(self.builder, id), JOINS[node.op])
         return "joined"
 
+    def arguments(self, node: Node) -> tuple[list[Val], dict[str, Any]]:
+        """The required inputs of a node, and its optional ones and settings by name."""
+        inputs, optional = split_inputs(node.op, [Val(self.builder, id) for id in node.inputs], node.attrs)
+        return inputs, optional | {key: value for key, value in node.attrs.items() if key != "optional"}
+
     def ratio(self, node: Node, total: Val, count: Val) -> Val:
-        """total / count in float64; 0 where nothing counts."""
-        type = self.graph.types[node.outputs[0]]
-        above = self.sum_of(node, "total", as_float(total, DType.f64))
-        below = self.sum_of(node, "count", as_float(count, DType.f64))
+        """total / count; 0 where nothing counts."""
+        above = self.input(f"{node.address}.total", self.wide_sum(total), "sum")
+        below = self.input(f"{node.address}.count", self.wide_sum(as_float(count, DType.f64)), "sum")
         zero = self.final.constant(0, DType.f64)
-        return as_float(F.where(F.equal(below, zero), zero, above / below), type.dtype)
+        return F.where(F.equal(below, zero), zero, above / below)
 
     def count(self, node: Node) -> Sort:
         """A size that depends on `batch`, as a number: its part that grows with `batch` is summed."""
         dim: Any = node.attrs["dim"]
-        dtype: Any = node.attrs["dtype"]
+        dtype: Any = widened(node.attrs["dtype"])
         linear = coefficient(dim)
         if linear is None:
             return self.wrong(node, f"the size {dim} is not proportional to the number of samples")
         fixed = dim - linear * Dim.of(BATCH)
-        grows = self.sum_of(node, "size", self.builder.one("size", (), dim=linear * Dim.of(BATCH), dtype=DType.i64))
-        value = as_float(grows, dtype)
+        grows = self.builder.one("size", (), dim=linear * Dim.of(BATCH), dtype=DType.i64)
+        value = as_float(self.input(f"{node.address}.size", grows, "sum"), dtype)
         if fixed != Dim.of(0):
-            value = value + self.partial(node, "rest", self.builder.one("size", (), dim=attr_dim(fixed), dtype=dtype), "max")
+            rest = self.builder.one("size", (), dim=attr_dim(fixed), dtype=dtype)
+            value = value + self.input(f"{node.address}.rest", rest, "max")
         self.values[node.outputs[0]] = value
         return "joined"
 
-    def sum_of(self, node: Node, what: str, value: Val) -> Val:
-        """A partial sum, in the final graph with the dtype in which it is joined."""
-        return self.input(f"{node.address}.{what}", value, "sum")
-
-    def partial(self, node: Node, what: str, value: Val, join: Join) -> Val:
-        """A partial result, in the final graph with its own dtype. Sums are joined in a wider one."""
+    def partial(self, node: Node, value: Val, join: Join) -> Val:
+        """A partial result, in the final graph with its own dtype (floats: f64). What is added or multiplied is joined in a wide one."""
         dtype = value.type.dtype
-        if join != "sum":
-            return self.input(f"{node.address}.{what}", value, join)
-        return as_float(self.sum_of(node, what, as_float(value, DType.f64 if dtype.is_float else DType.i64)), dtype)
+        if join in ("sum", "prod", "logsumexp"):
+            value = self.wide_sum(value) if dtype.is_float else as_float(value, DType.i64)
+        found = self.input(f"{node.address}.result", value, join)
+        return found if dtype.is_float else as_float(found, dtype)
 
-    def input(self, name: str, value: Val, join: Join) -> Val:
+    def wide_sum(self, value: Val) -> Val:
+        """In f64; a sum of f32 values is added in f64."""
+        node = next((node for node in reversed(self.builder.nodes) if value.id in node.outputs), None)
+        if node is None or node.op != "sum" or value.type.dtype is not DType.f32:
+            return as_float(value, DType.f64)
+        inputs = [Val(self.builder, id) for id in node.inputs]
+        return self.builder.emit("sum", [as_float(inputs[0], DType.f64), *inputs[1:]], node.attrs)[0]
+
+    def gather(self, node: Node) -> Sort:
+        """A node that needs all samples at once: its inputs are gathered, and it stands in the final graph."""
+        ids = [id for id in node.inputs if self.sorts[id] == "sample"]
+        for at, id in enumerate(ids):
+            value = Val(self.builder, id)
+            axis = batch_axes(value.type)[0]
+            front = (axis, *(other for other in range(value.type.rank) if other != axis))
+            moved = F.transpose(value, axes=front) if axis else value
+            found = self.input(f"{node.address}.values{at}", moved, "concat", self.rows(moved.type))
+            back = tuple(front.index(other) for other in range(value.type.rank))
+            self.values[id] = F.transpose(found, axes=back) if axis else found
+        self.move(node)
+        for id in ids:
+            del self.values[id]
+        return "joined"
+
+    def rows(self, type: TensorType) -> TensorType:
+        """The type of gathered values: equal sizes of a batch are equal sizes of the whole, called `rows0`, `rows1`, …"""
+        name = self.sizes.setdefault(type.shape[0], f"rows{len(self.sizes)}")
+        return TensorType(dtype=type.dtype, shape=(Dim.of(name), *type.shape[1:]))
+
+    def input(self, name: str, value: Val, join: Join, type: TensorType | None = None) -> Val:
+        """An output of the batch graph, as an input of the final one; floats are f64 there."""
         self.builder.output(name, value)
         self.combine[name] = join
-        return self.final.input("input", name, value.type)
+        found = self.final.input("input", name, type or value.type)
+        return as_float(found, DType.f64) if found.type.dtype.is_float else found
 
     def joined(self, id: int) -> Val:
         """A value in the final graph. One that is the same for all batches is handed over by any batch: as the maximum of equal ones."""
@@ -204,10 +255,10 @@ class Splitter:
         return next(item.name for item in self.graph.inputs if item.id == id) + ".same"
 
     def move(self, node: Node) -> None:
-        """Put the node into the final graph."""
+        """Put the node into the final graph, in f64."""
         inputs = [self.joined(id) for id in node.inputs]
-        types = [self.graph.types[id] for id in node.outputs]
-        results = self.final.emit(node.op, inputs, node.attrs, types=types, address=node.address)
+        attrs = {key: widened(value) for key, value in node.attrs.items()}
+        results = self.final.emit(node.op, inputs, attrs, address=node.address)
         self.values.update(zip(node.outputs, results, strict=True))
 
 

@@ -49,7 +49,7 @@ class RunResult:
     """How a training ended. `metrics`: the last evaluation by split; `history`: the lines of metrics.jsonl; `exit_code`: 0, 130 or 143."""
 
     folder: Path
-    metrics: dict[str, dict[str, float]]
+    metrics: dict[str, dict[str, Any]]
     history: list[dict[str, Any]]
     exit_code: int
     steps: int
@@ -227,7 +227,7 @@ def _end_epoch(session: Session) -> None:
     with session.step.averaged():
         counters.metrics = evaluate(session.step, session.inputs, split, training.batch_size)
     losses = counters.mean_losses()
-    name = judged(training.metrics)
+    name = judged(training)
     better = is_better(name, counters.metrics[name], counters.best)
     if better:
         counters.best, counters.best_step = counters.metrics[name], counters.step
@@ -242,7 +242,7 @@ def _end_epoch(session: Session) -> None:
     session.progress.epoch(_moment(session, losses, _rate(session, session.step.turns[0])))
 
 
-def _final(session: Session) -> dict[str, dict[str, float]]:
+def _final(session: Session) -> dict[str, dict[str, Any]]:
     """The test split, where there is one, with the best state; it is what `dslc eval` says of this run."""
     if "test" not in session.inputs.splits or session.inputs.evaluated() == "test":
         return {}
@@ -255,7 +255,7 @@ def _final(session: Session) -> dict[str, dict[str, float]]:
     return {"test": metrics}
 
 
-def evaluate(step: Step, inputs: Inputs, split: str, size: int) -> dict[str, float]:
+def evaluate(step: Step, inputs: Inputs, split: str, size: int) -> dict[str, Any]:
     """Loss and metrics of a whole split by the names that people read. Raises DataError if there is no such split."""
     inputs.require(split)
     return plain_names(step.evaluate(inputs.ordered(split, size)))

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from dslc.diagnostics import DataError
+from dslc.program import Training
 from runtime.train.atomic import NO_LINK, write_atomic
 from runtime.train.errors import SaveFailed
 
 NAME = "metrics.jsonl"
-SMALLER_WORDS = ("loss", "error", "entropy", "perplexity", "mse", "mae", "rmse", "distance", "bits")
+SMALLER_WORDS = ("loss", "error", "entropy", "perplexity", "mse", "mae", "mape", "rmse", "distance", "bits")
 
 
 def smaller_is_better(name: str) -> bool:
@@ -27,9 +28,11 @@ def smaller_is_better(name: str) -> bool:
     return any(word in name.lower() for word in SMALLER_WORDS)
 
 
-def judged(metrics: tuple[str, ...]) -> str:
-    """The key of an evaluation by which `best` is chosen: the first metric, or the loss where there is none."""
-    return metrics[0] if metrics else "loss"
+def judged(training: Training) -> str:
+    """The key of an evaluation by which `best` is chosen: the first metric that is one number, or the loss where there is none."""
+    graph = training.evaluate
+    ranks = {item.name: graph.types[item.id].rank for item in graph.outputs}
+    return next((name for name in training.metrics if not ranks[f"metric.{name}"]), "loss")
 
 
 def is_better(name: str, value: float, best: float | None) -> bool:
@@ -39,15 +42,23 @@ def is_better(name: str, value: float, best: float | None) -> bool:
     return value < best if smaller_is_better(name) else value > best
 
 
-def plain_names(values: Mapping[str, float]) -> dict[str, float]:
-    """Outputs of an evaluation by the names that people read: `metric.accuracy` is `accuracy`."""
-    return {name.removeprefix("metric."): float(value) for name, value in values.items()}
+def plain_names(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Outputs of an evaluation by the names that people read, as JSON has them: `metric.accuracy` is `accuracy`, a float; what has axes is
+    a list of rows."""
+    return {name.removeprefix("metric."): value.tolist() if hasattr(value, "tolist") else value for name, value in values.items()}
+
+
+def scalars(values: Mapping[str, Any]) -> dict[str, float]:
+    """Those that are one number."""
+    return {name: value for name, value in values.items() if not isinstance(value, list)}
 
 
 def finite(value: Any) -> Any:
     """The value as JSON has it: numbers that are not finite become null."""
     if isinstance(value, Mapping):
         return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [finite(item) for item in value]
     return None if isinstance(value, float) and not isfinite(value) else value
 
 

@@ -14,19 +14,19 @@ from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 from dslc.render import escape
-from runtime.train.metrics import finite
+from runtime.train.metrics import finite, scalars
 
 INTERVAL = 5.0  # seconds between plain lines
 LIVE_INTERVAL = 0.1  # seconds between redrawings of the live line
 EPOCH_LINES = 40  # where there are many more epochs, not every one has a line
 
 
-def numbers(metrics: Mapping[str, float]) -> str:
-    """`loss 0.3067  accuracy 0.8950`."""
-    return "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+def numbers(metrics: Mapping[str, Any]) -> str:
+    """`loss 0.3067  accuracy 0.8950`, without what is a vector or matrix."""
+    return "  ".join(f"{name} {value:.4f}" for name, value in scalars(metrics).items())
 
 
-def named(metrics: Mapping[str, float]) -> dict[str, float]:
+def named(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """Without the loss, which a line about a step already says."""
     return {name: value for name, value in metrics.items() if name != "loss"}
 

@@ -18,8 +18,8 @@ from dslc.ops.value import Builder, F, Val
 from dslc.passes.accumulate import accumulate
 from dslc.passes.errors import NotJoinable
 from dslc.passes.pipeline import optimize
+from runtime.joined import totals
 
-JOIN = {"sum": np.add, "max": np.maximum, "min": np.minimum, "all": np.logical_and}
 RNG = np.random.default_rng(7)
 SAMPLES = 23
 ARRAYS = {
@@ -75,6 +75,22 @@ METRICS: dict[str, Callable[[Fields], Val]] = {
     "maximum": lambda d: F.max(d.x),
     "minimum over the batch": lambda d: F.min(d.steps, axis=0),
     "range": lambda d: F.max(d.x) - F.min(d.x),
+    "product": lambda d: F.prod(d.x * d.x + 0.3),
+    "log of a sum": lambda d: F.logsumexp(d.x * 9, axis=0),
+    "any": lambda d: F.any(F.greater(d.x, d.builder.constant(2, DType.f64)), axis=0),
+    "variance": lambda d: F.var(d.x + 1e6),
+    "deviation by axis": lambda d: F.std(d.steps, axis=(0, 2), keep=True, correction=1),
+    "covariance": lambda d: F.covariance(d.x, d.t),
+    "covariance by axis": lambda d: F.covariance(d.x, d.t, axis=0),
+    "covariance, masked": lambda d: F.covariance(d.importance, F.mean(d.x, axis=1), d.mask, optional=("mask",)),
+    "counts": lambda d: F.class_counts(d.x, d.label),
+    "confusions": lambda d: F.confusion_matrix(d.x, d.label, d.mask, optional=("mask",)),
+    "area": lambda d: F.roc_auc(d.x, d.label),
+    "area of each, masked": lambda d: F.roc_auc(d.x, d.label, d.mask, optional=("mask",), average="none"),
+    "area of a transposed value": lambda d: F.roc_auc(F.transpose(d.x, axes=(1, 0)), d.label, axis=0),
+    "area of rows": lambda d: F.average_precision(
+        F.reshape(d.steps, shape=(d.x.type.shape[0] * 3, 4)), F.argmax(F.reshape(d.steps, shape=(d.x.type.shape[0] * 3, 4)) * 1.0)
+    ),
     "all": lambda d: F.all(F.greater(d.x, d.builder.constant(-9, DType.f64))),
     "number of samples": lambda d: F.sum(d.x) / d.number(d.x.type.shape[0]),
     "size with a rest": lambda d: F.sum(d.x) / d.number(d.x.type.shape[0] * 3 + 2),
@@ -114,12 +130,11 @@ def test_batches_give_what_the_whole_gives(name: str, cuts: list[int]) -> None:
     parts = accumulate(graph)
     verify(parts.batch)
     verify(parts.final)
-    joined: dict[str, np.ndarray] = {}
-    for start, stop in pairwise(cuts):
-        batch = {key: array if key == "w" else array[start:stop] for key, array in arrays.items()}
-        for key, value in interpret(optimize(parts.batch), np, batch).items():
-            joined[key] = JOIN[parts.combine[key]](joined[key], value) if key in joined else value
-    found = interpret(optimize(parts.final), np, joined)
+    batches = (
+        interpret(optimize(parts.batch), np, {key: array if key == "w" else array[start:stop] for key, array in arrays.items()})
+        for start, stop in pairwise(cuts)
+    )
+    found = interpret(optimize(parts.final), np, totals(parts, batches))
     np.testing.assert_allclose(found["metric.m"], interpret(graph, np, arrays)["metric.m"], rtol=1e-12, atol=1e-14)
     assert found["metric.m"].dtype == graph.types[graph.output("metric.m")].dtype.numpy
 
@@ -167,7 +182,7 @@ def test_float32_sums_are_joined_in_float64() -> None:
     builder.output("metric.m", F.sum(builder.input("data", "x", tensor("f32", "batch"))))
     parts = accumulate(builder.build())
     assert [parts.batch.types[item.id].dtype for item in parts.batch.outputs] == [DType.f64]
-    assert [parts.final.types[item.id].dtype for item in parts.final.outputs] == [DType.f32]
+    assert [parts.final.types[item.id].dtype for item in parts.final.outputs] == [DType.f64]
 
 
 def test_updates_stay_with_the_batch() -> None:

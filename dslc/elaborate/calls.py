@@ -14,6 +14,7 @@ from dslc.elaborate.suggest import certain, listed, meant, nearest, rename
 from dslc.elaborate.values import POISON, BlockValue, LayerValue, NetworkDecl, OperatorValue, Poison, Value
 from dslc.source import Span
 from dslc.syntax import ast
+from dslc.syntax.tokens import SOFT
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def evaluate_all(frame: Frame, site: Site) -> None:
 def bind(frame: Frame, site: Site, callee: str, slots: Sequence[Slot], signature: str = "") -> dict[str, list[Given]] | None:
     """Arguments by parameter (a list: several for a variadic one). None, with everything reported, where they do not fit."""
     bound: dict[str, list[Given]] = {}
-    by_name = {slot.name: slot for slot in slots}
+    by_name = {outside(slot.name): slot for slot in slots}
     good = True
     positional = [piped(site)] if site.piped is not None else []
     named: list[ast.Arg] = []
@@ -115,11 +116,12 @@ def bind(frame: Frame, site: Site, callee: str, slots: Sequence[Slot], signature
         assert arg.name is not None
         slot = by_name.get(arg.name.id)
         if slot is None:
-            frame.report(unknown_argument(callee, arg.name, [s.name for s in slots if s.name not in bound] or by_name, by_name))
+            free = [name for name, slot in by_name.items() if slot.name not in bound]
+            frame.report(unknown_argument(callee, arg.name, free or by_name, by_name))
             good = False
         elif slot.name in bound:
             labels: tuple[Label, ...] = (Label(bound[slot.name][0].span, "given here first"),)
-            frame.report(errors.ArgumentTwice(span=arg.span, callee=callee, name=slot.name, labels=labels))
+            frame.report(errors.ArgumentTwice(span=arg.span, callee=callee, name=arg.name.id, labels=labels))
             good = False
         else:
             bound[slot.name] = [Given(arg.value.span, arg.value, name_span=arg.name.span)]
@@ -131,6 +133,11 @@ def bind(frame: Frame, site: Site, callee: str, slots: Sequence[Slot], signature
             )
             good = False
     return bound if good else None
+
+
+def outside(name: str) -> str:
+    """The name by which a parameter is given: `weight` for `weight_`, which a block cannot call by the keyword (R3)."""
+    return name[:-1] if name.endswith("_") and name[:-1] in SOFT else name
 
 
 def unknown_argument(callee: str, name: ast.Name, free: Collection[str], every: Collection[str]) -> errors.UnknownArgument:

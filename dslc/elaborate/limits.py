@@ -12,7 +12,7 @@ from dslc.elaborate.frame import Frame, is_std
 from dslc.elaborate.values import BlockValue, Value, is_int, is_number, text_of
 from dslc.ops.value import Val
 from dslc.source import Span
-from dslc.vocabulary import AT_LEAST_1, DECAY, NOT_NEGATIVE, PART, POSITIVE, Range
+from dslc.vocabulary import AT_LEAST_1, DECAY, INSIDE, NOT_NEGATIVE, PART, POSITIVE, Range
 
 if TYPE_CHECKING:
     from dslc.elaborate.calls import Given
@@ -54,6 +54,11 @@ RANGES: dict[str, dict[str, Range]] = {
     "adaptive_avg_pool": {"size": AT_LEAST_1},
     "adaptive_max_pool": {"size": AT_LEAST_1},
     "sampled_softmax": {"samples": AT_LEAST_1},
+    "soft_cross_entropy": {"temperature": POSITIVE},
+    "pinball": {"quantile": INSIDE},
+    "gaussian_nll": {"eps": POSITIVE},
+    "dice": {"smooth": NOT_NEGATIVE},
+    "tversky": {"alpha": NOT_NEGATIVE, "beta": NOT_NEGATIVE, "smooth": NOT_NEGATIVE},
     "embedding": {"count": AT_LEAST_1, "features": AT_LEAST_1},
     "random_shift": {"pixels": NOT_NEGATIVE},
 }

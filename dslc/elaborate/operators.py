@@ -64,7 +64,7 @@ def apply_operator(frame: Frame, name: str, site: Site, settings: Mapping[str, V
     bound = bind(frame, site, site.name, slots, row.text)
     if bound is None:
         return POISON
-    attrs = dict(settings or {})
+    attrs = floats(frame, name) | dict(settings or {})
     tensors: dict[str, list[Value]] = {}
     members: list[tuple[Value, Span]] = []
     spans = {key: given[0].span for key, given in bound.items()}
@@ -84,6 +84,11 @@ def apply_operator(frame: Frame, name: str, site: Site, settings: Mapping[str, V
     if name in numbers.FUNCTIONS and flat and all(is_number(value) for value in flat) and not attrs:
         return on_numbers(frame, name, tuple(flat), site.span)
     return applied(frame, name, tensors, attrs, spans, site.span)
+
+
+def floats(frame: Frame, name: str) -> dict[str, Value]:
+    """Dtypes that are f32 unless they are given mean the model's float (R10)."""
+    return {item.name: frame.session.precision for item in parameters(name) if item.kind == "dtype" and item.default is DType.f32}
 
 
 def positional(frame: Frame, site: Site) -> list[ast.Arg | Given]:
@@ -172,6 +177,9 @@ def applied(
         return POISON
     required = [value for key, values in ready.items() if not known[key].optional for value in values]
     optional = {key: values[0] for key, values in ready.items() if known[key].optional}
+    if row.kind == "loss":
+        # A mask or weight of 1, the default of the blocks of losses, counts all alike.
+        optional = {key: value for key, value in optional.items() if not (isinstance(value, Val) and value.builder.is_constant(value, 1))}
     return emit(frame, name, required, attrs, span, spans, optional)
 
 

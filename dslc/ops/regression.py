@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 from dslc.ir.types import TensorType
 from dslc.ops.counting import averaged, averaged_val, check_factors, coefficient, count_of, counted, counted_val, extras
-from dslc.ops.support import as_float
+from dslc.ops.support import as_float, one
 from dslc.ops.table import Case, Mismatch, op
 from dslc.ops.value import F, Val
 
+LOG_2 = 0.6931471805599453
 Sampler = Callable[[Any], list[Case]]
 
 
@@ -153,6 +154,20 @@ def _smooth_spelled(x: Val, t: Val, beta: float) -> Val:
     return _huber_spelled(x, t, beta) / beta
 
 
+def _log_cosh(xp: Any, x: Any, t: Any) -> Any:
+    # log cosh d = log1p(2·sinh²(d/2)): exact for small d; |d| - log 2 + log1p(exp(-2|d|)) does not overflow for large
+    d = xp.abs(x - t)
+    half = xp.sinh(xp.minimum(d, 1) / 2)
+    return xp.where(d < 1, xp.log1p(2 * half * half), d - LOG_2 + xp.log1p(xp.exp(-2 * d)))
+
+
+def _log_cosh_spelled(x: Val, t: Val) -> Val:
+    d = F.abs(x - t)
+    unit = one(d)
+    half = F.sinh(F.minimum(d, unit) / 2)
+    return F.where(F.less(d, unit), F.log1p(2.0 * (half * half)), d - LOG_2 + F.log1p(F.exp(-2.0 * d)))
+
+
 def _clipped(x: Val, t: Val, limit: float) -> Val:
     return F.clip(x - t, min=-limit, max=limit)
 
@@ -264,6 +279,18 @@ pair(
     ),
     targets(-2, 2, gap=lambda x, t: abs(x - t) - 0.5, beta=0.5),
     settings="beta: float = 1.0",
+    target=0,
+)
+pair(
+    "log_cosh",
+    "the mean of log cosh(x - target): a square near 0, |x - target| - log 2 far from it",
+    Pair(
+        each=_log_cosh,
+        spelled=_log_cosh_spelled,
+        dx=lambda x, t: F.tanh(x - t),
+        dt=lambda x, t: F.tanh(t - x),
+    ),
+    targets(-2, 2),
     target=0,
 )
 pair(

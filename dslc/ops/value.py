@@ -143,6 +143,11 @@ class Builder:
             self._constants[key] = self.one("constant", (), value=number, dtype=dtype)
         return self._constants[key]
 
+    def is_constant(self, value: Val, number: float) -> bool:
+        """Whether `value` is the constant `number` of its dtype, as `constant` made it."""
+        known = self._constants.get((number, value.type.dtype))
+        return known is not None and known.id == value.id
+
     def address(self, op: str) -> str:
         number = self._counts.get((self.scope, op), 0)
         self._counts[self.scope, op] = number + 1

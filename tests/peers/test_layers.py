@@ -125,7 +125,46 @@ LOSSES: dict[str, tuple[str, Callable[[Tensor, Tensor, Tensor], Tensor]]] = {
         f"cosine_loss(a, b, {SAME}, margin=-0.5)",
         lambda a, b, c: tf.cosine_embedding_loss(a, b, torch.tensor([-1.0, 1.0, -1.0, 1.0]), margin=-0.5),
     ),
+    "soft_cross_entropy": ("soft_cross_entropy(a, softmax(b))", lambda a, b, c: tf.cross_entropy(a, torch.softmax(b, -1))),
+    "soft_cross_entropy_of_a_teacher": (
+        "soft_cross_entropy(a, softmax(b / 3), temperature=3)",
+        lambda a, b, c: 9 * tf.cross_entropy(a / 3, torch.softmax(b / 3, -1)),
+    ),
+    "multi_margin": ("multi_margin(a, op.arange(4) % 3)", lambda a, b, c: tf.multi_margin_loss(a, torch.arange(4) % 3)),
+    "multi_margin_squared": (
+        "multi_margin(a, op.arange(4), margin=0.7, squared=true)",
+        lambda a, b, c: tf.multi_margin_loss(a, torch.arange(4), p=2, margin=0.7),
+    ),
+    "categorical_hinge": (
+        "categorical_hinge(a, op.arange(4), margin=1.5)",
+        lambda a, b, c: tf.relu(1.5 - a.diagonal() + (a - 9 * torch.eye(4, 5, dtype=a.dtype)).amax(-1)).mean(),
+    ),
+    "gaussian_nll": ("gaussian_nll(a, b, exp(c))", lambda a, b, c: tf.gaussian_nll_loss(a, b, c.exp())),
+    "gaussian_nll_full": (
+        "gaussian_nll(a, b, relu(c), full=true, eps=0.2)",
+        lambda a, b, c: tf.gaussian_nll_loss(a, b, tf.relu(c), full=True, eps=0.2),
+    ),
+    "pinball": ("pinball(a, b, 0.9)", lambda a, b, c: torch.where(b > a, 0.9 * (b - a), 0.1 * (a - b)).mean()),
 }
+
+
+def overlap(p: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """True positives, false positives and false negatives of each sample and channel, softly."""
+    return (p * t).sum(-1), (p * (1 - t)).sum(-1), ((1 - p) * t).sum(-1)
+
+
+def dice(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
+    hit, wrong, missed = overlap(torch.sigmoid(a)[:, None], torch.sigmoid(b)[:, None])
+    return (1 - (2 * hit + 0.5) / (2 * hit + wrong + missed + 0.5)).mean()
+
+
+def tversky(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
+    hit, wrong, missed = overlap(torch.sigmoid(a)[:, None], torch.sigmoid(b)[:, None])
+    return (1 - (hit + 1) / (hit + 0.3 * wrong + 0.7 * missed + 1)).mean()
+
+
+LOSSES["dice"] = ("dice(sigmoid(a)[:, _], sigmoid(b)[:, _], smooth=0.5)", dice)
+LOSSES["tversky"] = ("tversky(sigmoid(a)[:, _], sigmoid(b)[:, _], alpha=0.3, beta=0.7)", tversky)
 
 
 def distance(a: Tensor, b: Tensor) -> Tensor:

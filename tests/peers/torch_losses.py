@@ -59,6 +59,10 @@ def accuracy(x: Tensor, label: Tensor, mask: Tensor | None = None, weight: Tenso
     return averaged(right, None if ignore is None else label != ignore, mask, weight, each=each)
 
 
+def average(x: Tensor, mask: Tensor | None = None, weight: Tensor | None = None, *, each: bool) -> Tensor:
+    return averaged(x, mask, weight, each=each)
+
+
 def focal(x: Tensor, t: Tensor, gamma: float, alpha: float) -> Tensor:
     """As torchvision's sigmoid_focal_loss computes it."""
     p = torch.sigmoid(x)
@@ -71,11 +75,13 @@ LOSSES: dict[str, Callable[..., Any]] = {
     "cross_entropy": cross_entropy,
     "nll": nll,
     "accuracy": accuracy,
+    "average": average,
     "binary_cross_entropy": pair(lambda x, t: tf.binary_cross_entropy_with_logits(x, t, reduction="none")),
     "mse": pair(lambda x, t: tf.mse_loss(x, t, reduction="none")),
     "mae": pair(lambda x, t: tf.l1_loss(x, t, reduction="none")),
     "huber": pair(lambda x, t, delta: tf.huber_loss(x, t, reduction="none", delta=delta)),
     "smooth_l1": pair(lambda x, t, beta: tf.smooth_l1_loss(x, t, reduction="none", beta=beta)),
+    "log_cosh": pair(lambda x, t: torch.log(torch.cosh(x - t))),
     "hinge": pair(lambda x, t, margin: torch.clamp(margin - t * x, min=0)),
     "squared_hinge": pair(lambda x, t, margin: torch.clamp(margin - t * x, min=0).square()),
     "focal": pair(focal),

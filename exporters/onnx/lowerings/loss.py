@@ -5,21 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dslc.ir.graph import Graph, Node
-from dslc.ops import loss, regression
+from dslc.ops import average, loss, regression
 from dslc.ops.infer import split_inputs
 from dslc.ops.value import Builder
 from exporters.onnx.lowerings.base import lowering
 from exporters.onnx.model import Writer
 
+SPELLED = {
+    "average": average.spelled,
+    **dict.fromkeys(("cross_entropy", "nll"), loss.spelled),
+    **dict.fromkeys(regression.PAIRS, regression.spelled),
+}
 
-@lowering("cross_entropy", "nll", *regression.PAIRS)
+
+@lowering(*SPELLED)
 def spelled(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
     b = Builder(node.op)
     values = [b.input("input", f"x{at}", w.type(name)) for at, name in enumerate(inputs)]
     given, optional = split_inputs(node.op, values, node.attrs)
     settings = {key: value for key, value in node.attrs.items() if key != "optional"}
-    spell = regression.spelled if node.op in regression.PAIRS else loss.spelled
-    b.output("y", spell(node.op, *given, **optional, **settings))
+    b.output("y", SPELLED[node.op](node.op, *given, **optional, **settings))
     inlined(w, b.build(), inputs, outputs)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 
@@ -81,9 +81,28 @@ def apply_operator(frame: Frame, name: str, site: Site, settings: Mapping[str, V
     flat = [value for values in tensors.values() for value in values]
     if is_poison(*flat, *attrs.values()) or not fits(frame, name, attrs, tensors, members, spans):
         return POISON
+    if row.kind == "loss" and not named_numbers(frame, site.name, slots, bound, tensors):
+        return POISON
     if name in numbers.FUNCTIONS and flat and all(is_number(value) for value in flat) and not attrs:
         return on_numbers(frame, name, tuple(flat), site.span)
     return applied(frame, name, tensors, attrs, spans, site.span)
+
+
+def named_numbers(
+    frame: Frame, callee: str, slots: Sequence[Slot], bound: Mapping[str, list[Given]], tensors: Mapping[str, list[Value]]
+) -> bool:  # fmt: skip
+    """A number by position is no mask: in `huber(x, t, 0.5)` it is meant as `delta`."""
+    setting = next((slot.name for slot in slots if slot.kind in ("float", "int")), "")
+    for slot in slots:
+        if slot.kind or slot.required or slot.name not in tensors or bound[slot.name][0].name_span is not None:
+            continue
+        value = tensors[slot.name][0]
+        if is_number(value):
+            action = f"a setting is given by its name: `{setting}={text_of(value)}`" if setting else ""
+            span, found = bound[slot.name][0].span, f"the number {text_of(value)}"
+            frame.report(errors.WrongKind(span=span, callee=callee, name=slot.name, wanted="a tensor", found=found, action=action))
+            return False
+    return True
 
 
 def floats(frame: Frame, name: str) -> dict[str, Value]:

@@ -146,6 +146,7 @@ def test_log_cosh_keeps_its_digits_near_0_and_far_from_it(dtype: type) -> None:
         ("tversky(a, b, alpha=-1)", "alpha"),
         ("triplet(a, b, a, mask=a > 0)", "`mask` has one value for each prediction"),
         ("triplet(a, b, a, weights=w)", "weights"),
+        ("huber(a, b, 0.5)", "`mask` of `huber` must be a tensor, not the number 0.5"),
         ("triplet(a, b, a, weight=w, weight=w)", "`weight`"),
     ],
 )

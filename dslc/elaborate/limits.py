@@ -25,6 +25,8 @@ RANGES: dict[str, dict[str, Range]] = {
     "conv_transpose": {**CONVOLUTION, "output_pad": NOT_NEGATIVE},
     "depthwise_conv": {**WINDOW, "dilation": AT_LEAST_1, "multiplier": AT_LEAST_1},
     "separable_conv": {**WINDOW, "channels": AT_LEAST_1, "dilation": AT_LEAST_1, "multiplier": AT_LEAST_1},
+    "local_conv": {**WINDOW, "channels": AT_LEAST_1, "dilation": AT_LEAST_1},
+    "pad_spatial": {"before": NOT_NEGATIVE, "after": NOT_NEGATIVE},
     "lrn": {"size": AT_LEAST_1, "alpha": NOT_NEGATIVE, "k": POSITIVE},
     "max_pool": WINDOW,
     "avg_pool": WINDOW,

@@ -76,7 +76,8 @@ def setting_parameters(name: str) -> tuple[Parameter, ...]:
 def bind_attrs(name: str, attrs: Mapping[str, Any], types: Sequence[TensorType] = ()) -> dict[str, Attr]:
     """Complete attributes in canonical form: defaults filled in, types checked. Raises Mismatch.
 
-    With the input types given, `sizes` become one int for each spatial axis and `padding` one (before, after) pair for each.
+    With the input types given, `sizes` become one int for each spatial axis and `padding` one (before, after) pair for each; there are as
+    many spatial axes as the setting `size` has entries, or the first input behind batch and channels.
     """
     known = {p.name: p for p in setting_parameters(name)}
     bound: dict[str, Attr] = {}
@@ -90,10 +91,12 @@ def bind_attrs(name: str, attrs: Mapping[str, Any], types: Sequence[TensorType] 
         bound[key] = value if value is None and parameter.default is None else canonical(name, parameter, value)
     if "stride" in bound and bound["stride"] is None:
         bound["stride"] = bound["kernel"]
+    size = bound.get("size")
     if types and types[0].rank > 2:
+        axes = len(size) if isinstance(size, tuple) else types[0].rank - 2
         for key, parameter in known.items():
             if parameter.kind in ("sizes", "padding") and bound[key] is not None:
-                bound[key] = spread(parameter, bound[key], types[0].rank - 2)
+                bound[key] = spread(parameter, bound[key], axes)
     if attrs.get("optional"):
         bound["optional"] = tuple(attrs["optional"])
     return bound

@@ -163,6 +163,7 @@ def load() -> None:
         resize,
         scan,
         statistics,
+        unfold,
     )
 
 

@@ -131,6 +131,28 @@ def framed(x: Tensor, kernel: Any, stride: Any, pad: Any, ceil: bool) -> tuple[P
     return pads, beyond
 
 
+def unfold(x: Tensor, kernel: Any, stride: Any, pad: Any, dilation: Any) -> Tensor:
+    """PyTorch's own for two axes (one is a picture of height 1), else the windows of one axis after the other."""
+    full = tf.pad(x, flat(same(x.shape[2:], kernel, stride, dilation) if pad == "same" else pad))
+    if len(kernel) == 1:
+        return tf.unfold(full[:, :, None], (1, *kernel), (1, *dilation), 0, (1, *stride))
+    if len(kernel) == 2:
+        return tf.unfold(full, kernel, dilation, 0, stride)
+    for axis, (k, s, d) in enumerate(zip(kernel, stride, dilation, strict=True), 2):
+        full = full.unfold(axis, d * (k - 1) + 1, s)[..., ::d]
+    axes = len(kernel)
+    order = (0, 1, *range(2 + axes, 2 + 2 * axes), *range(2, 2 + axes))
+    return full.permute(order).reshape(x.shape[0], x.shape[1] * prod(kernel), -1)
+
+
+def fold(x: Tensor, size: Any, kernel: Any, pad: Any, **a: Any) -> Tensor:
+    """PyTorch's own for two axes with equal pads on both sides, else the adjoint of `unfold`."""
+    if len(size) == 2 and pad != "same" and all(before == after for before, after in pad):
+        return tf.fold(x, size, kernel, a["dilation"], [before for before, _ in pad], a["stride"])
+    image = x.new_zeros(x.shape[0], x.shape[1] // prod(kernel), *size)
+    return pullback(lambda t: unfold(t, kernel=kernel, pad=pad, **a), image, x)
+
+
 def max_windows(x: Tensor, kernel: Any, stride: Any, pad: Any, ceil: bool) -> tuple[Tensor, Tensor, list[int]]:
     """The maxima, their flat indices in the padded input, and the padding."""
     pads, beyond = framed(x, kernel, stride, pad, ceil)
@@ -297,6 +319,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "channel_window_sum": lambda x, size: sum(tf.pad(x.movedim(1, -1), (size // 2, size // 2)).unfold(-1, size, 1).unbind(-1)).movedim(
         -1, 1
     ),
+    "unfold": unfold,
+    "fold": fold,
     "resize": resize,
     "resize_grad": lambda g, size, **a: pullback(lambda t: resize(t, None, tuple(g.shape[2:]), **a), g.new_zeros(*g.shape[:2], *size), g),
 }

@@ -20,6 +20,7 @@ from exporters.onnx.lowerings import (
     reduce,
     resize,
     statistics,
+    unfold,
     window,
 )
 from exporters.onnx.lowerings.base import LOWERINGS
@@ -45,5 +46,6 @@ __all__ = [
     "reduce",
     "resize",
     "statistics",
+    "unfold",
     "window",
 ]

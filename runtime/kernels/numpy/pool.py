@@ -22,11 +22,11 @@ Place = tuple[tuple[slice, ...], tuple[slice, ...]]  # (windows, what they read)
 
 def axes_of(sizes: Sequence[int], counts: Sequence[int], attrs: Any) -> list[Axis]:
     """How windows read x along each spatial axis."""
-    ones = (1,) * len(sizes)
-    pads = pads_of(attrs["pad"], sizes, attrs["kernel"], attrs["stride"], ones)
+    kernels, strides, dilations = attrs["kernel"], attrs["stride"], attrs.get("dilation", (1,) * len(sizes))
+    pads = pads_of(attrs["pad"], sizes, kernels, strides, dilations)
     return [
-        Axis(stride, tuple(k - before for k in range(kernel)), count, size)
-        for size, count, kernel, stride, (before, _) in zip(sizes, counts, attrs["kernel"], attrs["stride"], pads, strict=True)
+        Axis(stride, tuple(k * dilation - before for k in range(kernel)), count, size)
+        for size, count, kernel, stride, dilation, (before, _) in zip(sizes, counts, kernels, strides, dilations, pads, strict=True)
     ]
 
 
@@ -105,7 +105,7 @@ def max_pool_grad(call: Call) -> list[Step]:
 
 def tiled(axes: Sequence[Axis]) -> bool:
     """Whether windows lie side by side and reach every place of x once."""
-    return everywhere(axes) and all(axis.step == len(axis.offsets) and axis.count * axis.step == axis.size for axis in axes)
+    return everywhere(axes) and all(axis.rolled and axis.step == len(axis.offsets) and axis.count * axis.step == axis.size for axis in axes)
 
 
 def avg_pool(call: Call) -> list[Step]:

@@ -18,6 +18,7 @@ from runtime.kernels.numpy import (
     random,
     reduce,
     resize,
+    unfold,
     volume,
 )
 from runtime.kernels.numpy.generated import GENERATED
@@ -43,6 +44,7 @@ def registry() -> Registry:
         circular,
         augment,
         arrange,
+        unfold,
     ):
         family.register(found)
     found.generated.append(GENERATED)

@@ -39,8 +39,8 @@ class Settings:
     values: dict[str, Any] = field(default_factory=dict)
     missed: set[str] = field(default_factory=set)  # settings that an unknown one was probably meant to be
 
-    def claim(self, frame: Frame, node: ast.Setting) -> bool:
-        """Whether this setting exists here and stands for the first time."""
+    def claim(self, frame: Frame, node: ast.Setting, called: str = "") -> bool:
+        """Whether this setting exists here and stands for the first time; `called`: its name where the text gives it none."""
         key = node.key.id
         known = PLACES[self.place]
         if key not in known:
@@ -56,7 +56,7 @@ class Settings:
         if node.name is not None and key not in NAMED:
             frame.report(errors.SettingName(span=node.name.span, name=key))
             return False
-        name = node.name.id if node.name is not None else ""
+        name = node.name.id if node.name is not None else called
         first = self.spans.setdefault((key, name), node.span)
         if first != node.span:
             labels = (Label(first, "set here first"),)

@@ -98,9 +98,9 @@ class TrainBody:
     def setting(self, frame: Frame, node: ast.Setting) -> None:
         body = self.current
         place = self.settings if body is None else body.settings
-        if not place.claim(frame, node):
-            return
         key = node.key.id
+        if not place.claim(frame, node, metric_name(node.value) if key == "metric" else ""):
+            return
         if key in ("loss", "metric"):
             self.term(frame, node, body)
         elif key == "trains" and body is not None:
@@ -130,9 +130,6 @@ class TrainBody:
             if value.type.names:
                 wanted = "a number, or a tensor of fixed sizes"
                 frame.report(errors.SettingValue(span=node.value.span, name=key, wanted=wanted, found=f"{value.type}"))
-                return
-            if any(term.name == name and term.span != node.value.span for term in (self.metrics if body is None else body.metrics)):
-                frame.report(errors.DuplicateSetting(span=node.span, name=f"metric {name}"))
                 return
         elif value.type.rank or not value.type.dtype.is_float:
             frame.report(errors.LossShape(span=node.value.span, type=str(value.type)))

@@ -1,0 +1,45 @@
+"""The pages under docs/: their specs are accepted, their links lead somewhere, the page of losses names every loss."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from dslc.loading import check_source
+from dslc.ops.table import rows
+from dslc.render import render_text
+from dslc.source import Source
+
+DOCS = Path(__file__).parents[1] / "docs"
+PAGES = sorted(DOCS.glob("*.md"))
+SPECS = [
+    (page.name, at, text) for page in PAGES for at, text in enumerate(re.findall(r"```nn\n(.*?)```", page.read_text("utf-8"), re.DOTALL))
+]
+
+
+def test_there_are_specs_in_the_pages() -> None:
+    assert {"language.md", "losses-metrics.md"} <= {name for name, _, _ in SPECS}
+
+
+@pytest.mark.parametrize(("page", "at", "text"), SPECS, ids=[f"{page}-{at}" for page, at, _ in SPECS])
+def test_a_spec_of_the_pages_is_accepted(page: str, at: int, text: str) -> None:
+    program, found = check_source(Source(f"{page}-{at}.nn", text))
+    assert program is not None, render_text(found)
+    assert not found, render_text(found)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / link).exists(), link
+
+
+def test_every_loss_is_described() -> None:
+    """The rows with a gradient, and the losses of the table of the standard library."""
+    text = (DOCS / "losses-metrics.md").read_text(encoding="utf-8").partition("## Losses")[2].partition("\n## ")[0]
+    named = set(re.findall(r"^\| `(\w+)\(", text, re.MULTILINE)) | {"average"}
+    table = re.findall(r"^\| losses \| `([\w ]+)` \|", (DOCS / "language.md").read_text(encoding="utf-8"), re.MULTILINE)
+    losses = {row.name for row in rows() if row.kind == "loss" and not row.internal and any(row.grad.values())}
+    assert named == losses | set(" ".join(table).split())

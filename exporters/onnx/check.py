@@ -12,8 +12,12 @@ import onnx
 from dslc.diagnostics import InternalError
 from dslc.ir.graph import Graph
 from dslc.ir.types import TensorType
+from exporters.onnx.drafts import Beside
 from exporters.onnx.errors import CheckFailed
+from exporters.onnx.external import DataFile
+from exporters.onnx.external_read import verify_checksums
 from exporters.onnx.lint import lint
+from exporters.onnx.pieces import pieces, raw
 from exporters.onnx.report import Check
 
 REFUSALS = (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, RuntimeError, ValueError, TypeError)
@@ -25,6 +29,7 @@ class Subject:
 
     definition: the graph as it was elaborated; graph: optimised, as it was lowered; names: the tensor of every value of `graph`;
     types: of all tensors; parameters: by address. outside: tensors that hold sizes of the inputs.
+    data_file: weights that stand beside the model; beside: where both lie while they are checked.
     stored: the parameters of `graph`, where something was folded into them; folded, not_folded: sentences about that.
     """
 
@@ -39,6 +44,9 @@ class Subject:
     folded: tuple[str, ...] = ()
     not_folded: tuple[str, ...] = ()
 
+    data_file: DataFile | None = None
+    beside: Beside | None = None
+
     @cached_property
     def data(self) -> bytes:
         """The bytes of the file."""
@@ -46,15 +54,29 @@ class Subject:
 
 
 def own_lint(subject: Subject) -> str:
-    return "; ".join(lint(subject.model, subject.types)[:3])
+    beside = subject.beside.arrays if subject.beside else {}
+    return "; ".join(lint(subject.model, subject.types, beside)[:3])
 
 
 def full_check(subject: Subject) -> str:
-    return refusal(lambda: onnx.checker.check_model(subject.data, full_check=True))
+    """Of the bytes, or of the file, where weights stand beside it."""
+    model = str(subject.beside.file(subject.data)) if subject.beside else subject.data
+    return refusal(lambda: onnx.checker.check_model(model, full_check=True))
 
 
 def inference(subject: Subject) -> str:
     return refusal(lambda: onnx.shape_inference.infer_shapes(subject.data, check_type=True, strict_mode=True, data_prop=True))
+
+
+def data_file(subject: Subject) -> str:
+    """What is read back from the data file is what was meant, bit by bit, and the file has its checksum."""
+    if subject.data_file is None or subject.beside is None:
+        return ""
+    for name, array in subject.data_file.arrays.items():
+        read = subject.beside.arrays[name]
+        if read.nbytes != array.nbytes or any(raw(a) != raw(b) for a, b in zip(pieces(array), pieces(read), strict=True)):
+            return f"{name} is read back with other numbers than the network has"
+    return refusal(lambda: verify_checksums(subject.model, subject.beside.folder) if subject.beside else None)
 
 
 def refusal(check: Callable[[], object]) -> str:
@@ -76,8 +98,9 @@ STATIC: tuple[tuple[str, Callable[[Subject], str]], ...] = (
 
 def static_checks(subject: Subject) -> list[Check]:
     """Run all static checks; raises InternalError at the first that fails."""
-    for name, check in STATIC:
+    table = [*STATIC, ("data file", data_file)] if subject.beside else STATIC
+    for name, check in table:
         detail = check(subject)
         if detail:
             raise InternalError(CheckFailed(check=name, detail=detail))
-    return [Check(name=name, verdict="passed") for name, _ in STATIC]
+    return [Check(name=name, verdict="passed") for name, _ in table]

@@ -58,6 +58,17 @@ class BadParameters(Diagnostic):
 
 
 @dataclass(frozen=True, kw_only=True)
+class BadExternalData(Diagnostic):
+    """Weights in a file beside the model that cannot be used as they are. tensor: its name, or the file's."""
+
+    tensor: str
+    problem: str
+
+    code = "onnx-external"
+    words = "the external data of `{tensor}` cannot be used: {problem}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class TooLarge(Diagnostic):
     """Protobuf files end at 2 GiB."""
 
@@ -66,7 +77,7 @@ class TooLarge(Diagnostic):
 
     code = "onnx-too-large"
     words = "`{network}` has {bytes:,} bytes of weights; an ONNX file holds less than 2 GiB"
-    hint = "make layers smaller, or train and export with `--precision f32`"
+    hint = "with `--external-data` the weights stand in a file beside the model, which has no limit"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -25,14 +26,16 @@ from dslc.passes.drop_dead import drop_dead
 from dslc.passes.pipeline import optimize
 from dslc.program import Network
 from exporters.onnx.check import Subject, static_checks
+from exporters.onnx.drafts import drafted, publish
 from exporters.onnx.errors import BadParameters, CannotWrite
+from exporters.onnx.external import Storage
 from exporters.onnx.fold_batch_norm import Folded, fold_batch_norm
 from exporters.onnx.functions import extract
 from exporters.onnx.lower import lower, refuse_unsupported
-from exporters.onnx.model import refuse_large
 from exporters.onnx.opset import DEFAULT, checked, runtimes
 from exporters.onnx.parity import parity
-from exporters.onnx.report import Check, Parity, Report, Tensor
+from exporters.onnx.pieces import is_finite, pieces, raw
+from exporters.onnx.report import Check, External, Parity, Report, Tensor
 
 
 def export_network(
@@ -47,32 +50,55 @@ def export_network(
     opset: int = DEFAULT,
     flat: bool = False,
     fold_batch_norm: bool = False,
+    storage: Storage | None = None,
 ) -> Report:
     """Write `network` with `parameters` (weights and states by address) to `path` and return the report.
 
     `classes`: class labels; `contract`: for each input the expression of the data that it was trained on; both go into the metadata.
     With `path` None nothing is written (a dry run). `verify=False` leaves parity out, never the static checks.
     `opset`: 13 … 28; `flat`: no function for each block of the file; `fold_batch_norm`: normalisations become part of the weights before.
-    Raises SpecError for another opset, for operators without an ONNX form and for networks above 2 GiB, DataError for parameters that do
-    not fit or a path that cannot be written, InternalError where a check fails: in all cases no file is written.
+    `storage`: from how many bytes of weights on they stand in a file beside the model, and what it is called.
+    Raises SpecError for another opset, for operators without an ONNX form and for more than 2 GiB in one file, DataError for parameters
+    that do not fit or a path that cannot be written, InternalError where a check fails: in all cases no file is written.
     """
+    target = Path(path) if path is not None else None
     subject, merged, metadata = make_subject(
-        network, parameters, classes=classes, contract=contract or {}, spec_text=spec_text, opset=opset, fold=fold_batch_norm
-    )
-    checks, table = verified(subject, verify)
-    facts = facts_of(subject)
-    if not flat:
-        functions, inline = extract(subject.model, network.layers, subject.outside)
-        facts |= {"functions": tuple(functions), "inline": tuple(inline)}
-        if functions:  # the same model in its other form, checked again
-            subject = replace(subject)
-            more, rows = verified(subject, verify)
-            checks += [check.model_copy(update={"name": f"{check.name}, with functions"}) for check in more]
-            table += [row.model_copy(update={"backend": f"{row.backend}, functions"}) for row in rows]
-    if path is not None:
-        write(Path(path), subject.data)
-    name = Path(path).name if path is not None else "(not written)"
+        network, parameters, classes=classes, contract=contract or {}, spec_text=spec_text, opset=opset, fold=fold_batch_norm,
+        storage=storage,
+    )  # fmt: skip
+    with laid_out(subject, target) as subject:
+        checks, table = verified(subject, verify)
+        facts = facts_of(subject)
+        if not flat:
+            functions, inline = extract(subject.model, network.layers, subject.outside)
+            facts |= {"functions": tuple(functions), "inline": tuple(inline)}
+            if functions:  # the same model in its other form, checked again
+                subject = replace(subject)
+                more, rows = verified(subject, verify)
+                checks += [check.model_copy(update={"name": f"{check.name}, with functions"}) for check in more]
+                table += [row.model_copy(update={"backend": f"{row.backend}, functions"}) for row in rows]
+        if target is not None:
+            put(subject, target)
+    name = target.name if target is not None else "(not written)"
     return make_report(name, network, subject, merged, metadata, checks, table, facts)
+
+
+@contextmanager
+def laid_out(subject: Subject, target: Path | None) -> Iterator[Subject]:
+    """The subject for the checks: where weights stand beside the model, with drafts of both files on the disk, near their places."""
+    if subject.data_file is None:
+        yield subject
+        return
+    with drafted(subject.model, subject.data_file, target) as beside:
+        yield replace(subject, beside=beside)
+
+
+def put(subject: Subject, target: Path) -> None:
+    """The checked files at their places."""
+    if subject.data_file is not None and subject.beside is not None:
+        publish(subject.beside, subject.data_file, subject.data, target)
+    else:
+        write(target, subject.data)
 
 
 def verified(subject: Subject, verify: bool) -> tuple[list[Check], list[Parity]]:
@@ -101,9 +127,18 @@ def file_facts(subject: Subject) -> dict[str, Any]:
         "ir_version": subject.model.ir_version,
         "bytes": len(subject.data),
         "sha256": sha256(subject.data).hexdigest(),
+        "external": external_facts(subject),
         "inputs": tuple(Tensor(name=item.name, type=str(subject.types[item.name])) for item in graph.input),
         "outputs": tuple(Tensor(name=item.name, type=str(subject.types[item.name])) for item in graph.output),
     }
+
+
+def external_facts(subject: Subject) -> External | None:
+    """What the report says of the file beside the model."""
+    if subject.data_file is None or subject.beside is None:
+        return None
+    file, size = subject.data_file, sum(array.nbytes for array in subject.data_file.arrays.values())
+    return External(file=file.location, bytes=size, tensors=len(file.arrays), sha256=subject.beside.sha256, written=file.is_new)
 
 
 @paused_collector()
@@ -116,21 +151,24 @@ def make_subject(
     spec_text: str = "",
     opset: int = DEFAULT,
     fold: bool = False,
+    storage: Storage | None = None,
 ) -> tuple[Subject, list[str], dict[str, str]]:
     """The unchecked model with all that its checks need, sentences about merged nodes, and the metadata."""
     checked(opset)
     definition = drop_dead(network.evaluate.model_copy(update={"updates": ()}))  # a model has no states that move
     refuse_unsupported(definition)
     graph = optimize(definition)
-    refuse_large(network.name, sum(graph.types[item.id].bytes.constant for item in graph.inputs if item.kind in ("weight", "state")))
+    if storage is not None:
+        storage.refuse(network.name, sum(graph.types[item.id].bytes.constant for item in graph.inputs if item.kind in ("weight", "state")))
     values = fitting(graph, parameters)
     metadata = describe(network, values, classes, contract or {}, spec_text)
     folded = fold_batch_norm(graph, values) if fold else Folded(graph, values)
     graph, stored = folded.graph, folded.parameters
-    model, writer, merged = lower(graph.model_copy(update={"name": network.name}), stored, metadata, opset)
+    model, writer, merged = lower(graph.model_copy(update={"name": network.name}), stored, metadata, opset, storage=storage)
     subject = Subject(
         model=model, definition=definition, graph=graph, names=writer.names, types=writer.known, parameters=values,
-        outside=frozenset(writer.hoisted), stored=stored, folded=tuple(folded.done), not_folded=tuple(folded.left),
+        outside=frozenset(writer.hoisted), data_file=writer.data_file, stored=stored,
+        folded=tuple(folded.done), not_folded=tuple(folded.left),
     )  # fmt: skip
     return subject, merged, metadata
 
@@ -147,7 +185,7 @@ def fitting(graph: Graph, parameters: Mapping[str, np.ndarray]) -> dict[str, np.
             raise DataError(BadParameters(detail=f"{item.name} is missing"))
         if array.shape != type.sizes({}) or array.dtype.name != type.dtype.numpy:
             raise DataError(BadParameters(detail=f"{item.name} is {array.dtype}{list(array.shape)}, not {type}"))
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
+        if not is_finite(array):
             raise DataError(BadParameters(detail=f"{item.name} holds a value that is not finite"))
         found[item.name] = array
     return found
@@ -160,7 +198,8 @@ def describe(
     digest = sha256()
     for name in sorted(values):
         digest.update(f"{name} {values[name].dtype.name} {list(values[name].shape)}\n".encode())
-        digest.update(np.ascontiguousarray(values[name]).reshape(-1).view(np.uint8).data)
+        for piece in pieces(values[name]):
+            digest.update(raw(piece))
     defaults = {port.name: port.default for port in network.inputs if port.default is not None}
     texts = {
         "dslc.network": network.name,

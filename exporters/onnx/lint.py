@@ -15,6 +15,7 @@ from onnx import numpy_helper
 from dslc.ir.types import TensorType
 from exporters.onnx.model import ELEMENT
 from exporters.onnx.opset import OPSETS, ir_version
+from exporters.onnx.pieces import is_finite
 
 Name = TypeVar("Name", bound=Hashable)
 DOMAINS = {"", "ai.onnx"}
@@ -38,8 +39,9 @@ class Scope:
 class Context:
     """The model and what our graph says of its tensors."""
 
-    def __init__(self, model: onnx.ModelProto, types: Mapping[str, TensorType]) -> None:
+    def __init__(self, model: onnx.ModelProto, types: Mapping[str, TensorType], beside: Mapping[str, np.ndarray]) -> None:
         self.model = model
+        self.beside = beside
         self.graph = model.graph
         self.types = types
         self.initializers = {item.name: item for item in model.graph.initializer}
@@ -53,9 +55,12 @@ class Context:
         self.opset = next((item.version for item in model.opset_import if item.domain in DOMAINS), 0)
 
 
-def lint(model: onnx.ModelProto, types: Mapping[str, TensorType]) -> list[str]:
-    """All findings, in order of the rules. `types`: the types of all tensors by name, from our own graph."""
-    context = Context(model, types)
+def lint(model: onnx.ModelProto, types: Mapping[str, TensorType], beside: Mapping[str, np.ndarray] | None = None) -> list[str]:
+    """All findings, in order of the rules.
+
+    types: the types of all tensors by name, from our own graph; beside: initializers that stand in a file beside the model.
+    """
+    context = Context(model, types, beside or {})
     return [finding for rule in RULES for finding in rule(context)]
 
 
@@ -109,15 +114,27 @@ def initializers(c: Context) -> Iterator[str]:
         elif item.data_type != ELEMENT[wanted.dtype] or [str(size) for size in item.dims] != [str(size) for size in wanted.shape]:
             yield f"initializer {name} is declared as {onnx.TensorProto.DataType.Name(item.data_type)}{list(item.dims)}, it is {wanted}"
         else:
-            yield from contents(item, prod(item.dims) * wanted.dtype.itemsize)
+            yield from contents(c, item, prod(item.dims) * wanted.dtype.itemsize)
 
 
-def contents(item: onnx.TensorProto, size: int) -> Iterator[str]:
+def contents(c: Context, item: onnx.TensorProto, size: int) -> Iterator[str]:
+    if item.data_location == onnx.TensorProto.EXTERNAL:
+        yield from contents_beside(item, size, c.beside.get(item.name))
+        return
     if len(item.raw_data) != size:
         yield f"initializer {item.name} holds {len(item.raw_data)} bytes, its shape says {size}"
         return
-    array = numpy_helper.to_array(item)
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
+    if not is_finite(numpy_helper.to_array(item)):
+        yield f"initializer {item.name} holds a value that is not finite"
+
+
+def contents_beside(item: onnx.TensorProto, size: int, array: np.ndarray | None) -> Iterator[str]:
+    """The same of an initializer that stands in a file."""
+    if array is None:
+        yield f"initializer {item.name} stands in a file that is not there"
+    elif array.nbytes != size:
+        yield f"initializer {item.name} holds {array.nbytes} bytes, its shape says {size}"
+    elif not is_finite(array):
         yield f"initializer {item.name} holds a value that is not finite"
 
 

@@ -14,6 +14,7 @@ from dslc.ir.graph import Graph, Node
 from dslc.ir.types import DType
 from dslc.ops.table import Unsupported, lookup
 from exporters.onnx.errors import NotExportable
+from exporters.onnx.external import Storage
 from exporters.onnx.lowerings import LOWERINGS
 from exporters.onnx.lowerings.base import Lowering, like
 from exporters.onnx.matches import Match
@@ -52,13 +53,14 @@ def lower(
     metadata: Mapping[str, str],
     opset: int = DEFAULT,
     more: Mapping[str, Lowering] | None = None,
+    storage: Storage | None = None,
 ) -> tuple[onnx.ModelProto, Writer, list[str]]:
     """The model of a graph, the writer with the names and types of all tensors, and sentences about nodes that became one.
 
-    more: lowerings that count before those of the table.
+    more: lowerings that count before those of the table; storage: where the weights stand.
     """
     lowerings = {**LOWERINGS, **(more or {})}
-    w = Writer(graph.types, opset)
+    w = Writer(graph.types, opset, storage)
     for item in graph.inputs:
         w.names[item.id] = item.name
         if item.kind == "input":

@@ -11,13 +11,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from dslc.diagnostics import SpecError
 from dslc.ir.graph import Node
 from dslc.ir.types import Dim, DType, TensorType, tensor
-from exporters.onnx.errors import TooLarge
+from exporters.onnx.external import DataFile, Storage
 from exporters.onnx.opset import DEFAULT, ir_version
-
-LARGEST = 2**31 - 2**26  # bytes of weights; protobuf ends at 2 GiB, nodes and types have the rest
 
 ELEMENT = {
     DType.f32: TensorProto.FLOAT,
@@ -40,12 +37,15 @@ class Writer:
     """Collects one ONNX graph.
 
     `names` maps value ids of our graph to tensor names. Lowerings call `emit`; tensors that they need between get names below the
-    node's address (`LeNet/stack0/unsqueeze0`). `opset`, 13 … 28: a lowering writes only what this opset has.
+    node's address (`LeNet/stack0/unsqueeze0`). `opset`, 13 … 28: a lowering writes only what this opset has. `storage` says whether
+    weights stand in the model; `data_file` is what stands beside it once it is finished.
     """
 
-    def __init__(self, types: Sequence[TensorType], opset: int = DEFAULT) -> None:
+    def __init__(self, types: Sequence[TensorType], opset: int = DEFAULT, storage: Storage | None = None) -> None:
         self.types = types
         self.opset = opset
+        self.storage = storage or Storage()
+        self.data_file: DataFile | None = None
         self.names: dict[int, str] = {}
         self.inputs: list[tuple[str, TensorType]] = []
         self.nodes: list[onnx.NodeProto] = []
@@ -174,16 +174,16 @@ class Writer:
     # -- the whole
 
     def model(self, name: str, outputs: Sequence[tuple[str, TensorType]], metadata: Mapping[str, str], version: str) -> onnx.ModelProto:
-        """The finished model. Initializers that no node reads are left out. Weights are copied once, into the protobuf."""
+        """The finished model. Initializers that no node reads are left out. Weights are copied once, into the protobuf, or not at all."""
         used = {name for node in self.nodes for name in node.input}
         weights = {name: array for name, array in self.initializers.items() if name in used}
-        refuse_large(name, sum(array.nbytes for array in weights.values()))
+        self.data_file = self.storage.plan(name, weights)
         model = onnx.ModelProto(ir_version=ir_version(self.opset), producer_name="dslc", producer_version=version)
         model.opset_import.add(domain="", version=self.opset)
         model.graph.name = name
         model.graph.node.extend(self.nodes)
         for key, array in weights.items():
-            fill(model.graph.initializer.add(), key, array)
+            fill(model.graph.initializer.add(), key, array, self.data_file)
         model.graph.input.extend(value_info(key, type) for key, type in self.inputs)
         model.graph.output.extend(value_info(key, type) for key, type in outputs)
         declared = {key for key, _ in (*self.inputs, *outputs)}
@@ -194,20 +194,17 @@ class Writer:
         return model
 
 
-def refuse_large(network: str, size: int) -> None:
-    """SpecError where the weights do not fit into one protobuf file."""
-    if size > LARGEST:
-        raise SpecError(TooLarge(network=network, bytes=size))
-
-
 def dtype_of(array: np.ndarray) -> DType:
     return next(dtype for dtype in DType if dtype.numpy == array.dtype.name)
 
 
-def fill(proto: TensorProto, name: str, array: np.ndarray) -> None:
-    """Name, type, sizes and little-endian raw bytes of one initializer."""
+def fill(proto: TensorProto, name: str, array: np.ndarray, file: DataFile | None) -> None:
+    """Name, type and sizes of one initializer, and its little-endian bytes or where they stand in the data file."""
     proto.name, proto.data_type = name, ELEMENT[dtype_of(array)]
     proto.dims.extend(array.shape)
+    if file is not None and name in file.arrays:
+        file.refer(proto, name)
+        return
     proto.raw_data = array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
 
 

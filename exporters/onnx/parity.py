@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import onnx
@@ -13,6 +13,7 @@ from dslc.diagnostics import InternalError
 from dslc.interpret import interpret
 from dslc.ir.graph import Output
 from exporters.onnx.check import Subject
+from exporters.onnx.drafts import Beside
 from exporters.onnx.errors import CheckFailed, ParityFailed
 from exporters.onnx.report import Check, Parity
 from exporters.onnx.sizes import grid, inputs_for
@@ -29,14 +30,34 @@ class LeftOut(Exception):
     """A backend that cannot judge this model, with the reason."""
 
 
-def reference(data: bytes) -> Run:
-    """`onnx.reference`, always there; LeftOut where it does not follow the standard."""
+def reference(data: bytes, beside: Beside | None = None) -> Run:
+    """`onnx.reference`, always there; LeftOut where it does not follow the standard.
+
+    It would copy weights that stand beside the model, so they are inputs for it, views of the mapped file.
+    """
     from onnx.reference import ReferenceEvaluator
 
     if wrong := misread(data):
         raise LeftOut(f"it does not follow the standard in {wrong} (onnx {onnx.__version__})")
-    evaluator = ReferenceEvaluator(inlined(data))
-    return lambda inputs: list(evaluator.run(None, dict(inputs)))
+    weights = dict(beside.arrays) if beside else {}
+    evaluator = ReferenceEvaluator(inlined(with_inputs(data, weights)))
+    given = {item.name for item in evaluator.proto_.graph.input}
+    weights = {name: array for name, array in weights.items() if name in given}
+    return lambda inputs: list(evaluator.run(None, {**weights, **inputs}))
+
+
+def with_inputs(data: bytes, weights: Arrays) -> bytes:
+    """The model with these initializers as inputs."""
+    if not weights:
+        return data
+    model = onnx.ModelProto.FromString(data)
+    items = list(model.graph.initializer)
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(item for item in items if item.name not in weights)
+    model.graph.input.extend(
+        onnx.helper.make_tensor_value_info(item.name, item.data_type, item.dims) for item in items if item.name in weights
+    )
+    return bytes(model.SerializeToString())
 
 
 def inlined(data: bytes) -> bytes:
@@ -48,8 +69,11 @@ def inlined(data: bytes) -> bytes:
     return bytes(onnx.shape_inference.infer_shapes(flat).SerializeToString())
 
 
-def onnxruntime(data: bytes) -> Run:
-    """onnxruntime on the CPU; LeftOut where it is not installed or cannot do double precision."""
+def onnxruntime(data: bytes, beside: Beside | None = None) -> Run:
+    """onnxruntime on the CPU; LeftOut where it is not installed or cannot do double precision.
+
+    A model with weights beside it is read from its file; packed copies of the weights, which only save time, are then not made.
+    """
     try:
         import onnxruntime as ort
         from onnxruntime.capi.onnxruntime_pybind11_state import Fail
@@ -59,8 +83,10 @@ def onnxruntime(data: bytes) -> Run:
     options = ort.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = 1
+    if beside:
+        options.add_session_config_entry("session.disable_prepacking", "1")
     try:
-        session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(str(beside.file(data)) if beside else data, options, providers=["CPUExecutionProvider"])
     except (NoKernel, Fail) as error:  # Fail: its optimizer merges Relu and Clip in single precision only
         if not uses_double(data):
             raise
@@ -106,7 +132,11 @@ def uses_double(data: bytes) -> bool:
     return any(item.type.tensor_type.elem_type == onnx.TensorProto.DOUBLE for item in (*model.graph.input, *model.graph.value_info))
 
 
-BACKENDS: dict[str, Callable[[bytes], Run]] = {"onnx.reference": reference, "onnxruntime": onnxruntime}
+class Backend(Protocol):
+    def __call__(self, data: bytes, beside: Beside | None = None) -> Run: ...
+
+
+BACKENDS: dict[str, Backend] = {"onnx.reference": reference, "onnxruntime": onnxruntime}
 
 
 def parity(subject: Subject) -> tuple[list[Check], list[Parity]]:
@@ -115,7 +145,7 @@ def parity(subject: Subject) -> tuple[list[Check], list[Parity]]:
     left_out: list[Check] = []
     for name, make in BACKENDS.items():
         try:
-            runs[name] = make(subject.data)
+            runs[name] = make(subject.data, subject.beside)
         except LeftOut as reason:
             left_out.append(Check(name=f"parity with {name}", verdict="left out", detail=str(reason)))
         except Exception as error:  # a backend refuses the model in an exception of its own
@@ -226,7 +256,7 @@ def first_divergence(subject: Subject, backend: str, inputs: Arrays) -> str:
     """Address and place of the first node whose value differs, found by publishing every tensor."""
     ours = every_value(subject, inputs)
     made = {item.name: item for item in (*subject.model.graph.value_info, *subject.model.graph.output)}
-    theirs = published(subject.model, backend, list(made.values()), inputs)
+    theirs = published(subject, backend, list(made.values()), inputs)
     for node in subject.graph.nodes:
         for id in node.outputs:
             name = subject.names.get(id, "")
@@ -235,15 +265,15 @@ def first_divergence(subject: Subject, backend: str, inputs: Arrays) -> str:
     return "no single node"
 
 
-def published(model: onnx.ModelProto, backend: str, tensors: Sequence[onnx.ValueInfoProto], inputs: Arrays) -> dict[str, np.ndarray]:
+def published(subject: Subject, backend: str, tensors: Sequence[onnx.ValueInfoProto], inputs: Arrays) -> dict[str, np.ndarray]:
     """The values of these tensors; where a node stops the backend, of those that do not need it (halves are tried alone)."""
     try:
-        found = BACKENDS[backend](cut(model, tensors))(inputs)
+        found = BACKENDS[backend](cut(subject.model, tensors), subject.beside)(inputs)
     except Exception:  # a backend stops in an exception of its own
         if len(tensors) == 1:
             return {}
         half = len(tensors) // 2
-        return published(model, backend, tensors[:half], inputs) | published(model, backend, tensors[half:], inputs)
+        return published(subject, backend, tensors[:half], inputs) | published(subject, backend, tensors[half:], inputs)
     return {item.name: array for item, array in zip(tensors, found, strict=True)}
 
 

@@ -37,6 +37,16 @@ class Function(Frozen):
     nodes: int
 
 
+class External(Frozen):
+    """The file beside the model that holds its weights. bytes: of these tensors; sha256: of the file; written: it was not there before."""
+
+    file: str
+    bytes: int
+    tensors: int
+    sha256: str
+    written: bool
+
+
 class Report(Frozen):
     """Version 1 of the JSON form of `dslc export --report`."""
 
@@ -47,6 +57,7 @@ class Report(Frozen):
     ir_version: int
     bytes: int
     sha256: str
+    external: External | None = None
     nodes: int
     operators: dict[str, int]
     parameters: int
@@ -62,11 +73,19 @@ class Report(Frozen):
     checks: tuple[Check, ...]
     parity: tuple[Parity, ...]
 
+    def weights(self) -> list[str]:
+        """Where the weights stand, if not in the model."""
+        if self.external is None:
+            return []
+        shared = "" if self.external.written else ", which was there before"
+        return [f"{self.external.bytes:,} bytes in {self.external.tensors} tensors stand in {self.external.file}{shared}"]
+
     def text(self) -> str:
         """The report for people."""
         operators = ", ".join(f"{count} {name}" for name, count in self.operators.items())
         lines = [
             f"{self.file}: {self.network}, opset {self.opset} (IR {self.ir_version}), {self.bytes:,} bytes, {self.parameters:,} parameters",
+            *row("weights", self.weights()),
             *row("nodes", [f"{self.nodes}: {operators}"]),
             *row("input", [f"{item.name}: {item.type}" for item in self.inputs]),
             *row("output", [f"{item.name}: {item.type}" for item in self.outputs]),

@@ -1,0 +1,177 @@
+"""A model and its data file on the way to their places: made in a folder of their own, moved when all checks have passed.
+
+Both files appear, or neither, and what was there before stands until then. Only a process that is killed between the two renames leaves
+the new data file with the old model; its checksum tells.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from dslc.diagnostics import DataError
+from dslc.files import reason
+from exporters.onnx.errors import CannotWrite
+from exporters.onnx.external import DataFile, bad, stamp
+from exporters.onnx.external_read import digests, opened, read_external
+from exporters.onnx.safetensors_header import read_header
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Where a model and its data file lie while they are checked.
+
+    name: of the model's file in `folder`; arrays: the tensors of the data file as they are read back, views of the mapped file;
+    sha1, sha256: of the data file.
+    """
+
+    folder: Path
+    name: str
+    arrays: Mapping[str, np.ndarray]
+    sha1: str
+    sha256: str
+
+    def file(self, data: bytes) -> Path:
+        """These bytes as the model's file: runtimes find the weights beside it."""
+        path = self.folder / self.name
+        path.write_bytes(data)
+        return path
+
+
+@contextmanager
+def drafted(model: onnx.ModelProto, data: DataFile, target: Path | None) -> Iterator[Beside]:
+    """The data file is written (or, where it is there already, read), and the model gets its checksum. What is left at the end goes.
+
+    Without a target both are made in a temporary folder. Raises DataError where something cannot be written or read.
+    """
+    if target is not None:
+        refuse_place(target, data)
+    place = target.parent if target is not None else Path(tempfile.gettempdir())
+    name = target.name if target is not None else "model.onnx"
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=f".{name[:100]}.", dir=place))
+    except OSError as error:
+        raise cannot(target or place, error) from error
+    try:
+        if data.is_new:
+            yield made(model, data, folder, name)
+        else:  # the location is below the target's folder, so the draft of the model has to lie there too
+            yield taken(model, data, place, folder.name + ".onnx")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.with_name(folder.name + ".onnx").unlink(missing_ok=True)
+
+
+def made(model: onnx.ModelProto, data: DataFile, folder: Path, name: str) -> Beside:
+    """Write the data file into the folder."""
+    path = folder / data.location
+    free = shutil.disk_usage(folder).free
+    if free < data.size:
+        raise DataError(CannotWrite(path=data.location, reason=f"{data.size:,} bytes are needed, {free:,} are free on the disk"))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sha1, sha256 = data.write(path)
+    except OSError as error:
+        raise cannot(Path(data.location), error) from error
+    stamp(model, sha1)
+    return Beside(folder, name, read_external(model, folder), sha1, sha256)
+
+
+def taken(model: onnx.ModelProto, data: DataFile, folder: Path, name: str) -> Beside:
+    """Refer to the file that is there."""
+    sha1, sha256 = digests(opened(folder, data.location))
+    stamp(model, sha1)
+    return Beside(folder, name, read_external(model, folder), sha1, sha256)
+
+
+def cannot(path: Path, error: OSError) -> DataError:
+    return DataError(CannotWrite(path=str(path), reason=reason(error)))
+
+
+# ---- to their places --------------------------------------------------------------------------------------------------------------
+
+
+def refuse_place(target: Path, data: DataFile) -> None:
+    """DataError where the data file may not stand at its place: a link, a folder, a checkpoint."""
+    place = target.parent / data.location
+    if target.is_symlink() or target.is_dir():
+        raise DataError(CannotWrite(path=str(target), reason="it is a link or a folder"))
+    if not data.is_new:
+        return
+    if place.is_dir() or any(part.is_symlink() for part in (place, *place.parents[: data.location.count("/")])):
+        raise DataError(CannotWrite(path=str(place), reason="it is a link or a folder, or behind a link"))
+    if not place.parent.is_dir():
+        raise DataError(CannotWrite(path=str(place), reason=f"there is no folder {place.parent}"))
+    if is_checkpoint(place):
+        raise bad(data.location, "it is a checkpoint of a training, which is not overwritten; only the one that is exported can be shared")
+
+
+def is_checkpoint(path: Path) -> bool:
+    try:
+        return "dslc" in read_header(path)[1]
+    except (OSError, ValueError):
+        return False
+
+
+def publish(beside: Beside, data: DataFile, content: bytes, target: Path) -> None:
+    """Move the data file to its place, then the model. Raises DataError; then the old files stand."""
+    refuse_place(target, data)
+    aside = Path(tempfile.mkdtemp(prefix=".old.", dir=beside.folder)) if data.is_new else beside.folder
+    moves = [(beside.folder / data.location, target.parent / data.location)] if data.is_new else []
+    try:
+        move_all([*moves, (flushed(beside.file(content)), target)], aside)
+        flushed(target.parent)
+    except OSError as error:
+        raise cannot(target, error) from error
+
+
+def move_all(moves: Sequence[tuple[Path, Path]], aside: Path) -> None:
+    """Rename each draft to its place, the last of them for good. Where one fails or it is interrupted, the old files stand again."""
+    *before, (draft, target) = moves
+    olds: dict[Path, Path | None] = {}
+    try:
+        for number, (path, place) in enumerate(before):
+            olds[place] = second_name(place, aside / f"{number}")
+            path.replace(place)
+        draft.replace(target)
+    except BaseException:
+        if draft.exists():
+            for place, old in olds.items():
+                put_back(place, old)
+        raise
+
+
+def second_name(place: Path, name: Path) -> Path | None:
+    """Keep the file that is there under another name; None where there is none."""
+    if not place.exists():
+        return None
+    try:
+        os.link(place, name)
+    except OSError:  # a file system without second names
+        place.rename(name)
+    return name
+
+
+def put_back(place: Path, old: Path | None) -> None:
+    if old is not None:
+        old.replace(place)
+    else:
+        place.unlink(missing_ok=True)
+
+
+def flushed(path: Path) -> Path:
+    """The file or folder, written to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return path

@@ -1,0 +1,68 @@
+"""Arrays as pieces of bytes: what is hashed, checked or written a piece at a time never stands in memory as a whole.
+
+An array may be a view of a mapped file. Pages of it that were read count as memory of the process until they are released.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+PIECE = 2**22  # bytes
+RELEASE = getattr(mmap, "MADV_DONTNEED", None)
+
+
+def pieces(array: np.ndarray) -> Iterator[np.ndarray]:
+    """The numbers in order, little-endian, in flat arrays of at most `PIECE` bytes; mapped pages are released after each."""
+    for piece in views(array):
+        yield piece.astype(piece.dtype.newbyteorder("<"), copy=False)
+        release(piece)
+
+
+def views(array: np.ndarray) -> Iterator[np.ndarray]:
+    """Flat arrays of at most `PIECE` bytes: views where the array is contiguous, else copies of a piece each."""
+    step = max(1, PIECE // array.itemsize)
+    if not array.flags.c_contiguous:
+        for piece in np.nditer(array, ["external_loop", "buffered", "zerosize_ok"], order="C", buffersize=step):
+            yield np.asarray(piece).reshape(-1)
+        return
+    flat = array.reshape(-1)
+    yield from (flat[at : at + step] for at in range(0, flat.size, step))
+
+
+def raw(piece: np.ndarray) -> memoryview:
+    """The bytes of a flat array."""
+    return memoryview(np.ascontiguousarray(piece).view(np.uint8)).cast("B")
+
+
+def is_finite(array: np.ndarray) -> bool:
+    return array.dtype.kind != "f" or all(bool(np.isfinite(piece).all()) for piece in pieces(array))
+
+
+def release(array: np.ndarray) -> None:
+    """Give pages of a file that is mapped for reading back to the system; they are read again when they are needed."""
+    file = mapped_file(array)
+    if file is None or RELEASE is None:
+        return
+    first = array.__array_interface__["data"][0] - np.frombuffer(file, np.uint8).__array_interface__["data"][0]
+    start = first // mmap.PAGESIZE * mmap.PAGESIZE
+    file.madvise(RELEASE, start, min(first + array.nbytes, len(file)) - start)
+
+
+def mapped_file(array: np.ndarray) -> mmap.mmap | None:
+    """The file whose mapped pages the array shows; None where it has memory of its own, or where the pages can be written."""
+    base: Any = array
+    while base is not None and not isinstance(base, mmap.mmap):
+        base = base.obj if isinstance(base, memoryview) else getattr(base, "base", None)
+    return base if base is not None and not array.flags.writeable else None
+
+
+def mapped(file: mmap.mmap, dtype: np.dtype[Any], shape: tuple[int, ...], offset: int) -> np.ndarray:
+    """An array that shows the file from `offset` on."""
+    count = 1
+    for size in shape:
+        count *= size
+    return np.frombuffer(file, dtype, count, offset).reshape(shape)

@@ -425,8 +425,10 @@ class Run:
         fields = {name: array for name, array in inputs.take(split, slice(0, count)).items() if name in read}
         return in_chunks(self.step.predict, fields)
 
-    def evaluate(self, split: str = "test", *, data_dir: str | Path | None = None) -> dict[str, float]:
-        """Loss and metrics over a whole split."""
+    def evaluate(self, split: str = "test", *, data_dir: str | Path | None = None) -> dict[str, Any]:
+        """Loss and metrics over a whole split: floats, and arrays for metrics that have axes."""
+        import numpy
+
         from runtime.train.inputs import load_inputs
         from runtime.train.loop import evaluate
         from runtime.train.run import data_folder
@@ -434,8 +436,8 @@ class Run:
         paths(data_dir=data_dir)
         folder = Path(data_dir) if data_dir is not None else None
         inputs = load_inputs(self.training, data_folder(self.saved), folder, self.saved.meta["seed"])
-        values: dict[str, float] = evaluate(self.step, inputs, split, CHUNK)
-        return values
+        values: dict[str, Any] = evaluate(self.step, inputs, split, CHUNK)
+        return {name: numpy.asarray(value) if isinstance(value, list) else value for name, value in values.items()}
 
     def export(self, path: str | Path, *, network: str | None = None, verify: bool = True, **options: Any) -> Report:
         """Write the trained network as ONNX, with class labels and the input contract in its metadata; options as `Network.export`."""

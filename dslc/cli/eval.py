@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from dslc.cli.arguments import rows
 from dslc.cli.output import note, say
+from dslc.cli.tables import report
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,13 +24,13 @@ def run(args: argparse.Namespace) -> int:
     for text in opened.notes:
         note(f"note: {text}")
     values = opened.evaluate(args.split, data_dir=args.data_dir)
-    if args.json:
-        import json
+    if not args.json:
+        say(report(values, opened.training))
+        return 0
+    import json
 
-        say(
-            json.dumps({"version": 1, "run": str(args.run), "split": args.split, "checkpoint": opened.saved.checkpoint, "values": values}),
-            exact=True,
-        )
-    else:
-        say("\n".join(rows([(name, f"{value:.4f}") for name, value in values.items()])))
+    from runtime.train.metrics import finite, plain_names
+
+    facts = {"version": 1, "run": str(args.run), "split": args.split, "checkpoint": opened.saved.checkpoint}
+    say(json.dumps({**facts, "values": finite(plain_names(values))}), exact=True)
     return 0

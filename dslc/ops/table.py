@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from dslc.ir.graph import Attr
@@ -131,6 +131,7 @@ def rows() -> Iterator[Op]:
     return iter(TABLE.values())
 
 
+@cache
 def load() -> None:
     """Import the family files once (no work at import of this module)."""
     from dslc.ops import (  # noqa: F401
@@ -150,6 +151,7 @@ def load() -> None:
         indexing,
         linalg,
         loss,
+        lp_pool,
         lrn,
         metric,
         movement,
@@ -191,6 +193,9 @@ def infer(name: str, inputs: Sequence[TensorType], attrs: Mapping[str, Attr]) ->
 
     `attrs` are bound already (`bind_attrs`). Raises `Mismatch`.
     """
-    from dslc.ops.infer import infer_types
+    from dslc.ops.infer import infer_types, known_types
 
-    return infer_types(lookup(name), inputs, attrs)
+    try:
+        return known_types(name, tuple(inputs), tuple(attrs.items()))
+    except TypeError:  # a setting that has no hash
+        return infer_types(lookup(name), inputs, attrs)

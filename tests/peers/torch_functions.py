@@ -182,6 +182,12 @@ def avg_pool(x: Tensor, kernel: Any, stride: Any, pad: Any, ceil: bool, count_pa
     return total / count.detach()
 
 
+def sum_pool(x: Tensor, kernel: Any, stride: Any, pad: Any, ceil: bool) -> Tensor:
+    pads, beyond = framed(x, kernel, stride, pad, ceil)
+    function: Any = (tf.avg_pool1d, tf.avg_pool2d, tf.avg_pool3d)[x.dim() - 3]
+    return function(tf.pad(tf.pad(x, flat(pads)), flat(beyond)), kernel, stride) * prod(kernel)
+
+
 LINEAR = ("linear", "bilinear", "trilinear")
 
 
@@ -319,6 +325,9 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "channel_window_sum": lambda x, size: sum(tf.pad(x.movedim(1, -1), (size // 2, size // 2)).unfold(-1, size, 1).unbind(-1)).movedim(
         -1, 1
     ),
+    "sum_pool": sum_pool,
+    "sum_pool_grad": lambda g, size, **a: pullback(lambda t: sum_pool(t, **a), g.new_zeros(*g.shape[:2], *size), g),
+    "lp_pool": lambda x, p, **a: sum_pool(x.abs() ** p, **a) ** (1 / p),
     "unfold": unfold,
     "fold": fold,
     "resize": resize,

@@ -10,6 +10,7 @@ from runtime.kernels.numpy import (
     depthwise,
     linalg,
     loss,
+    lp_pool,
     lrn,
     movement,
     norm,
@@ -45,6 +46,7 @@ def registry() -> Registry:
         augment,
         arrange,
         unfold,
+        lp_pool,
     ):
         family.register(found)
     found.generated.append(GENERATED)

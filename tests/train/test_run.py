@@ -16,11 +16,12 @@ from dslc.diagnostics import DataError, DivergedError, SpecError
 from dslc.loading import Override, load_program
 from runtime.train import atomic, loop
 from runtime.train.checkpoint import load_checkpoint
-from runtime.train.inputs import Order, label_bounds
+from runtime.train.inputs import Order
 from runtime.train.loop import train
 from runtime.train.metrics import MetricsLog, is_better, judged, read_history, smaller_is_better
 from runtime.train.resolved import literal, program_hash
 from runtime.train.run import data_folder, open_run
+from runtime.train.uses import bounds_of
 from tests.train.example import program_of, run, write_example
 
 XOR = Path(__file__).parents[2] / "specs" / "xor.nn"
@@ -192,7 +193,8 @@ def test_what_cannot_be_trained_is_refused(tmp_path: Path) -> None:
 
 
 def test_labels_are_bounded_by_the_classes_of_the_network() -> None:
-    assert label_bounds(load_program("lenet")[0].trainings["train"].evaluate) == {"data.label": 10}
+    bounds = bounds_of(load_program("lenet")[0].trainings["train"])
+    assert {name: {(bound.low, bound.high) for bound in each} for name, each in bounds.items()} == {"data.label": {(0, 9)}}
 
 
 def test_order_of_a_step_is_pure() -> None:
@@ -203,8 +205,12 @@ def test_order_of_a_step_is_pure() -> None:
     assert Order(10, 4, seed=3).batch(4).tolist() == rows[4]
 
 
-def test_which_metric_chooses_the_best() -> None:
-    assert judged(("accuracy", "perplexity")) == "accuracy" and judged(()) == "loss"
+def test_which_metric_chooses_the_best(tmp_path: Path) -> None:
+    metrics = "metric confusion: confusion_matrix(net.logits, data.label)\n  metric: perplexity(net.logits, data.label)"
+    for text, wanted in (("metric: accuracy(net.logits, data.label)", "accuracy"), (metrics, "perplexity"), ("", "loss")):
+        spec = write_example(tmp_path)
+        spec.write_text(spec.read_text().replace("metric:     accuracy(net.logits, data.label)", text))
+        assert judged(program_of(spec).trainings["train"]) == wanted
     assert [name for name in ("accuracy", "loss", "word_error", "perplexity", "f1", "mse") if smaller_is_better(name)] == [
         "loss",
         "word_error",

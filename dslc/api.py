@@ -313,7 +313,9 @@ class Network:
         """Write the untrained network as ONNX; the report says what was checked. Raises where a check fails: then there is no file.
 
         options: opset=21 (13 … 28), flat=False (True: no function for each block of the file), fold_batch_norm=False (True: batch
-        normalisation becomes part of the weights before it); see docs/onnx.md.
+        normalisation becomes part of the weights before it), external_data (True: the weights stand in FILE.data beside the model; a
+        name: in this file, as safetensors if it ends so), external_data_above (bytes of weights from which on they do by themselves,
+        1.5 GiB); see docs/onnx.md.
         """
         return export(self.program, self.initial(seed), path, spec_path=self.spec.path, verify=verify, **options)
 
@@ -328,13 +330,17 @@ class Run:
         self.notes: tuple[str, ...] = saved.notes
 
     @classmethod
-    def open(cls, path: str | Path, *, checkpoint: Literal["best", "last"] = "best") -> Run:
-        """Open what `dslc train` wrote. Raises DataError where it is no run or is damaged."""
+    def open(cls, path: str | Path, *, checkpoint: Literal["best", "last"] = "best", mapped: bool = False) -> Run:
+        """Open what `dslc train` wrote. Raises DataError where it is no run or is damaged.
+
+        mapped: the parameters stay in the file and are read where they are used (they cannot be written then), so that an export of
+        large networks needs little memory.
+        """
         from runtime.train.run import open_run
 
         one_of("checkpoint", checkpoint, ("best", "last"))
         paths(path=path)
-        return cls(open_run(Path(path), checkpoint))
+        return cls(open_run(Path(path), checkpoint, mapped=mapped))
 
     def __repr__(self) -> str:
         return f"Run({str(self.folder)!r}, {self.saved.checkpoint})"
@@ -446,8 +452,8 @@ class Run:
         classes = next((source.classes for source in self.training.data if source.classes), ())
         contract = self.training.contract if chosen.name == names[0] else {}
         parameters = self.parameters
-        source = self.folder / "spec.nn"
-        return export(chosen, parameters, path, spec_path=source, classes=classes, contract=contract, verify=verify, **options)
+        given: dict[str, Any] = {"spec_path": self.folder / "spec.nn", "classes": classes, "contract": contract, "verify": verify}
+        return export(chosen, parameters, path, checkpoint=self.saved.file, **given, **options)
 
     def export_step(self, path: str | Path, *, step: str | None = None, verify: bool = True, **options: Any) -> Report:
         """Write one step of the run's training as ONNX, to go on from its weights with a fresh optimizer; as `Spec.export_step`."""
@@ -508,20 +514,33 @@ def export(
     classes: tuple[str, ...] = (),
     contract: Mapping[str, str] | None = None,
     verify: bool = True,
+    checkpoint: Path | None = None,
+    external_data: bool | str | Path | None = None,
+    external_data_above: int | None = None,
     **options: Any,
 ) -> Report:
-    """Lower, check, compare and write; never over a spec. Raises SpecError for an option that does not exist."""
+    """Lower, check, compare and write; never over a spec. Raises SpecError for an option that does not exist.
+
+    checkpoint: the file that the parameters come from; external_data, external_data_above: see `Network.export`.
+    """
     from dslc.files import output_path
     from dslc.syntax.reader import read_source
     from exporters.onnx.export import export_network
+    from exporters.onnx.external import storage_for
     from runtime.memory import enough_memory
 
     for name in options:
         one_of("export option", name, ("opset", "flat", "fold_batch_norm"))
     target = output_path(str(path))
-    text = read_source(spec_path, spec_path.name).text
+    numbers(0, external_data_above=external_data_above)
+    if not isinstance(external_data, bool):
+        paths(external_data=external_data)
+    data = str(external_data) if isinstance(external_data, Path) else external_data
+    given: dict[str, Any] = {"classes": classes, "contract": contract, "verify": verify}
+    given["spec_text"] = read_source(spec_path, spec_path.name).text
+    given["storage"] = storage_for(target, data, external_data_above, checkpoint)
     with enough_memory():
-        return export_network(network, parameters, target, classes=classes, contract=contract, spec_text=text, verify=verify, **options)
+        return export_network(network, parameters, target, **given, **options)
 
 
 def fitting(given: Mapping[str, Any], wanted: Mapping[str, TensorType]) -> Arrays:

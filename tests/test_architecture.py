@@ -18,7 +18,7 @@ LAYERS = (
     "diagnostics",
     "finding",
     "syntax ir render usage",
-    "ops program vocabulary files",
+    "ops program vocabulary files pieces safetensors_header",
     "interpret ir.verify parts",
     "passes",
     "plan elaborate explain",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from dslc.diagnostics import Diagnostic, SpecError
@@ -78,6 +80,18 @@ def whole(text: str, low: int = 0) -> int:
         shown = text if len(text) <= 40 else f"{text[:40]}…"
         raise argparse.ArgumentTypeError(f"a whole number of at least {low} is needed, not {shown}")
     return int(text)
+
+
+UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+
+
+def size(text: str) -> int:
+    """Bytes: `1500000000`, `500MB`, `1.5 GiB`."""
+    found = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,6})?) ?([a-z]*)", text.lower())
+    if found is None or found[2] not in UNITS:
+        shown = text if len(text) <= 40 else f"{text[:40]}…"
+        raise argparse.ArgumentTypeError(f"a number of bytes is needed, such as 1500000000, 500MB or 1.5GiB, not {shown}")
+    return round(Fraction(found[1]) * UNITS[found[2]])
 
 
 # ---- overrides ------------------------------------------------------------------------------------------------------------

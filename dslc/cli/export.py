@@ -29,6 +29,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--opset", type=opset, default=21, metavar="N", help="the ONNX opset, 13 … 28 (default: 21)")
     parser.add_argument("--flat", action="store_true", help="no functions: all nodes in one graph")
     parser.add_argument("--fold-batch-norm", action="store_true", help="make batch normalisation part of the weights before it")
+    parser.add_argument(
+        "--external-data",
+        nargs="?",
+        const=True,
+        metavar="NAME",
+        help="weights in a file of this name beside the model (default: MODEL.data; .safetensors: as such; the run's checkpoint is shared)",
+    )
+    parser.add_argument(
+        "--external-data-above", type=arguments.size, metavar="SIZE", help="from which size of all weights on (500MB; default: 1.5GiB)"
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON instead of text")
     parser.add_argument(
         "--train-step", nargs="?", const="", metavar="NAME", help="write a training step: forward, backward and update (NAME: of several)"
@@ -50,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
     if args.report is not None and same_file(args.report, args.output):
         raise SpecError(usage.BadArgument(detail="--report: it is the file of --output", usage="--output model.onnx --report report.json"))
     refuse_mixed(args)
+    refuse_report(args)
     report = network(args) if args.train_step is None else train_step(args)
     text = report.model_dump_json(indent=2)
     if args.report is not None:
@@ -58,10 +69,18 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def refuse_report(args: argparse.Namespace) -> None:
+    """The report may not stand where the weights will."""
+    data = args.output.parent / (f"{args.output.name}.data" if args.external_data in (None, True) else args.external_data)
+    if args.report is not None and same_file(args.report, data):
+        usage_line = "--output model.onnx --report report.json --external-data"
+        raise SpecError(usage.BadArgument(detail="--report: it is the file of the weights", usage=usage_line))
+
+
 def opened(args: argparse.Namespace) -> Run:
     from dslc.api import Run
 
-    found = Run.open(args.run, checkpoint=args.checkpoint)
+    found = Run.open(args.run, checkpoint=args.checkpoint, mapped=args.train_step is None)
     for text in found.notes:
         note(f"note: {text}")
     return found
@@ -69,6 +88,7 @@ def opened(args: argparse.Namespace) -> Run:
 
 def network(args: argparse.Namespace) -> Report:
     options = {"opset": args.opset, "flat": args.flat, "fold_batch_norm": args.fold_batch_norm}
+    options |= {"external_data": args.external_data, "external_data_above": args.external_data_above}
     return opened(args).export(args.output, network=args.network, **options)
 
 
@@ -92,6 +112,9 @@ def refuse_mixed(args: argparse.Namespace) -> None:
         raise SpecError(usage.BadArgument(detail="--network has no meaning with --train-step", usage="--train-step [NAME]"))
     if args.train_step is not None and args.fold_batch_norm:
         detail = "--fold-batch-norm has no meaning with --train-step, which trains the moments"
+        raise SpecError(usage.BadArgument(detail=detail, usage="--train-step [NAME]"))
+    if args.train_step is not None and (args.external_data is not None or args.external_data_above is not None):
+        detail = "--external-data has no meaning with --train-step: the weights are inputs of the model and stand in .npz"
         raise SpecError(usage.BadArgument(detail=detail, usage="--train-step [NAME]"))
     if args.train_step is None and (args.train is not None or args.seed is not None):
         raise SpecError(usage.BadArgument(detail="--train and --seed belong to --train-step", usage="--train-step --train NAME"))

@@ -12,12 +12,12 @@ import onnx
 from dslc.diagnostics import InternalError
 from dslc.ir.graph import Graph
 from dslc.ir.types import TensorType
+from dslc.pieces import pieces, raw
 from exporters.onnx.drafts import Beside
 from exporters.onnx.errors import CheckFailed
 from exporters.onnx.external import DataFile
 from exporters.onnx.external_read import verify_checksums
 from exporters.onnx.lint import lint
-from exporters.onnx.pieces import pieces, raw
 from exporters.onnx.report import Check
 
 REFUSALS = (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, RuntimeError, ValueError, TypeError)

@@ -6,6 +6,7 @@ the new data file with the old model; its checksum tells.
 
 from __future__ import annotations
 
+import mmap
 import os
 import shutil
 import tempfile
@@ -19,10 +20,10 @@ import onnx
 
 from dslc.diagnostics import DataError
 from dslc.files import reason
+from dslc.safetensors_header import read_header
 from exporters.onnx.errors import CannotWrite
-from exporters.onnx.external import DataFile, bad, stamp
-from exporters.onnx.external_read import digests, opened, read_external
-from exporters.onnx.safetensors_header import read_header
+from exporters.onnx.external import DataFile, stamp
+from exporters.onnx.external_read import bad, digests, opened, read_external
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,8 @@ def refuse_place(target: Path, data: DataFile) -> None:
 
 def is_checkpoint(path: Path) -> bool:
     try:
-        return "dslc" in read_header(path)[1]
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return "dslc" in read_header(data)[1]
     except (OSError, ValueError):
         return False
 

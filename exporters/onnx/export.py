@@ -24,6 +24,7 @@ from dslc.diagnostics import DataError
 from dslc.ir.graph import Graph
 from dslc.passes.drop_dead import drop_dead
 from dslc.passes.pipeline import optimize
+from dslc.pieces import is_finite, pieces, raw
 from dslc.program import Network
 from exporters.onnx.check import Subject, static_checks
 from exporters.onnx.drafts import drafted, publish
@@ -34,7 +35,6 @@ from exporters.onnx.functions import extract
 from exporters.onnx.lower import lower, refuse_unsupported
 from exporters.onnx.opset import DEFAULT, checked, runtimes
 from exporters.onnx.parity import parity
-from exporters.onnx.pieces import is_finite, pieces, raw
 from exporters.onnx.report import Check, External, Parity, Report, Tensor
 
 

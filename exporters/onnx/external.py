@@ -18,12 +18,13 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from dslc.diagnostics import DataError, SpecError
-from dslc.files import reason
+from dslc.diagnostics import SpecError
+from dslc.files import output_path
+from dslc.pieces import pieces, raw
+from dslc.safetensors_header import ordered, packed_header, read_header
 from dslc.usage import BadArgument
-from exporters.onnx.errors import BadExternalData, TooLarge
-from exporters.onnx.pieces import pieces, raw
-from exporters.onnx.safetensors_header import ordered, packed_header, read_header
+from exporters.onnx.errors import TooLarge
+from exporters.onnx.external_read import bad, opened
 
 LARGEST = 2**31 - 2**26  # bytes of weights in one file; protobuf ends at 2 GiB, nodes and types have the rest
 ABOVE = 3 * 2**29  # 1.5 GiB: more bytes of weights stand beside the model
@@ -142,37 +143,39 @@ def as_safetensors(location: str, arrays: Mapping[str, np.ndarray]) -> DataFile:
 def held(location: str, holder: Path, arrays: Mapping[str, np.ndarray]) -> DataFile:
     """The places in a safetensors file that holds all of these tensors. Raises DataError where one is missing or of another type."""
     try:
-        tensors, _ = read_header(holder)
-    except (OSError, ValueError) as error:
-        raise bad(location, reason(error) if isinstance(error, OSError) else str(error)) from None
+        tensors, _ = read_header(opened(holder.parent, holder.name))
+    except ValueError as error:
+        raise bad(location, str(error)) from None
     for name, array in arrays.items():
         found = tensors.get(name)
-        if found is None or (found.dtype, found.shape) != (array.dtype, array.shape):
+        if found is None or (found.dtype, found.shape) != (array.dtype.name, array.shape):
             kind = f"{found.dtype}{list(found.shape)}" if found else "not there"
             raise bad(location, f"`{name}` is {array.dtype}{list(array.shape)} in the model and {kind} in the file")
     return DataFile(location, arrays, {name: tensors[name].offset for name in arrays}, is_new=False)
 
 
-def bad(tensor: str, problem: str) -> DataError:
-    return DataError(BadExternalData(tensor=tensor, problem=problem))
-
-
 # ---- what the caller asks for ---------------------------------------------------------------------------------------------------------
 
 
-def storage_for(target: Path | None, data: bool | str | None, above: int = ABOVE, checkpoint: Path | None = None) -> Storage:
-    """data: None, beside the model above `above` bytes; True, always; False, never; a name, always and in a file of this name.
+def storage_for(target: Path | None, data: bool | str | None, above: int | None = None, checkpoint: Path | None = None) -> Storage:
+    """data: None, beside the model above `above` bytes (default: 1.5 GiB); True, always; False, never; a name, always, in this file.
 
     checkpoint: the file that the parameters come from; where the name is this file, it is referred to and not written.
-    Raises SpecError for a name that is no plain relative path, or the model's own.
+    Raises SpecError for a name that is no plain relative path, or the model's own, or a spec's, or of another checkpoint; DataError where
+    its folder is not there.
     """
     name = target.name if target is not None else "model.onnx"
+    above = ABOVE if above is None else above
     if not isinstance(data, str):
         return Storage(f"{name}.data", above if data is not False else 2**63, data is True)
     parts = data.split("/")
     if any(part in ("", ".", "..") for part in parts) or set(data) & set("\0\\:") or data == name:
         detail = f"--external-data: a name in the model's folder, or below it, is needed, not {data[:80]!r}"
         raise SpecError(BadArgument(detail=detail, usage=f"--external-data {name.removesuffix('.onnx')}{SAFETENSORS}"))
-    place = (target.parent if target is not None else Path()) / data
-    same = checkpoint is not None and place.exists() and place.samefile(checkpoint)
-    return Storage(data, above, always=True, holder=place if same else None)
+    place = output_path(str((target.parent if target is not None else Path()) / data))
+    if checkpoint is None or not place.parent.samefile(checkpoint.parent):
+        return Storage(data, above, always=True)
+    if place.name != checkpoint.name:
+        detail = f"--external-data: of the run's checkpoints only {checkpoint.name} holds the weights that are exported, not {place.name}"
+        raise SpecError(BadArgument(detail=detail, usage=f"--external-data {data.rpartition('/')[0]}/{checkpoint.name}"))
+    return Storage(data, above, always=True, holder=place)

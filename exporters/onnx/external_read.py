@@ -11,7 +11,6 @@ import hashlib
 import mmap
 import os
 import stat
-from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path, PurePosixPath
@@ -22,8 +21,8 @@ from onnx import TensorProto, helper
 
 from dslc.diagnostics import DataError
 from dslc.files import reason
+from dslc.pieces import mapped, spans
 from exporters.onnx.errors import BadExternalData
-from exporters.onnx.pieces import PIECE, mapped
 
 KEYS = ("location", "offset", "length", "checksum")
 PLAIN = frozenset(
@@ -175,16 +174,6 @@ def digests(file: mmap.mmap) -> tuple[str, str]:
         for digest in found:
             digest.update(piece)
     return found[0].hexdigest(), found[1].hexdigest()
-
-
-def spans(file: mmap.mmap) -> Iterator[memoryview]:
-    """The file in pieces; pages that were read are given back."""
-    with memoryview(file) as whole:
-        for at in range(0, len(file), PIECE):
-            with whole[at : at + PIECE] as piece:
-                yield piece
-            if hasattr(mmap, "MADV_DONTNEED"):
-                file.madvise(mmap.MADV_DONTNEED, at, min(PIECE, len(file) - at))
 
 
 def bad(tensor: str, problem: str) -> DataError:

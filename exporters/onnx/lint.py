@@ -13,9 +13,9 @@ import onnx
 from onnx import numpy_helper
 
 from dslc.ir.types import TensorType
+from dslc.pieces import is_finite
 from exporters.onnx.model import ELEMENT
 from exporters.onnx.opset import OPSETS, ir_version
-from exporters.onnx.pieces import is_finite
 
 Name = TypeVar("Name", bound=Hashable)
 DOMAINS = {"", "ai.onnx"}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mmap
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ import safetensors.numpy
 from safetensors import SafetensorError
 
 from dslc.diagnostics import DataError
+from dslc.pieces import mapped, pieces, raw
+from dslc.safetensors_header import read_header
 from runtime.train.atomic import NO_LINK, write_atomic
 from runtime.train.errors import CheckpointBroken
 
@@ -46,6 +49,17 @@ def save_checkpoint(folder: Path, name: str, checkpoint: Checkpoint) -> None:
 def load_checkpoint(path: Path, file: str) -> Checkpoint:
     """Read and verify a checkpoint; `file` is the name that messages use. Raises DataError."""
     return decode(_read(path, file), file)
+
+
+def map_checkpoint(path: Path, file: str) -> Checkpoint:
+    """The same without reading it into memory: verified a piece at a time, the tensors views of the mapped file that cannot be written."""
+    try:
+        with os.fdopen(_open(path), "rb") as stream:
+            data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError) as error:  # ValueError: the file is empty
+        problem = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise _broken(file, f"cannot be read: {problem}") from None
+    return decode(data, file)
 
 
 def read_tensors(path: Path, file: str) -> tuple[str, dict[str, np.ndarray]]:
@@ -81,17 +95,18 @@ def _digest(content: Mapping[str, Any]) -> str:
 def tensor_hash(name: str, array: np.ndarray) -> str:
     """SHA-256 over name, type, shape and bytes."""
     digest = hashlib.sha256(json.dumps([name, str(array.dtype), list(array.shape)]).encode())
-    digest.update(np.ascontiguousarray(array).data)
+    for piece in pieces(array):
+        digest.update(raw(piece))
     return digest.hexdigest()
 
 
-def decode(data: bytes, file: str) -> Checkpoint:
-    """The checkpoint in `data`, every hash verified. Raises DataError (checkpoint-broken)."""
+def decode(data: bytes | mmap.mmap, file: str) -> Checkpoint:
+    """The checkpoint in `data`, every hash verified; of a mapped file the tensors are views. Raises DataError (checkpoint-broken)."""
     stored = _metadata(data, file)
     if stored.get("format") != FORMAT:
         raise _broken(file, f"is of format {str(stored.get('format'))[:20]}, this version reads format {FORMAT}")
     try:
-        tensors = safetensors.numpy.load(data)
+        tensors = _views(data) if isinstance(data, mmap.mmap) else safetensors.numpy.load(data)
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise _broken(file, f"is not a sound safetensors file: {str(error)[:80]}") from None
     try:
@@ -106,7 +121,13 @@ def decode(data: bytes, file: str) -> Checkpoint:
     return Checkpoint(parameters, slots, stored["meta"])
 
 
-def _metadata(data: bytes, file: str) -> dict[str, Any]:
+def _views(data: mmap.mmap) -> dict[str, np.ndarray]:
+    """Raises ValueError for a file that is not sound."""
+    tensors, _ = read_header(data)
+    return {name: mapped(data, np.dtype(item.dtype), item.shape, item.offset) for name, item in tensors.items()}
+
+
+def _metadata(data: bytes | mmap.mmap, file: str) -> dict[str, Any]:
     """The JSON object under `dslc` in the header: 8 bytes of length, then JSON."""
     length = int.from_bytes(data[:8], "little")
     if len(data) < 8 or not 2 <= length <= min(MAX_HEADER, len(data) - 8):
@@ -123,11 +144,14 @@ def _metadata(data: bytes, file: str) -> dict[str, Any]:
 
 def _read(path: Path, file: str) -> bytes:
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | NO_LINK)
-        with os.fdopen(descriptor, "rb") as stream:
+        with os.fdopen(_open(path), "rb") as stream:
             return stream.read()
     except OSError as error:
         raise _broken(file, f"cannot be read: {error.strerror or error}") from None
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | NO_LINK)
 
 
 def _broken(file: str, problem: str) -> DataError:

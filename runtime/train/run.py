@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from dslc.program import Program
 from dslc.syntax.reader import read_source
 from dslc.usage import Unexpected
 from runtime.train.atomic import write_atomic
-from runtime.train.checkpoint import Checkpoint, load_checkpoint
+from runtime.train.checkpoint import Checkpoint, load_checkpoint, map_checkpoint
 from runtime.train.errors import CheckpointBroken, RunFolderFault
 from runtime.train.metrics import NAME as METRICS
 from runtime.train.metrics import read_history
@@ -45,6 +45,11 @@ class SavedRun:
     state: Checkpoint
     history: list[dict[str, Any]]
     notes: tuple[str, ...]
+
+    @property
+    def file(self) -> Path:
+        """The checkpoint that was read."""
+        return self.folder / CHECKPOINTS / f"{self.checkpoint}.safetensors"
 
     @property
     def parameters(self) -> dict[str, np.ndarray]:
@@ -119,9 +124,10 @@ def load_resolved(folder: Path, precision: DType) -> Program:
     return program
 
 
-def open_run(path: Path, checkpoint: str = BEST) -> SavedRun:
+def open_run(path: Path, checkpoint: str = BEST, *, mapped: bool = False) -> SavedRun:
     """Open a run from its folder alone. A missing or damaged checkpoint is replaced by the other one, which `notes` says.
 
+    mapped: the tensors stay in the file and are read where they are used; they cannot be written.
     Raises DataError where nothing can be opened.
     """
     folder = Path(path)
@@ -129,7 +135,9 @@ def open_run(path: Path, checkpoint: str = BEST) -> SavedRun:
         raise _fault(
             folder, "is not a run folder: there is no spec.resolved.nn", "a run folder is what `dslc train` writes, `runs/NAME/0001`"
         )
-    name, state, notes = read_state(folder, (checkpoint, LAST if checkpoint == BEST else BEST))
+    name, state, notes = read_state(
+        folder, (checkpoint, LAST if checkpoint == BEST else BEST), map_checkpoint if mapped else load_checkpoint
+    )
     try:
         program = load_resolved(folder, DType(state.meta["precision"]))
     except SpecError as error:
@@ -140,7 +148,9 @@ def open_run(path: Path, checkpoint: str = BEST) -> SavedRun:
     return SavedRun(folder, program, training, name, state, read_history(folder), notes)
 
 
-def read_state(folder: Path, names: tuple[str, ...]) -> tuple[str, Checkpoint, tuple[str, ...]]:
+def read_state(
+    folder: Path, names: tuple[str, ...], read: Callable[[Path, str], Checkpoint] = load_checkpoint
+) -> tuple[str, Checkpoint, tuple[str, ...]]:
     """The first of the named checkpoints that is sound, and notes on those that are not."""
     notes: list[str] = []
     for name in names:
@@ -148,7 +158,7 @@ def read_state(folder: Path, names: tuple[str, ...]) -> tuple[str, Checkpoint, t
         if not os.path.lexists(path):
             continue
         try:
-            return name, load_checkpoint(path, f"{CHECKPOINTS}/{path.name}"), tuple(notes)
+            return name, read(path, f"{CHECKPOINTS}/{path.name}"), tuple(notes)
         except DataError as error:
             notes += [f"{d.message}; the other checkpoint is taken" for d in error.diagnostics]
     problem = "; ".join(note.removesuffix("; the other checkpoint is taken") for note in notes) or "there is none"

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterator
-from typing import Any
+from math import prod
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 PIECE = 2**22  # bytes
 RELEASE = getattr(mmap, "MADV_DONTNEED", None)
@@ -24,6 +26,8 @@ def pieces(array: np.ndarray) -> Iterator[np.ndarray]:
 
 def views(array: np.ndarray) -> Iterator[np.ndarray]:
     """Flat arrays of at most `PIECE` bytes: views where the array is contiguous, else copies of a piece each."""
+    import numpy as np
+
     step = max(1, PIECE // array.itemsize)
     if not array.flags.c_contiguous:
         for piece in np.nditer(array, ["external_loop", "buffered", "zerosize_ok"], order="C", buffersize=step):
@@ -35,15 +39,31 @@ def views(array: np.ndarray) -> Iterator[np.ndarray]:
 
 def raw(piece: np.ndarray) -> memoryview:
     """The bytes of a flat array."""
-    return memoryview(np.ascontiguousarray(piece).view(np.uint8)).cast("B")
+    import numpy as np
+
+    return np.ascontiguousarray(piece).view(np.uint8).data
 
 
 def is_finite(array: np.ndarray) -> bool:
+    import numpy as np
+
     return array.dtype.kind != "f" or all(bool(np.isfinite(piece).all()) for piece in pieces(array))
+
+
+# ---- mapped files -----------------------------------------------------------------------------------------------------------------
+
+
+def mapped(file: mmap.mmap, dtype: np.dtype[Any], shape: tuple[int, ...], offset: int) -> np.ndarray:
+    """An array that shows the file from `offset` on."""
+    import numpy as np
+
+    return np.frombuffer(file, dtype, prod(shape), offset).reshape(shape)
 
 
 def release(array: np.ndarray) -> None:
     """Give pages of a file that is mapped for reading back to the system; they are read again when they are needed."""
+    import numpy as np
+
     file = mapped_file(array)
     if file is None or RELEASE is None:
         return
@@ -60,9 +80,11 @@ def mapped_file(array: np.ndarray) -> mmap.mmap | None:
     return base if base is not None and not array.flags.writeable else None
 
 
-def mapped(file: mmap.mmap, dtype: np.dtype[Any], shape: tuple[int, ...], offset: int) -> np.ndarray:
-    """An array that shows the file from `offset` on."""
-    count = 1
-    for size in shape:
-        count *= size
-    return np.frombuffer(file, dtype, count, offset).reshape(shape)
+def spans(file: mmap.mmap) -> Iterator[memoryview]:
+    """A mapped file in pieces from its start; pages that were read are released."""
+    with memoryview(file) as whole:
+        for at in range(0, len(file), PIECE):
+            with whole[at : at + PIECE] as piece:
+                yield piece
+            if RELEASE is not None:
+                file.madvise(RELEASE, at, min(PIECE, len(file) - at))

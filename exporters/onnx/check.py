@@ -17,6 +17,7 @@ from exporters.onnx.drafts import Beside
 from exporters.onnx.errors import CheckFailed
 from exporters.onnx.external import DataFile
 from exporters.onnx.external_read import verify_checksums
+from exporters.onnx.half import Half
 from exporters.onnx.lint import lint
 from exporters.onnx.report import Check
 
@@ -31,6 +32,7 @@ class Subject:
     types: of all tensors; parameters: by address. outside: tensors that hold sizes of the inputs.
     data_file: weights that stand beside the model; beside: where both lie while they are checked.
     stored: the parameters of `graph`, where something was folded into them; folded, not_folded: sentences about that.
+    half: what is float16.
     """
 
     model: onnx.ModelProto
@@ -43,7 +45,7 @@ class Subject:
     stored: Mapping[str, np.ndarray] = field(default_factory=dict)
     folded: tuple[str, ...] = ()
     not_folded: tuple[str, ...] = ()
-
+    half: Half | None = None
     data_file: DataFile | None = None
     beside: Beside | None = None
 
@@ -55,7 +57,7 @@ class Subject:
 
 def own_lint(subject: Subject) -> str:
     beside = subject.beside.arrays if subject.beside else {}
-    return "; ".join(lint(subject.model, subject.types, beside)[:3])
+    return "; ".join(lint(subject.model, subject.types, beside, subject.half.tensors if subject.half else ())[:3])
 
 
 def full_check(subject: Subject) -> str:

@@ -69,6 +69,31 @@ class BadExternalData(Diagnostic):
 
 
 @dataclass(frozen=True, kw_only=True)
+class BeyondHalf(Diagnostic):
+    """float16 ends at 65504."""
+
+    name: str
+    value: float
+
+    code = "onnx-half-range"
+    words = "{name} holds {value:.6g}, and float16 ends at 65504"
+    hint = "export it in float32, without `--dtype f16`; weights as large as this come from a training that diverges"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TooCoarse(Diagnostic):
+    """The roundings of float16 move an output too far."""
+
+    output: str
+    moved: float
+    largest: float
+
+    code = "onnx-half-digits"
+    words = "float16 has too few digits for this network: its roundings move `{output}` by {moved:.2g}, whose values go up to {largest:.2g}"
+    hint = "export it in float32, without `--dtype f16`"
+
+
+@dataclass(frozen=True, kw_only=True)
 class TooLarge(Diagnostic):
     """Protobuf files end at 2 GiB."""
 

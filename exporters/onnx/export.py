@@ -32,7 +32,9 @@ from exporters.onnx.errors import BadParameters, CannotWrite
 from exporters.onnx.external import Storage
 from exporters.onnx.fold_batch_norm import Folded, fold_batch_norm
 from exporters.onnx.functions import extract
+from exporters.onnx.half import Half, is_half, narrow
 from exporters.onnx.lower import lower, refuse_unsupported
+from exporters.onnx.model import Writer
 from exporters.onnx.opset import DEFAULT, checked, runtimes
 from exporters.onnx.parity import parity
 from exporters.onnx.report import Check, External, Parity, Report, Tensor
@@ -50,6 +52,7 @@ def export_network(
     opset: int = DEFAULT,
     flat: bool = False,
     fold_batch_norm: bool = False,
+    dtype: str = "f32",
     storage: Storage | None = None,
 ) -> Report:
     """Write `network` with `parameters` (weights and states by address) to `path` and return the report.
@@ -57,6 +60,7 @@ def export_network(
     `classes`: class labels; `contract`: for each input the expression of the data that it was trained on; both go into the metadata.
     With `path` None nothing is written (a dry run). `verify=False` leaves parity out, never the static checks.
     `opset`: 13 … 28; `flat`: no function for each block of the file; `fold_batch_norm`: normalisations become part of the weights before.
+    `dtype`: "f16": weights and most operators in half precision.
     `storage`: from how many bytes of weights on they stand in a file beside the model, and what it is called.
     Raises SpecError for another opset, for operators without an ONNX form and for more than 2 GiB in one file, DataError for parameters
     that do not fit or a path that cannot be written, InternalError where a check fails: in all cases no file is written.
@@ -64,7 +68,7 @@ def export_network(
     target = Path(path) if path is not None else None
     subject, merged, metadata = make_subject(
         network, parameters, classes=classes, contract=contract or {}, spec_text=spec_text, opset=opset, fold=fold_batch_norm,
-        storage=storage,
+        half=is_half(dtype), storage=storage,
     )  # fmt: skip
     with laid_out(subject, target) as subject:
         checks, table = verified(subject, verify)
@@ -151,6 +155,7 @@ def make_subject(
     spec_text: str = "",
     opset: int = DEFAULT,
     fold: bool = False,
+    half: bool = False,
     storage: Storage | None = None,
 ) -> tuple[Subject, list[str], dict[str, str]]:
     """The unchecked model with all that its checks need, sentences about merged nodes, and the metadata."""
@@ -164,11 +169,20 @@ def make_subject(
     metadata = describe(network, values, classes, contract or {}, spec_text)
     folded = fold_batch_norm(graph, values) if fold else Folded(graph, values)
     graph, stored = folded.graph, folded.parameters
-    model, writer, merged = lower(graph.model_copy(update={"name": network.name}), stored, metadata, opset, storage=storage)
+    found: list[Half] = []
+    blocks = [row.address for row in network.layers if not row.std]
+
+    def finish(w: Writer) -> None:
+        if half:
+            found.append(narrow(w, graph, blocks))
+            w.half = found[0].tensors
+
+    named = graph.model_copy(update={"name": network.name})
+    model, writer, merged = lower(named, stored, metadata, opset, storage=storage, finish=finish)
     subject = Subject(
         model=model, definition=definition, graph=graph, names=writer.names, types=writer.known, parameters=values,
         outside=frozenset(writer.hoisted), data_file=writer.data_file, stored=stored,
-        folded=tuple(folded.done), not_folded=tuple(folded.left),
+        folded=tuple(folded.done), not_folded=tuple(folded.left), half=found[0] if found else None,
     )  # fmt: skip
     return subject, merged, metadata
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import TypeVar
@@ -39,7 +39,10 @@ class Scope:
 class Context:
     """The model and what our graph says of its tensors."""
 
-    def __init__(self, model: onnx.ModelProto, types: Mapping[str, TensorType], beside: Mapping[str, np.ndarray]) -> None:
+    def __init__(
+        self, model: onnx.ModelProto, types: Mapping[str, TensorType], beside: Mapping[str, np.ndarray], half: Collection[str]
+    ) -> None:  # fmt: skip
+        self.half = half
         self.model = model
         self.beside = beside
         self.graph = model.graph
@@ -54,13 +57,22 @@ class Context:
         self.scopes = (outer, *bodies)
         self.opset = next((item.version for item in model.opset_import if item.domain in DOMAINS), 0)
 
+    def element(self, name: str) -> int:
+        return int(onnx.TensorProto.FLOAT16 if name in self.half else ELEMENT[self.types[name].dtype])
 
-def lint(model: onnx.ModelProto, types: Mapping[str, TensorType], beside: Mapping[str, np.ndarray] | None = None) -> list[str]:
+
+def lint(
+    model: onnx.ModelProto,
+    types: Mapping[str, TensorType],
+    beside: Mapping[str, np.ndarray] | None = None,
+    half: Collection[str] = (),
+) -> list[str]:
     """All findings, in order of the rules.
 
-    types: the types of all tensors by name, from our own graph; beside: initializers that stand in a file beside the model.
+    types: the types of all tensors by name, from our own graph; beside: initializers that stand in a file beside the model;
+    half: tensors that are float16 where `types` says f32.
     """
-    context = Context(model, types, beside or {})
+    context = Context(model, types, beside or {}, half)
     return [finding for rule in RULES for finding in rule(context)]
 
 
@@ -111,10 +123,10 @@ def initializers(c: Context) -> Iterator[str]:
         wanted = c.types.get(name)
         if wanted is None:
             yield f"initializer {name} is unknown"
-        elif item.data_type != ELEMENT[wanted.dtype] or [str(size) for size in item.dims] != [str(size) for size in wanted.shape]:
+        elif item.data_type != c.element(item.name) or [str(size) for size in item.dims] != [str(size) for size in wanted.shape]:
             yield f"initializer {name} is declared as {onnx.TensorProto.DataType.Name(item.data_type)}{list(item.dims)}, it is {wanted}"
         else:
-            yield from contents(c, item, prod(item.dims) * wanted.dtype.itemsize)
+            yield from contents(c, item, prod(item.dims) * (2 if item.name in c.half else wanted.dtype.itemsize))
 
 
 def contents(c: Context, item: onnx.TensorProto, size: int) -> Iterator[str]:
@@ -147,7 +159,7 @@ def declared_types(c: Context) -> Iterator[str]:
         wanted = c.types.get(item.name)
         if wanted is None:
             yield f"{item.name} is declared and unknown"
-        elif item.type.tensor_type.elem_type != ELEMENT[wanted.dtype] or found != [str(size) for size in wanted.shape]:
+        elif item.type.tensor_type.elem_type != c.element(item.name) or found != [str(size) for size in wanted.shape]:
             yield f"{item.name} is declared as [{', '.join(found)}], it is {wanted}"
         fixed = [dim.dim_value for dim in shape.dim if not dim.dim_param]
         yield from (f"{item.name} has the size {size}" for size in fixed if not 1 <= size <= LARGEST_DIM)

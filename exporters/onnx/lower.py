@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 
 import numpy as np
@@ -54,10 +54,12 @@ def lower(
     opset: int = DEFAULT,
     more: Mapping[str, Lowering] | None = None,
     storage: Storage | None = None,
+    finish: Callable[[Writer], None] | None = None,
 ) -> tuple[onnx.ModelProto, Writer, list[str]]:
     """The model of a graph, the writer with the names and types of all tensors, and sentences about nodes that became one.
 
-    more: lowerings that count before those of the table; storage: where the weights stand.
+    more: lowerings that count before those of the table; storage: where the weights stand; finish: is called with all nodes, before
+    the model is made.
     """
     lowerings = {**LOWERINGS, **(more or {})}
     w = Writer(graph.types, opset, storage)
@@ -77,6 +79,8 @@ def lower(
     publish(w, graph, outputs)
     published = [(outputs[item.name], graph.types[item.id]) for item in graph.outputs]
     w.known.update(published)
+    if finish is not None:
+        finish(w)
     return w.model(graph.name, published, metadata, __version__), w, list(merged(graph, matches))
 
 

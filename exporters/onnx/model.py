@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain, count
 from pathlib import PurePath
 from typing import Any
@@ -27,10 +27,10 @@ ELEMENT = {
 }
 
 
-def value_info(name: str, type: TensorType) -> onnx.ValueInfoProto:
-    """Name, element type and shape; a symbolic dim is written as its text (`batch`, `2*time`)."""
+def value_info(name: str, type: TensorType, half: bool = False) -> onnx.ValueInfoProto:
+    """Name, element type (`half`: float16) and shape; a symbolic dim is written as its text (`batch`, `2*time`)."""
     shape = [size.constant if size.is_constant else str(size) for size in type.shape]
-    return helper.make_tensor_value_info(name, ELEMENT[type.dtype], shape)
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT16 if half else ELEMENT[type.dtype], shape)
 
 
 class Writer:
@@ -53,6 +53,8 @@ class Writer:
         self.known: dict[str, TensorType] = {}  # types of all tensors
         self.sources: dict[str, tuple[str, int]] = {}  # dim name -> (input tensor, axis)
         self.current = Node(op="", inputs=(), outputs=())
+        self.makers: list[Node] = []  # for each node that is written, the one of our graph
+        self.half: Collection[str] = ()  # tensors that are float16, whatever `known` says
         self.taken: set[str] = set()
         self.hoisted: set[str] = set()  # tensors that hold sizes of the inputs: they belong to no block
         self._sizes: dict[Dim, str] = {}
@@ -97,6 +99,7 @@ class Writer:
         node = helper.make_node(op, list(inputs), list(outputs), name=outputs[0], **attributes)
         self.stamp(node)
         self.nodes.append(node)
+        self.makers.append(self.current)
         self.known.update(zip(outputs, results, strict=True))
         return list(outputs)
 
@@ -109,7 +112,7 @@ class Writer:
         """A named tensor of data. It is not copied before the model is written."""
         if name not in self.initializers:
             self.initializers[name] = array
-            self.known[name] = tensor(dtype_of(array), *array.shape)
+            self.known[name] = tensor(DType.f32 if array.dtype == np.float16 else dtype_of(array), *array.shape)
         return name
 
     def constant(self, values: Any, dtype: DType) -> str:
@@ -188,7 +191,7 @@ class Writer:
         model.graph.output.extend(value_info(key, type) for key, type in outputs)
         declared = {key for key, _ in (*self.inputs, *outputs)}
         inner = [key for node in self.nodes for key in node.output if key not in declared]
-        model.graph.value_info.extend(value_info(key, self.known[key]) for key in inner)
+        model.graph.value_info.extend(value_info(key, self.known[key], key in self.half) for key in inner)
         for key, value in sorted(metadata.items()):
             model.metadata_props.add(key=key, value=value)
         return model
@@ -200,7 +203,8 @@ def dtype_of(array: np.ndarray) -> DType:
 
 def fill(proto: TensorProto, name: str, array: np.ndarray, file: DataFile | None) -> None:
     """Name, type and sizes of one initializer, and its little-endian bytes or where they stand in the data file."""
-    proto.name, proto.data_type = name, ELEMENT[dtype_of(array)]
+    proto.name = name
+    proto.data_type = TensorProto.FLOAT16 if array.dtype == np.float16 else ELEMENT[dtype_of(array)]
     proto.dims.extend(array.shape)
     if file is not None and name in file.arrays:
         file.refer(proto, name)

@@ -1,0 +1,72 @@
+"""How far float16 may move the results of a network: every value that is rounded is shaken by as much as its rounding can, at random.
+
+The model in float16 is the network with an error in each value that is rounded: at most 2⁻¹¹ of it, or 2⁻²⁵ where it is tiny. The
+interpreter runs the graph again with errors of that size drawn uniformly (Monte Carlo arithmetic, Parker 1997), `DRAWS` times. Real
+rounding errors are no larger, so `MARGIN` times the largest change that is seen bounds what float16 does, as far as errors are small and
+do not conspire. Nothing in it is fitted to what a backend computes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+
+from dslc.interpret import bind_dims, last_uses, quiet, run_node
+from dslc.ir.graph import Graph
+from exporters.onnx.half import UNIT, Half
+
+DRAWS, MARGIN = 4, 4.0
+TINY = 2.0**-25  # half the distance of float16 numbers below 2⁻¹⁴
+BLOCK = 65537  # random numbers that are used again, from another start for each value
+
+Arrays = Mapping[str, np.ndarray]
+
+
+def bounds(graph: Graph, half: Half, arrays: Arrays, wanted: Collection[int]) -> dict[int, float]:
+    """For each of these values, how far it may be from the one in float32."""
+    exact = shaken(graph, half, arrays, wanted, -1)
+    found = dict.fromkeys(wanted, 0.0)
+    for draw in range(DRAWS):
+        for id, array in shaken(graph, half, arrays, wanted, draw).items():
+            found[id] = max(found[id], float(np.abs(array - exact[id]).max(initial=0)))
+    return {id: MARGIN * size for id, size in found.items()}
+
+
+def shaken(graph: Graph, half: Half, arrays: Arrays, wanted: Collection[int], draw: int) -> dict[int, Any]:
+    """The wanted values with every rounding an error of its size; draw -1: without errors."""
+    block = random_block(draw) if draw >= 0 else None
+    values: dict[int, Any] = {}
+    for item in graph.inputs:
+        times = 1 if item.name in half.parameters else half.rounds[item.id]
+        values[item.id] = moved(arrays[item.name], times, block, item.id)
+    sizes, kept = bind_dims(graph, arrays), {id: values[id] for id in wanted if id in values}
+    dying = last_uses(graph)
+    with quiet(np):
+        for at, node in enumerate(graph.nodes):
+            results = run_node(np, node, [values[id] for id in node.inputs], sizes)
+            for id, result in zip(node.outputs, results, strict=True):
+                values[id] = moved(result, half.rounds[id], block, id)
+                if id in wanted:
+                    kept[id] = values[id]
+            for id in dying[at]:
+                del values[id]
+    return kept
+
+
+def moved(array: Any, times: int, block: np.ndarray | None, start: int) -> Any:
+    """The array with a relative error of up to `times` roundings in each element."""
+    if block is None or not times or array.dtype.kind != "f":
+        return array
+    places = (np.arange(array.size) + start * 7919) % BLOCK
+    errors = block[places].reshape(array.shape).astype(array.dtype) * times
+    return array + array * (errors * UNIT) + errors * TINY
+
+
+def random_block(draw: int) -> np.ndarray:
+    """Numbers in [-1, 1) from the counter-based generator."""
+    from dslc.ops.philox import stream_of, uniform
+
+    key = np.array([0, draw, 0], np.int64)
+    return np.asarray(2 * uniform(np, key, stream_of("rounding"), (BLOCK,), np.dtype("float64")) - 1)

@@ -48,6 +48,7 @@ class Binder:
             attrs=signature.attrs,
             scratch=self.scratch[0].take,
             xp=self.device.xp,
+            place=node.place or node.address,
         )
         split = kernel.split(signature) if self.device.threaded else None
         if split is None:

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any
 
 from dslc.ir.types import Dim, DType, TensorType
-from dslc.ops.support import attr_shape, last_swapped, product, sizes, unbroadcast
+from dslc.ops.support import attr_shape, checked_index, last_swapped, product, sizes, unbroadcast
 from dslc.ops.support import reshape as reshaped
 from dslc.ops.table import Case, Mismatch, op
 from dslc.ops.value import F, Val
@@ -286,8 +286,12 @@ def scatter_add(xp: Any, g: Any, index: Any, size: int, axis: int) -> Any:
     flat = g.reshape(*g.shape[:at], -1, *g.shape[at + index.ndim :])
     rows = xp.moveaxis(flat, at, 0)
     result = xp.zeros((size, *rows.shape[1:]), g.dtype)
-    xp.add.at(result, index.reshape(-1).astype("int64"), rows)
+    xp.add.at(result, checked_index(index.reshape(-1).astype("int64"), size, "an index", "places"), rows)
     return xp.ascontiguousarray(xp.moveaxis(result, 0, at))
+
+
+def gather(xp: Any, x: Any, index: Any, axis: int) -> Any:
+    return xp.take(x, checked_index(index.astype("int64"), x.shape[axis], "an index", "places"), axis=axis)
 
 
 def gather_cases(rng: Any) -> list[Case]:
@@ -308,9 +312,9 @@ def scatter_cases(rng: Any) -> list[Case]:
 
 op(
     "gather(x: t[*s], index: i64[*i], axis: int = 0) -> t[*r]",
-    "the slices of x at these indices along the axis: `x[index]`",
+    "the slices of x at these indices along the axis, from 0: `x[index]`",
     kind="movement",
-    eval=lambda xp, x, index, axis: xp.take(x, index.astype("int64"), axis=axis),
+    eval=gather,
     grad={"x": lambda g, y, x, index, axis: F.scatter_add(g, index, size=sizes(x)[axis], axis=axis % x.type.rank)},
     shape=gather_shape,
     sample=gather_cases,

@@ -118,16 +118,12 @@ class BadValue(DataFault):
 class LabelRange(DataFault):
     name: str
     row: int
-    value: int
-    classes: int
+    value: str
+    allowed: str
+    action: str = ""
     code = "data-label"
-    words = "{where}: `{name}` of sample {row} (from 0) is {value}, but there are {classes} classes: 0 to {last}"
-    hint = "either the data has more classes than the network, or its labels do not start at 0"
-    last: int = field(init=False, default=0)
-
-    def __post_init__(self) -> None:
-        DataFault.__post_init__(self)
-        object.__setattr__(self, "last", self.classes - 1)
+    words = "{where}: `{name}` of sample {row} (from 0) is {value}, but {allowed}"
+    hint = "{action}"
 
 
 @dataclass(frozen=True, kw_only=True)

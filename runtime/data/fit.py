@@ -7,23 +7,23 @@ from collections.abc import Mapping
 import numpy as np
 
 from dslc.ir.types import DType, TensorType
-from runtime.data.errors import BadValue, EmptyData, LabelRange, UnequalRows, WrongShape, WrongType, fail
+from runtime.data.bounds import Bounds, check_bounds
+from runtime.data.errors import BadValue, EmptyData, UnequalRows, WrongShape, WrongType, fail
 
 KINDS = {"b": "truth values", "i": "integers", "u": "integers", "f": "floats"}
 
 
 def fit(
-    arrays: Mapping[str, np.ndarray], fields: Mapping[str, TensorType], whole: tuple[str, ...], classes: Mapping[str, int], file: str
+    arrays: Mapping[str, np.ndarray], fields: Mapping[str, TensorType], whole: tuple[str, ...], bounds: Bounds, file: str
 ) -> dict[str, np.ndarray]:
-    """The arrays of a source, each as its field's type says; `classes` bounds label fields. Raises DataError."""
+    """The arrays of a source, each as its field's type says; `bounds`: which values a field may hold. Raises DataError."""
     sizes: dict[str, int] = {}
     fitted = {}
     for name, type_ in fields.items():
         array = arrays[name]
         _check_shape(name, array, type_, name in whole, sizes, file)
         fitted[name] = _cast(name, array, type_.dtype, file)
-        if name in classes:
-            check_labels(name, fitted[name], classes[name], file)
+        check_bounds(name, fitted[name], bounds.get(name, ()), file)
     _check_rows({name: array for name, array in fitted.items() if name not in whole}, file)
     return fitted
 
@@ -74,14 +74,3 @@ def _refuse(name: str, array: np.ndarray, bad: np.ndarray, problem: str, file: s
         first = int(np.argmax(bad))
         row = int(np.unravel_index(first, bad.shape)[0]) if bad.ndim else 0
         raise fail(BadValue(file=file, name=name, row=row, value=str(array.reshape(-1)[first]), problem=problem))
-
-
-def check_labels(name: str, labels: np.ndarray, classes: int, file: str) -> None:
-    """Labels are 0 … classes - 1; the first one that is not is named."""
-    bad = labels.reshape(-1) >= classes
-    if labels.dtype.kind == "i":
-        bad |= labels.reshape(-1) < 0
-    if bad.any():
-        first = int(np.argmax(bad))
-        row = first // max(1, labels.size // len(labels))
-        raise fail(LabelRange(file=file, name=name, row=row, value=int(labels.reshape(-1)[first]), classes=classes))

@@ -14,6 +14,7 @@ import numpy as np
 from dslc.diagnostics import SpecError
 from dslc.ir.types import tensor
 from dslc.program import DataSource
+from runtime.data.bounds import Bounds, of_classes
 from runtime.data.csvfile import read_csv
 from runtime.data.errors import BadFormat, MissingField, Unreadable, fail
 from runtime.data.fit import fit
@@ -63,10 +64,8 @@ def named_folder(data_dir: Path | None) -> Path | None:
     return given
 
 
-def load_data(
-    source: DataSource, *, folder: Path, data_dir: Path | None = None, seed: int = 0, classes: Mapping[str, int] | None = None
-) -> DataSet:
-    """The data of `source`, whose spec stands in `folder`; splits are dealt out by `seed`; `classes` bounds label fields.
+def load_data(source: DataSource, *, folder: Path, data_dir: Path | None = None, seed: int = 0, bounds: Bounds | None = None) -> DataSet:
+    """The data of `source`, whose spec stands in `folder`; splits are dealt out by `seed`; `bounds`: which values fields may hold.
 
     Raises DataError (exit code 3) where a file is missing, malformed or does not fit the schema; SpecError where such data cannot be
     read yet.
@@ -76,16 +75,16 @@ def load_data(
     if reader is None or (source.kind == "dataset" and _name(source) not in {*REGISTRY, *TABLES, *MADE}):
         kind = source.kind if reader is None else f'dataset("{_name(source)}")'
         raise SpecError(CannotRun(what=f"data from `{kind}`", where=source.place))
-    bounds = dict(classes or {})
+    allowed = dict(bounds or {})
     if source.classes and "label" in source.fields:
-        bounds["label"] = min(len(source.classes), bounds.get("label", len(source.classes)))
-    splits, notes = reader(source, Place(folder, data_dir), seed, bounds)
+        allowed["label"] = (*allowed.get("label", ()), of_classes(len(source.classes)))
+    splits, notes = reader(source, Place(folder, data_dir), seed, allowed)
     if not {"validation", "test"} & set(splits):
         notes = (*notes, f"{file_of(source)}: there is no validation and no test split: the train split is evaluated")
     return DataSet(splits, notes, _manifest(source, splits))
 
 
-Read = Callable[[DataSource, Place, int, Mapping[str, int]], tuple[dict[str, Arrays], tuple[str, ...]]]
+Read = Callable[[DataSource, Place, int, Bounds], tuple[dict[str, Arrays], tuple[str, ...]]]
 
 
 def _name(source: DataSource) -> str:
@@ -99,16 +98,16 @@ def file_of(source: DataSource) -> str:
     )
 
 
-def _dataset(source: DataSource, place: Place, seed: int, classes: Mapping[str, int]) -> tuple[dict[str, Arrays], tuple[str, ...]]:
+def _dataset(source: DataSource, place: Place, seed: int, bounds: Bounds) -> tuple[dict[str, Arrays], tuple[str, ...]]:
     name = _name(source)
     if name in TABLES:
-        return _table(open_table(name), source, seed, classes)
+        return _table(open_table(name), source, seed, bounds)
     found = Found(MADE[name](source.args), ()) if name in MADE else open_registered(name, place.data_dir)
     splits = {}
     for split, arrays in found.splits.items():
         shaped = {name: _as_samples(arrays[name], source, name) for name in source.fields if name in arrays}
         _require(shaped, source, list(arrays))
-        splits[split] = fit(shaped, source.fields, source.whole, classes, f"{file_of(source)} ({split})")
+        splits[split] = fit(shaped, source.fields, source.whole, bounds, f"{file_of(source)} ({split})")
     if "test" in splits:
         return with_validation(splits, source.whole, seed), found.notes
     return by_fractions(splits["train"], source.whole, _fractions(source), seed, file_of(source)), found.notes
@@ -123,7 +122,7 @@ def _as_samples(array: np.ndarray, source: DataSource, name: str) -> np.ndarray:
     return array.reshape(len(array), *shape) if np.prod(shape, dtype=int) * len(array) == array.size else array
 
 
-def _csv(source: DataSource, place: Place, seed: int, classes: Mapping[str, int]) -> tuple[dict[str, Arrays], tuple[str, ...]]:
+def _csv(source: DataSource, place: Place, seed: int, bounds: Bounds) -> tuple[dict[str, Arrays], tuple[str, ...]]:
     """Fields `input` (columns side by side), `target` (a column, or several side by side) and `label` (a column)."""
     path, target = str(source.args["path"]), source.args.get("target")
     wanted = {"input": _names(source, "inputs"), "target": _names(source, "target"), "label": _names(source, "label")}
@@ -132,21 +131,21 @@ def _csv(source: DataSource, place: Place, seed: int, classes: Mapping[str, int]
     for field in ("label", *(["target"] if isinstance(target, str) else [])):
         if field in arrays:
             arrays[field] = arrays[field][:, 0]
-    return _table(arrays, source, seed, classes)
+    return _table(arrays, source, seed, bounds)
 
 
-def _npz(source: DataSource, place: Place, seed: int, classes: Mapping[str, int]) -> tuple[dict[str, Arrays], tuple[str, ...]]:
+def _npz(source: DataSource, place: Place, seed: int, bounds: Bounds) -> tuple[dict[str, Arrays], tuple[str, ...]]:
     path = str(source.args["path"])
-    return _table(read_npz(place.find(path), path), source, seed, classes)
+    return _table(read_npz(place.find(path), path), source, seed, bounds)
 
 
-def _idx(source: DataSource, place: Place, seed: int, classes: Mapping[str, int]) -> tuple[dict[str, Arrays], tuple[str, ...]]:
+def _idx(source: DataSource, place: Place, seed: int, bounds: Bounds) -> tuple[dict[str, Arrays], tuple[str, ...]]:
     """Fields `image` and `label`; with files of a test split, a tenth of the others is the validation split."""
     train = _pair(source, place, "images", "labels")
     if source.args.get("test_images") is None:
-        return _table(train, source, seed, classes)
+        return _table(train, source, seed, bounds)
     splits = {"train": train, "test": _pair(source, place, "test_images", "test_labels")}
-    fitted = {split: fit(arrays, source.fields, source.whole, classes, f"{file_of(source)} ({split})") for split, arrays in splits.items()}
+    fitted = {split: fit(arrays, source.fields, source.whole, bounds, f"{file_of(source)} ({split})") for split, arrays in splits.items()}
     return with_validation(fitted, source.whole, seed), ()
 
 
@@ -156,19 +155,19 @@ def _pair(source: DataSource, place: Place, images: str, labels: str) -> Arrays:
     return {field: _as_samples(array, source, field) if field in source.fields else array for field, array in arrays.items()}
 
 
-def _images(source: DataSource, place: Place, seed: int, classes: Mapping[str, int]) -> tuple[dict[str, Arrays], tuple[str, ...]]:
+def _images(source: DataSource, place: Place, seed: int, bounds: Bounds) -> tuple[dict[str, Arrays], tuple[str, ...]]:
     """A folder of pictures for each class, or such folders under `train`, `validation`, `test`."""
     path = str(source.args["path"])
     found, names = read_folder(place.find(path), path, int(str(source.args["size"])), int(str(source.args["channels"])))
     counts = ", ".join(f"{len(arrays['label']):,} for {split}" for split, arrays in found.items())
     notes = (f"{path}: {len(names):,} classes, {counts}",)
-    fitted = {split: fit(arrays, source.fields, source.whole, classes, f"{path} ({split})") for split, arrays in found.items()}
+    fitted = {split: fit(arrays, source.fields, source.whole, bounds, f"{path} ({split})") for split, arrays in found.items()}
     if len(fitted) > 1:
         return (with_validation(fitted, source.whole, seed) if "test" in fitted else fitted), notes
     return by_fractions(fitted["train"], source.whole, _fractions(source), seed, path), notes
 
 
-def _pairs(source: DataSource, place: Place, seed: int, classes: Mapping[str, int]) -> tuple[dict[str, Arrays], tuple[str, ...]]:
+def _pairs(source: DataSource, place: Place, seed: int, bounds: Bounds) -> tuple[dict[str, Arrays], tuple[str, ...]]:
     """`left`, `right` and `same` of another source with `image` and `label`."""
     args = {key.removeprefix("of."): value for key, value in source.args.items() if key.startswith("of.")}
     fields = {"image": source.fields["left"], "label": tensor("i64", "batch")}
@@ -179,10 +178,10 @@ def _pairs(source: DataSource, place: Place, seed: int, classes: Mapping[str, in
     return {split: fit(arrays, source.fields, (), {}, f"{file_of(base)} ({split})") for split, arrays in made.items()}, notes
 
 
-def _table(arrays: Arrays, source: DataSource, seed: int, classes: Mapping[str, int]) -> tuple[dict[str, Arrays], tuple[str, ...]]:
+def _table(arrays: Arrays, source: DataSource, seed: int, bounds: Bounds) -> tuple[dict[str, Arrays], tuple[str, ...]]:
     """A source that is one table: checked, then split by fractions."""
     _require(arrays, source, list(arrays))
-    fitted = fit(arrays, source.fields, source.whole, classes, file_of(source))
+    fitted = fit(arrays, source.fields, source.whole, bounds, file_of(source))
     if all(name in source.whole for name in fitted):
         raise fail(BadFormat(file=file_of(source), problem="no field has a batch axis: every one is named in `whole`"))
     return by_fractions(fitted, source.whole, _fractions(source), seed, file_of(source)), ()

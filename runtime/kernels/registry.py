@@ -24,7 +24,7 @@ class Call:
     """One application of an operator to arrays.
 
     attrs: resolved (no symbolic sizes); scratch(shape, dtype) gives memory that lasts as long as the calls of this node run;
-    start: where the piece begins along the axis that was cut.
+    start: where the piece begins along the axis that was cut; place: where the operator stands in the spec, for messages.
     """
 
     op: str
@@ -34,6 +34,11 @@ class Call:
     scratch: Callable[[Sequence[int], str], Array]
     xp: Any
     start: int = 0
+    place: str = ""
+
+    def fault(self, reason: str) -> DataError:
+        """Data that the operator does not take: `raise call.fault(...)`."""
+        return DataError(BadField(field=self.op, reason=f"{reason} ({self.place})" if self.place else reason))
 
 
 @dataclass(frozen=True)
@@ -119,7 +124,7 @@ def run_eval(call: Call) -> None:
     try:
         results = evaluate(call.op, call.xp, call.inputs, call.attrs)
     except IndexError as error:
-        raise DataError(BadField(field=call.op, reason=str(error))) from error
+        raise call.fault(str(error)) from error
     for target, result in zip(call.outputs, results, strict=True):
         target[...] = result
 

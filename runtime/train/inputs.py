@@ -12,15 +12,14 @@ from typing import Any
 import numpy as np
 
 from dslc.diagnostics import DataError
-from dslc.ir.graph import Graph
 from dslc.program import Training
 from runtime.data.errors import UnequalRows
 from runtime.data.load import load_data
 from runtime.data.order import permutation
 from runtime.train.errors import NoData
+from runtime.train.uses import bounds_of
 
 Fields = dict[str, np.ndarray]
-INDEX = 1  # the place of the labels among the inputs of cross_entropy
 
 
 @dataclass(frozen=True)
@@ -73,15 +72,15 @@ class Order:
 
 def load_inputs(training: Training, folder: Path, data_dir: Path | None, seed: int) -> Inputs:
     """All sources of a training. Raises DataError where one is missing, malformed or does not fit."""
-    bounds = label_bounds(training.evaluate)
+    bounds = bounds_of(training)
     splits: dict[str, Fields] = {}
     notes: list[str] = []
     hashes: list[object] = []
     whole: set[str] = set()
     for source in training.data:
         prefix = f"{source.variable}."
-        classes = {name.removeprefix(prefix): count for name, count in bounds.items() if name.startswith(prefix)}
-        loaded = load_data(source, folder=folder, data_dir=data_dir, seed=seed, classes=classes)
+        own = {name.removeprefix(prefix): allowed for name, allowed in bounds.items() if name.startswith(prefix)}
+        loaded = load_data(source, folder=folder, data_dir=data_dir, seed=seed, bounds=own)
         for split, arrays in loaded.splits.items():
             splits.setdefault(split, {}).update({prefix + name: array for name, array in arrays.items()})
         notes += loaded.notes
@@ -102,23 +101,6 @@ def _complete(splits: Mapping[str, Fields], sources: int, whole: frozenset[str])
             if found != count:
                 raise DataError(UnequalRows(file=split, first=first, first_rows=count, second=other, second_rows=found))
     return kept
-
-
-def label_bounds(graph: Graph) -> dict[str, int]:
-    """Data inputs that are labels of a cross entropy -> the number of classes, where it is fixed and no label is ignored."""
-    source = {item.id: item.name for item in graph.inputs if item.kind == "data"}
-    bounds: dict[str, int] = {}
-    for node in graph.nodes:
-        if node.op in ("cast", "identity") and node.inputs[0] in source:
-            source[node.outputs[0]] = source[node.inputs[0]]
-        if node.op != "cross_entropy" or node.inputs[INDEX] not in source or node.attrs.get("ignore") is not None:
-            continue
-        axis = node.attrs.get("axis", -1)
-        size = graph.types[node.inputs[0]].shape[axis if isinstance(axis, int) else -1]
-        if size.is_constant:
-            name = source[node.inputs[INDEX]]
-            bounds[name] = min(size.constant, bounds.get(name, size.constant))
-    return bounds
 
 
 def short_names(fields: Mapping[str, Any], variables: Sequence[str]) -> dict[str, Any]:

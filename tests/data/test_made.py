@@ -12,6 +12,7 @@ from dslc.diagnostics import DataError
 from dslc.ir.types import tensor
 from dslc.program import DataSource
 from dslc.vocabulary import DATASETS
+from runtime.data.bounds import of_classes
 from runtime.data.load import DataSet, load_data
 from runtime.data.made import KINDS, collage, copy
 from runtime.data.pairs import paired
@@ -133,7 +134,9 @@ SLICE = Path(__file__).parents[2] / "runtime" / "data" / "shipped"
 def images(folder: Path, channels: int = 3, size: int = 8) -> DataSet:
     fields = {"image": tensor("u8", "batch", channels, size, size), "label": tensor("i64", "batch")}
     args = {"path": "pictures", "size": size, "channels": channels}
-    return load_data(DataSource(variable="data", kind="images", args=args, fields=fields), folder=folder, classes={"label": 3})
+    return load_data(
+        DataSource(variable="data", kind="images", args=args, fields=fields), folder=folder, bounds={"label": (of_classes(3),)}
+    )
 
 
 def put(path: Path, pixels: np.ndarray) -> None:

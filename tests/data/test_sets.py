@@ -14,6 +14,7 @@ from dslc.diagnostics import DataError, SpecError
 from dslc.ir.types import DType, TensorType, tensor
 from dslc.program import DataSource
 from runtime.data import make_slice, registry
+from runtime.data.bounds import of_classes
 from runtime.data.fit import fit
 from runtime.data.idx import write_idx
 from runtime.data.load import DataSet, load_data
@@ -240,6 +241,7 @@ def test_data_dir_comes_before_the_folder_of_the_spec(tmp_path: Path) -> None:
 
 # -- schema
 
+TEN = {"x": (of_classes(10),)}
 BAD_FIT = {
     "shape": (np.zeros((4, 3)), tensor("f32", "batch", 2), {}, r"a sample of `x` has the shape \[3\], the spec wants \[2\]"),
     "rank": (np.zeros(4), tensor("f32", "batch", 2), {}, r"a sample of `x` has the shape \[\], the spec wants \[2\]"),
@@ -253,17 +255,17 @@ BAD_FIT = {
     "negative": (np.array([0, -1]), tensor("u8", "batch"), {}, "`x` of sample 1 .* holds -1, which is no u8"),
     "bool": (np.array([0.0, 1.0]), tensor("bool", "batch"), {}, "`x` holds floats, the spec wants bool"),
     "two": (np.array([0, 2]), tensor("bool", "batch"), {}, "`x` of sample 1 .* holds 2, which is no bool"),
-    "label": (np.array([0, 9, 10, 11], np.uint8), LABEL, {"x": 10}, r"`x` of sample 2 \(from 0\) is 10, but there are 10 classes: 0 to 9"),
-    "minus": (np.array([0, -1]), tensor("i64", "batch"), {"x": 10}, r"`x` of sample 1 \(from 0\) is -1, but there are 10 classes"),
-    "sequence": (np.array([[0, 1], [5, 0]]), tensor("i64", "batch", "time"), {"x": 5}, r"`x` of sample 1 \(from 0\) is 5"),
+    "label": (np.array([0, 9, 10, 11], np.uint8), LABEL, TEN, r"`x` of sample 2 \(from 0\) is 10, but there are 10 classes: 0 to 9"),
+    "minus": (np.array([0, -1]), tensor("i64", "batch"), TEN, r"`x` of sample 1 \(from 0\) is -1, but there are 10 classes"),
+    "sequence": (np.array([[0, 1], [5, 0]]), tensor("i64", "batch", "time"), {"x": (of_classes(5),)}, r"`x` of sample 1 \(from 0\) is 5"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", BAD_FIT)
 def test_data_that_does_not_fit_is_named(name: str) -> None:
-    array, type_, classes, message = BAD_FIT[name]
+    array, type_, bounds, message = BAD_FIT[name]
     with pytest.raises(DataError, match=f"d.npz: .*{message}" if not message.startswith("`") else message):
-        fit({"x": array}, {"x": type_}, (), classes, "d.npz")
+        fit({"x": array}, {"x": type_}, (), bounds, "d.npz")
 
 
 def test_unequal_rows_and_sizes_are_named() -> None:

@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from dslc.diagnostics import DataError
-from runtime.errors import BadField
 from runtime.kernels.registry import Call, Registry, Signature, Step
 
 Array = Any
@@ -35,7 +33,7 @@ def cross_entropy(call: Call) -> list[Step]:
     steps: list[Step] = [
         partial(np.maximum.reduce, rows, 1, None, largest, True),
         partial(np.subtract, rows, largest, out=shifted),
-        partial(check_labels, labels, classes),
+        partial(check_labels, call, labels, classes),
         partial(np.copyto, place, labels),
         partial(np.add, place, first, out=place),
         partial(np.take, shifted.reshape(-1), place, 0, picked.reshape(-1), "clip"),
@@ -49,11 +47,11 @@ def cross_entropy(call: Call) -> list[Step]:
     return steps
 
 
-def check_labels(labels: Array, classes: int) -> None:
+def check_labels(call: Call, labels: Array, classes: int) -> None:
     """Every label is a class: a wrong one would read another row."""
     low, high = labels.min(), labels.max()
     if low < 0 or high >= classes:
-        raise DataError(BadField(field="label", reason=f"it holds {low if low < 0 else high}, and there are {classes} classes from 0 on"))
+        raise call.fault(f"a label is {low if low < 0 else high}, and there are {classes} classes from 0 on")
 
 
 def register(registry: Registry) -> None:

@@ -7,9 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dslc.diagnostics import DataError
 from dslc.ops.infer import evaluate
-from runtime.errors import BadField
 from runtime.kernels.numpy.generated import split_rows
 from runtime.kernels.registry import Call, Registry, Signature, Split, Step
 
@@ -56,11 +54,11 @@ def split(call: Call) -> list[Step]:
     return [partial(np.copyto, y, part) for y, part in zip(call.outputs, parts, strict=True)]
 
 
-def check_index(index: Array, size: int, op: str) -> None:
-    """Every index is one of the axis; negative ones count from the end."""
-    if index.size and (index.min() < -size or index.max() >= size):
-        wrong = int(index.min() if index.min() < -size else index.max())
-        raise DataError(BadField(field=f"an index of `{op}`", reason=f"it is {wrong}, and the axis has {size} places"))
+def check_index(call: Call, index: Array, size: int) -> None:
+    """Every index is one of the axis, from 0 on: a negative one would count from the end."""
+    low, high = index.min(), index.max()
+    if low < 0 or high >= size:
+        raise call.fault(f"an index is {low if low < 0 else high}, and there are {size} places from 0 on")
 
 
 def wide(call: Call, index: Array) -> tuple[Array, list[Step]]:
@@ -75,7 +73,7 @@ def gather(call: Call) -> list[Step]:
     (x, index), (y,) = call.inputs, call.outputs
     axis = call.attrs["axis"] % x.ndim
     place, steps = wide(call, index)
-    return [*steps, partial(check_index, place, x.shape[axis], call.op), partial(np.take, x, place, axis, y, "wrap")]
+    return [*steps, partial(check_index, call, place, x.shape[axis]), partial(np.take, x, place, axis, y, "clip")]
 
 
 def scatter_add(call: Call) -> list[Step]:
@@ -85,7 +83,7 @@ def scatter_add(call: Call) -> list[Step]:
     place, steps = wide(call, index)
     target = np.moveaxis(y, axis, 0)
     source = np.moveaxis(g, tuple(range(axis, axis + index.ndim)), tuple(range(index.ndim)))
-    return [*steps, partial(y.fill, 0), partial(check_index, place, y.shape[axis], call.op), partial(np.add.at, target, place, source)]
+    return [*steps, partial(y.fill, 0), partial(check_index, call, place, y.shape[axis]), partial(np.add.at, target, place, source)]
 
 
 def known(call: Call) -> list[Step]:

@@ -33,6 +33,19 @@ block twice(a: [batch, c, *s]) {
   return op.conv(a, w), op.conv(-a, w)
 }
 """
+TWIN = """dslc 1
+
+block twin(a: [batch, c, *s]) {
+  weight w: [4, c, 3, 3] = he
+  weight gamma: [4] = ones
+  weight beta: [4] = zeros
+  state mean: [4] = zeros
+  state var: [4] = ones
+  d = sqrt(var + 1e-5)
+  scale, shift = gamma / d, beta - mean * gamma / d
+  return op.channel_affine(op.conv(a, w), scale, shift) * op.channel_affine(op.conv(-a, w), scale, shift)
+}
+"""
 
 
 def spec(folder: Path, body: str, shape: str, blocks: str = "dslc 1\n") -> Network:
@@ -148,7 +161,6 @@ def test_readers_of_a_weight_that_are_scaled_in_other_ways_get_copies(tmp_path: 
 
 
 def test_readers_that_are_scaled_alike_share_the_weight(tmp_path: Path) -> None:
-    body = "  tower = conv(4, kernel=3)\n  norm = batch_norm\n  output y = norm(tower(x)) * norm(tower(-x))"
-    net = spec(tmp_path, body, IMAGE)
+    net = spec(tmp_path, "  output y = x -> twin", IMAGE, TWIN)
     assert len(export_network(net, values(net), None, fold_batch_norm=True).folded) == 2
-    assert sorted(make_subject(net, values(net), fold=True)[0].stored) == ["Net.tower.b", "Net.tower.w"]
+    assert sorted(make_subject(net, values(net), fold=True)[0].stored) == ["Net.twin0.b", "Net.twin0.w"]

@@ -17,10 +17,11 @@ from dslc.diagnostics import InternalError
 from dslc.interpret import interpret
 from dslc.ir.graph import Graph, Input, Node
 from dslc.ops.philox import stream_of, uniform
+from exporters.onnx.backends import BACKENDS, LeftOut, Run
 from exporters.onnx.check import Subject
 from exporters.onnx.draws import Draws
 from exporters.onnx.errors import CheckFailed, ParityFailed
-from exporters.onnx.parity import ATOL, BACKENDS, RTOL, LeftOut, Run, apart, describe, first_divergence, first_line
+from exporters.onnx.parity import ATOL, RTOL, apart, describe, first_divergence, first_line
 from exporters.onnx.report import Check, Parity
 from exporters.onnx.sizes import VIEWS, grid
 from exporters.onnx.train_graph import NEXT

@@ -12,11 +12,11 @@ from dslc.ir.types import tensor
 from dslc.loading import load_program
 from dslc.ops.value import Builder, F
 from dslc.program import LayerRow, Network
+from exporters.onnx.backends import reference
 from exporters.onnx.check import static_checks
 from exporters.onnx.export import export_network, make_subject
 from exporters.onnx.functions import extract
 from exporters.onnx.lint import lint
-from exporters.onnx.parity import reference
 from tests.onnx.networks import network, parameters
 from tests.onnx.test_specs import only_network
 

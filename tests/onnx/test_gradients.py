@@ -8,9 +8,10 @@ import pytest
 
 import dslc
 from dslc.diagnostics import SpecError
+from exporters.onnx.backends import BACKENDS
 from exporters.onnx.check import static_checks
 from exporters.onnx.export import make_subject
-from exporters.onnx.parity import BACKENDS, compare_all
+from exporters.onnx.parity import compare_all
 
 SPEC = """dslc 1
 

@@ -13,8 +13,8 @@ from dslc.loading import check_source
 from dslc.passes.differentiate import differentiate
 from dslc.passes.pipeline import optimize
 from dslc.source import Source
+from exporters.onnx.backends import onnxruntime
 from exporters.onnx.export import make_subject
-from exporters.onnx.parity import onnxruntime
 from runtime.device import get_device
 from runtime.executor import Executor
 from tests.onnx.networks import network

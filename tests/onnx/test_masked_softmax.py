@@ -10,8 +10,8 @@ from dslc.ir.graph import Graph
 from dslc.ir.types import DType, tensor
 from dslc.ops.value import Builder, F
 from dslc.passes.pipeline import optimize
+from exporters.onnx.backends import BACKENDS, LeftOut
 from exporters.onnx.export import make_subject
-from exporters.onnx.parity import BACKENDS, LeftOut
 from runtime.device import get_device
 from runtime.executor import Executor
 from tests.onnx.networks import network

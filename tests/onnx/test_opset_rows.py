@@ -11,9 +11,9 @@ import pytest
 from dslc.interpret import interpret
 from dslc.ir.types import DType
 from dslc.ops.table import Case, lookup, rows
+from exporters.onnx.backends import LeftOut, onnxruntime, reference
 from exporters.onnx.export import make_subject
 from exporters.onnx.lower import why_not
-from exporters.onnx.parity import LeftOut, onnxruntime, reference
 from tests.onnx.networks import network
 from tests.onnx.test_rows import arrays, assert_same, one_node
 

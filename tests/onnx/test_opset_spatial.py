@@ -12,10 +12,10 @@ from dslc.ir.types import DType
 from dslc.loading import check_source
 from dslc.ops.table import Op, lookup, rows
 from dslc.source import Source
+from exporters.onnx.backends import BACKENDS, LeftOut
 from exporters.onnx.check import static_checks
 from exporters.onnx.export import export_network, make_subject
 from exporters.onnx.lower import why_not
-from exporters.onnx.parity import BACKENDS, LeftOut
 from tests.onnx.networks import network, parameters
 from tests.onnx.test_rows import arrays, assert_same, one_node
 

@@ -11,10 +11,10 @@ from dslc.interpret import interpret
 from dslc.ir.types import DType, tensor
 from dslc.ops.table import lookup
 from dslc.ops.value import Builder
+from exporters.onnx.backends import BACKENDS, LeftOut
 from exporters.onnx.check import Subject, static_checks
 from exporters.onnx.export import export_network, make_subject
 from exporters.onnx.opset import OPSETS, ir_version
-from exporters.onnx.parity import BACKENDS, LeftOut
 from tests.onnx.networks import network, parameters
 from tests.onnx.test_rows import EXPORTED, Arrays, arrays, assert_same, one_node
 from tests.onnx.test_specs import only_network

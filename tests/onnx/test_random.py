@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, assume, given, settings
 from dslc.interpret import interpret
 from dslc.ir.graph import Graph
 from dslc.passes.drop_dead import drop_dead
+from exporters.onnx.backends import LeftOut, reference
 from exporters.onnx.check import static_checks
 from exporters.onnx.export import make_subject
 from exporters.onnx.lower import why_not
-from exporters.onnx.parity import LeftOut, reference
 from tests.onnx.networks import network
 from tests.onnx.test_rows import assert_same
 from tests.passes.random_graphs import Subject, subjects

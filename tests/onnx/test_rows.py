@@ -14,12 +14,13 @@ from dslc.ir.graph import Graph
 from dslc.ir.types import DType, tensor
 from dslc.ops.table import Case, Unsupported, lookup, rows
 from dslc.ops.value import Builder
+from exporters.onnx.backends import BACKENDS, LeftOut
 from exporters.onnx.check import Subject, static_checks
 from exporters.onnx.export import make_subject
 from exporters.onnx.lower import why_not
 from exporters.onnx.lowerings import LOWERINGS
 from exporters.onnx.opset import OPSETS
-from exporters.onnx.parity import BACKENDS, LeftOut, apart
+from exporters.onnx.parity import apart
 from tests.onnx.networks import network
 
 Arrays = dict[str, np.ndarray]

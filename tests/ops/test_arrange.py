@@ -17,8 +17,8 @@ from dslc.ops.value import Builder, F, Val
 from dslc.passes.accumulate import accumulate
 from dslc.passes.differentiate import differentiate
 from dslc.passes.pipeline import optimize
+from exporters.onnx.backends import onnxruntime
 from exporters.onnx.export import make_subject
-from exporters.onnx.parity import onnxruntime
 from runtime.device import get_device
 from runtime.executor import Executor
 from tests.onnx.networks import network

@@ -18,8 +18,8 @@ from dslc.ops.value import Builder, F
 from dslc.passes.differentiate import differentiate
 from dslc.passes.pipeline import optimize
 from dslc.source import Source
+from exporters.onnx.backends import onnxruntime
 from exporters.onnx.export import make_subject
-from exporters.onnx.parity import onnxruntime
 from tests.onnx.networks import network
 
 TIED = np.array([[2.0, 1.0, 2.0, 1.0, 3.0]])

@@ -1,0 +1,128 @@
+"""What runs an exported model in the checks: `onnx.reference`, and onnxruntime where it is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+import onnx
+import onnx.inliner
+
+from exporters.onnx.drafts import Beside
+
+Arrays = Mapping[str, np.ndarray]
+Run = Callable[[Arrays], list[np.ndarray]]
+
+
+class LeftOut(Exception):
+    """A backend that cannot judge this model, with the reason."""
+
+
+def reference(data: bytes, beside: Beside | None = None) -> Run:
+    """`onnx.reference`, always there; LeftOut where it does not follow the standard.
+
+    It would copy weights that stand beside the model, so they are inputs for it, views of the mapped file.
+    """
+    from onnx.reference import ReferenceEvaluator
+
+    if wrong := misread(data):
+        raise LeftOut(f"it does not follow the standard in {wrong} (onnx {onnx.__version__})")
+    weights = dict(beside.arrays) if beside else {}
+    evaluator = ReferenceEvaluator(inlined(with_inputs(data, weights)))
+    given = {item.name for item in evaluator.proto_.graph.input}
+    weights = {name: array for name, array in weights.items() if name in given}
+    return lambda inputs: list(evaluator.run(None, {**weights, **inputs}))
+
+
+def with_inputs(data: bytes, weights: Arrays) -> bytes:
+    """The model with these initializers as inputs."""
+    if not weights:
+        return data
+    model = onnx.ModelProto.FromString(data)
+    items = list(model.graph.initializer)
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(item for item in items if item.name not in weights)
+    model.graph.input.extend(
+        onnx.helper.make_tensor_value_info(item.name, item.data_type, item.dims) for item in items if item.name in weights
+    )
+    return bytes(model.SerializeToString())
+
+
+def inlined(data: bytes) -> bytes:
+    """The model with its functions written out by ONNX's own inliner: the reference needs types for some operators (Gelu)."""
+    model = onnx.ModelProto.FromString(data)
+    if not model.functions:
+        return data
+    flat = onnx.inliner.inline_local_functions(model)
+    return bytes(onnx.shape_inference.infer_shapes(flat).SerializeToString())
+
+
+def onnxruntime(data: bytes, beside: Beside | None = None) -> Run:
+    """onnxruntime on the CPU; LeftOut where it is not installed or cannot do double precision.
+
+    A model with weights beside it is read from its file; packed copies of the weights, which only save time, are then not made.
+    """
+    try:
+        import onnxruntime as ort
+        from onnxruntime.capi.onnxruntime_pybind11_state import Fail
+        from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NoKernel
+    except ImportError:
+        raise LeftOut('not installed: pip install "dslc[ort]"') from None
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = 1
+    if beside:
+        options.add_session_config_entry("session.disable_prepacking", "1")
+    try:
+        session = ort.InferenceSession(str(beside.file(data)) if beside else data, options, providers=["CPUExecutionProvider"])
+    except (NoKernel, Fail) as error:  # Fail: its optimizer merges Relu and Clip in single precision only
+        if not uses_double(data):
+            raise
+        raise LeftOut(f"it does not run this in double precision ({str(error).strip().splitlines()[-1]})") from error
+    return lambda inputs: list(session.run(None, dict(inputs)))
+
+
+def misread(data: bytes) -> str:
+    """What `onnx.reference` computes in a way of its own (`MISREAD`); "" where there is no such node."""
+    nodes = onnx.ModelProto.FromString(data).graph.node
+    if any(node.op_type == "Erf" for node in nodes) and uses_double(data):
+        return "Erf in double precision"  # it rounds to single
+    for node in nodes:
+        words, wrong = MISREAD.get(node.op_type, ("", None))
+        if wrong is not None and wrong({item.name: list(item.ints) or item.i for item in node.attribute}):
+            return words
+    return ""
+
+
+def loses_pads(values: Mapping[str, Any]) -> bool:
+    """MaxPool of stride 1: pads that are not equal go to another axis, those of one axis are lost."""
+    pads = values.get("pads") or []
+    return set(values.get("strides") or []) <= {1} and (len(set(pads)) > 1 or (len(values["kernel_shape"]) == 1 and any(pads)))
+
+
+def moves_windows(values: Mapping[str, Any]) -> bool:
+    """AveragePool with ceil_mode: windows that end outside by two or more are moved."""
+    sides = zip(values["kernel_shape"], values.get("strides") or [], strict=False)
+    return bool(values.get("ceil_mode")) and any(2 < k <= s for k, s in sides)
+
+
+MISREAD: dict[str, tuple[str, Callable[[Mapping[str, Any]], bool]]] = {
+    "MaxPool": ("the pads of MaxPool", loses_pads),
+    "AveragePool": ("AveragePool with ceil_mode", moves_windows),
+    "ConvTranspose": ("the groups of ConvTranspose", lambda values: values.get("group", 1) > 1),  # the kernels of the first group only
+    "LRN": ("LRN", lambda values: True),  # it counts channels up to the size of the batch
+}
+"""Operator -> what is wrong, and with which attributes."""
+
+
+def uses_double(data: bytes) -> bool:
+    model = onnx.ModelProto.FromString(data)
+    return any(item.type.tensor_type.elem_type == onnx.TensorProto.DOUBLE for item in (*model.graph.input, *model.graph.value_info))
+
+
+class Backend(Protocol):
+    def __call__(self, data: bytes, beside: Beside | None = None) -> Run: ...
+
+
+BACKENDS: dict[str, Backend] = {"onnx.reference": reference, "onnxruntime": onnxruntime}

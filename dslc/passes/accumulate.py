@@ -308,12 +308,13 @@ def places_of_batch(graph: Graph, node: Node) -> bool:
 
 
 def along_batch(graph: Graph, node: Node) -> bool:
-    """Whether the `axis` of an operator that looks at all of it is the batch axis. A concatenation only makes more samples."""
-    axis: Any = node.attrs.get("axis")
-    if axis is None or not node.inputs or node.op in ("concat", "stack", "squeeze", "unsqueeze") or lookup(node.op).kind == "reduce":
+    """Whether the `axis` of an operator that looks at all of it is the batch axis (none: all axes). A concatenation only makes more samples."""
+    if "axis" not in node.attrs or not node.inputs or node.op in ("concat", "stack", "squeeze", "unsqueeze"):
         return False
+    axis: Any = node.attrs["axis"]
     x = graph.types[node.inputs[0]]
-    return not set(normal_axes(axis, x.rank)).isdisjoint(batch_axes(x))
+    axes = range(x.rank) if axis is None else normal_axes(axis, x.rank)
+    return not set(axes).isdisjoint(batch_axes(x))
 
 
 def same_place(before: TensorType, after: TensorType) -> bool:

@@ -144,6 +144,8 @@ REFUSED: dict[str, tuple[Callable[[Fields], Val], str]] = {
     "still by sample": (lambda d: F.sum(d.x, axis=1), "still has the axis `batch`"),
     "covariance": (lambda d: F.transpose(d.x, axes=(1, 0)) @ d.t, "`matmul` mixes the samples"),
     "every pair": (lambda d: F.mean(d.x @ F.transpose(d.x, axes=(1, 0))), "combines every sample with every other"),
+    "running product over samples": (lambda d: F.mean(F.cumprod(d.x, axis=0)), "along the axis `batch`"),
+    "samples backwards": (lambda d: F.mean(F.flip(d.x) * d.t), "along the axis `batch`"),
     "softmax over samples": (lambda d: F.max(F.softmax(d.x, axis=0)), "along the axis `batch`"),
     "last sample": (lambda d: F.argmax(d.x, axis=0), "`argmax` mixes the samples"),
     "square of the number": (lambda d: d.number(d.x.type.shape[0] * d.x.type.shape[0]), "not proportional"),

@@ -30,6 +30,7 @@ from tests.soundness.specs import SAMPLES, SYMBOLS, Spec
 Arrays = Mapping[str, Any]
 TOLERANCE = {DType.f32: 1e-3, DType.f64: 1e-7}
 MOVE = {DType.f32: 1e-5, DType.f64: 1e-13}  # relative, of inputs: more than rounding
+SEED = 1
 BATCHES = ((0, 3), (0, 1), (3, 7), (5, 7))  # samples: a batch as planned for, smaller ones and a larger one
 
 
@@ -102,7 +103,7 @@ class Examined:
     def __init__(self, program: Program, spec: Spec) -> None:
         self.spec = spec
         self.precision = program.precision
-        self.step = compile_step(program, batch_size=3, threads=2, keep_grads=True, seed=1)
+        self.step = compile_step(program, batch_size=3, threads=2, keep_grads=True, seed=SEED)
         self.training = self.step.training
 
     def run(self) -> None:
@@ -119,6 +120,8 @@ class Examined:
         """Arrays for a graph of the training, in its dtypes."""
         found = dict(self.step.parameters())
         for item in graph.inputs:
+            if item.kind == "key":
+                found[item.name] = np.array([SEED, 0, 0])
             if item.kind == "data":
                 found[item.name] = fields[item.name.partition(".")[2]].astype(graph.types[item.id].dtype.numpy)
         return found
@@ -127,14 +130,14 @@ class Examined:
         """Loss, gradients and new states; then the update, so that the next step has other weights."""
         program = self.training.steps[0]
         graph = differentiate(program.graph, "loss", program.trains)
-        arrays = self.inputs(graph, fields) | {item.name: np.array([1, number, 0]) for item in graph.inputs if item.kind == "key"}
+        arrays = self.inputs(graph, fields) | {item.name: np.array([SEED, number, 0]) for item in graph.inputs if item.kind == "key"}
         try:
             wanted = interpret(graph, np, arrays)
         except DataError as error:  # a label that is no class, an index that is outside
             with pytest.raises(DataError):
-                self.step.backward(fields, seed=1, step=number, first_sample=0)
+                self.step.backward(fields, seed=SEED, step=number, first_sample=0)
             raise UnfitData from error
-        status = self.step.backward(fields, seed=1, step=number, first_sample=0)
+        status = self.step.backward(fields, seed=SEED, step=number, first_sample=0)
         found = {"loss": np.asarray(status.loss, wanted["loss"].dtype)}
         found |= {f"grad:{name}": value for name, value in self.step.grads().items()}
         found |= {name: np.array(value) for name, value in self.step.results.items() if name.startswith("update:")}
@@ -158,13 +161,13 @@ class Examined:
 
     def forward(self) -> None:
         network = self.step.network()
-        arrays = {port.name: drawn(port.type) for port in network.inputs}
+        arrays: dict[str, Any] = {port.name: drawn(port.type) for port in network.inputs}
         try:
             found = self.step.forward(**arrays)
         except DataError as error:  # a window that does not fit into an open size
             assert "too small" in str(error)
             return
-        arrays |= self.step.parameters()
+        arrays |= self.step.parameters() | {item.name: np.array([SEED, 0, 0]) for item in network.evaluate.inputs if item.kind == "key"}
         self.compare("forward", network.evaluate, arrays, found, interpret(network.evaluate, np, arrays))
 
     # ---- comparison

@@ -44,7 +44,7 @@ def anything(body: Body, rank: int = 0) -> Value | None:
 
 def called(body: Body, name: str, first: str, args: Sequence[str] = ()) -> str:
     """`first -> name(args)` or `name(first, args)`, now and then with `op.` before it."""
-    if body.chance(0.1):
+    if body.chance(0.1) and not name.startswith("op."):
         name = f"op.{name}"
     if body.chance(0.5):
         return f"{first} -> {name}({', '.join(args)})" if args or body.chance(0.2) else f"{first} -> {name}"

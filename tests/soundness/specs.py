@@ -10,6 +10,7 @@ from random import Random
 import numpy as np
 
 from dslc.ir.types import Dim
+from tests.soundness import table_moves  # noqa: F401  its move
 from tests.soundness.body import BATCH, Value
 from tests.soundness.moves import partner, step
 from tests.soundness.structure import Declared, File, FileBody, call_network, used_up, write_network

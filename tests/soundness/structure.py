@@ -8,7 +8,7 @@ from random import Random
 
 from dslc.ir.types import Dim
 from tests.soundness.body import BATCH, Body, Names, Value, list_text, type_text
-from tests.soundness.moves import MOVES, floats, move, step
+from tests.soundness.moves import MOVES, floats, move, step, weighted
 
 SETTINGS = (("int", ("1", "2", "3")), ("float", ("0.5", "1.0", "2")), ("bool", ("true", "false")))
 
@@ -336,6 +336,8 @@ def write_network(file: File, inputs: Sequence[Value], wild: float, steps: int) 
         body.add(value)
     for _ in range(steps):
         step(body)
+    if not any(word in line for line in body.lines for word in ("weight ", "dense(", "layer_norm", "batch_norm", "conv(")):
+        weighted(body)
     results = [value for value in body.values if body.unread(value) and "." not in value.name]
     for value in body.values:
         if "." in value.name and body.unread(value):

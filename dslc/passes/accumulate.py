@@ -308,7 +308,7 @@ def places_of_batch(graph: Graph, node: Node) -> bool:
 
 
 def along_batch(graph: Graph, node: Node) -> bool:
-    """Whether the `axis` of an operator that looks at all of it is the batch axis (none: all axes). A concatenation only makes more samples."""
+    """Whether the `axis` (none: all axes) that an operator looks at all of is the batch axis. A concatenation only makes more samples."""
     if "axis" not in node.attrs or not node.inputs or node.op in ("concat", "stack", "squeeze", "unsqueeze"):
         return False
     axis: Any = node.attrs["axis"]

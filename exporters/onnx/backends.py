@@ -10,6 +10,7 @@ import onnx
 import onnx.inliner
 
 from exporters.onnx.drafts import Beside
+from exporters.onnx.wide import wide_operators
 
 Arrays = Mapping[str, np.ndarray]
 Run = Callable[[Arrays], list[np.ndarray]]
@@ -29,7 +30,8 @@ def reference(data: bytes, beside: Beside | None = None) -> Run:
     if wrong := misread(data):
         raise LeftOut(f"it does not follow the standard in {wrong} (onnx {onnx.__version__})")
     weights = dict(beside.arrays) if beside else {}
-    evaluator = ReferenceEvaluator(inlined(with_inputs(data, weights)))
+    operators = wide_operators() if holds(data, onnx.TensorProto.FLOAT16) else None
+    evaluator = ReferenceEvaluator(inlined(with_inputs(data, weights)), new_ops=operators)
     given = {item.name for item in evaluator.proto_.graph.input}
     weights = {name: array for name, array in weights.items() if name in given}
     return lambda inputs: list(evaluator.run(None, {**weights, **inputs}))
@@ -90,15 +92,19 @@ def misread(data: bytes) -> str:
         return "Erf in double precision"  # it rounds to single
     for node in nodes:
         words, wrong = MISREAD.get(node.op_type, ("", None))
-        if wrong is not None and wrong({item.name: list(item.ints) or item.i for item in node.attribute}):
+        values = {item.name: list(item.ints) or item.i for item in node.attribute}
+        if wrong is not None and wrong(values | {"results": len(node.output)}):
             return words
     return ""
 
 
-def loses_pads(values: Mapping[str, Any]) -> bool:
-    """MaxPool of stride 1: pads that are not equal go to another axis, those of one axis are lost."""
+def misplaces(values: Mapping[str, Any]) -> bool:
+    """MaxPool of stride 1: pads that are not equal go to another axis, those of one axis are lost, indices over several axes are wrong."""
     pads = values.get("pads") or []
-    return set(values.get("strides") or []) <= {1} and (len(set(pads)) > 1 or (len(values["kernel_shape"]) == 1 and any(pads)))
+    if not set(values.get("strides") or []) <= {1}:
+        return False
+    several = len(values["kernel_shape"]) > 1
+    return len(set(pads)) > 1 or (not several and any(pads)) or (several and values["results"] > 1)
 
 
 def moves_windows(values: Mapping[str, Any]) -> bool:
@@ -108,7 +114,7 @@ def moves_windows(values: Mapping[str, Any]) -> bool:
 
 
 MISREAD: dict[str, tuple[str, Callable[[Mapping[str, Any]], bool]]] = {
-    "MaxPool": ("the pads of MaxPool", loses_pads),
+    "MaxPool": ("MaxPool of stride 1", misplaces),
     "AveragePool": ("AveragePool with ceil_mode", moves_windows),
     "ConvTranspose": ("the groups of ConvTranspose", lambda values: values.get("group", 1) > 1),  # the kernels of the first group only
     "LRN": ("LRN", lambda values: True),  # it counts channels up to the size of the batch
@@ -117,8 +123,14 @@ MISREAD: dict[str, tuple[str, Callable[[Mapping[str, Any]], bool]]] = {
 
 
 def uses_double(data: bytes) -> bool:
-    model = onnx.ModelProto.FromString(data)
-    return any(item.type.tensor_type.elem_type == onnx.TensorProto.DOUBLE for item in (*model.graph.input, *model.graph.value_info))
+    return holds(data, onnx.TensorProto.DOUBLE)
+
+
+def holds(data: bytes, element: int) -> bool:
+    """Whether a tensor of this element type is declared or stored."""
+    graph = onnx.ModelProto.FromString(data).graph
+    declared = any(item.type.tensor_type.elem_type == element for item in (*graph.input, *graph.value_info))
+    return declared or any(item.data_type == element for item in graph.initializer)
 
 
 class Backend(Protocol):

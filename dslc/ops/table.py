@@ -166,6 +166,7 @@ def load() -> None:
         scan,
         statistics,
         unfold,
+        unpool,
     )
 
 

@@ -182,6 +182,34 @@ def avg_pool(x: Tensor, kernel: Any, stride: Any, pad: Any, ceil: bool, count_pa
     return total / count.detach()
 
 
+def max_pool_indices(x: Tensor, **a: Any) -> tuple[Tensor, Tensor]:
+    """PyTorch's own indices, counted without the padding."""
+    values, flat_index, around = max_windows(x, **a)
+    starts, ends = around[-2::-2], around[-1::-2]
+    index = torch.zeros_like(flat_index)
+    step = own = 1
+    for n, before, after in zip(reversed(x.shape[2:]), reversed(starts), reversed(ends), strict=True):
+        index += (flat_index // step % (n + before + after) - before) * own
+        step, own = step * (n + before + after), own * n
+    return values, index
+
+
+def unpool_kept(index: Tensor, size: Any) -> Tensor:
+    """Whether no later one has the same index."""
+    rows = index.flatten(2).tolist()
+    kept = [[[at not in row[i + 1 :] for i, at in enumerate(row)] for row in plane] for plane in rows]
+    return torch.tensor(kept).reshape(index.shape)
+
+
+def max_unpool(x: Tensor, index: Tensor, kernel: Any, stride: Any, pad: Any, size: Any) -> Tensor:
+    """The values that stay, each added to a zero."""
+    if size is None:
+        pairs = same(x.shape[2:], kernel, stride, (1,) * len(kernel)) if pad == "same" else pad
+        size = [(n - 1) * s + k - sum(p) for n, k, s, p in zip(x.shape[2:], kernel, stride, pairs, strict=True)]
+    staying = x * unpool_kept(index, size)
+    return x.new_zeros(*x.shape[:2], prod(size)).scatter_add(2, index.flatten(2), staying.flatten(2)).reshape(*x.shape[:2], *size)
+
+
 def sum_pool(x: Tensor, kernel: Any, stride: Any, pad: Any, ceil: bool) -> Tensor:
     pads, beyond = framed(x, kernel, stride, pad, ceil)
     function: Any = (tf.avg_pool1d, tf.avg_pool2d, tf.avg_pool3d)[x.dim() - 3]
@@ -325,6 +353,9 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "channel_window_sum": lambda x, size: sum(tf.pad(x.movedim(1, -1), (size // 2, size // 2)).unfold(-1, size, 1).unbind(-1)).movedim(
         -1, 1
     ),
+    "max_pool_indices": max_pool_indices,
+    "max_unpool": max_unpool,
+    "unpool_kept": unpool_kept,
     "sum_pool": sum_pool,
     "sum_pool_grad": lambda g, size, **a: pullback(lambda t: sum_pool(t, **a), g.new_zeros(*g.shape[:2], *size), g),
     "lp_pool": lambda x, p, **a: sum_pool(x.abs() ** p, **a) ** (1 / p),

@@ -22,6 +22,7 @@ from exporters.onnx.lowerings import (
     resize,
     statistics,
     unfold,
+    unpool,
     window,
 )
 from exporters.onnx.lowerings.base import LOWERINGS
@@ -49,5 +50,6 @@ __all__ = [
     "resize",
     "statistics",
     "unfold",
+    "unpool",
     "window",
 ]

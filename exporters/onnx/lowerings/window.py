@@ -51,24 +51,31 @@ def conv_attributes(node: Node, x: TensorType, weight: TensorType) -> dict[str, 
     return attributes | {"group": node.attrs["groups"]}
 
 
-@lowering("max_pool", "avg_pool")
-def pool(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+def pool_attributes(w: Writer, node: Node, x: str, y: TensorType) -> dict[str, Any]:
+    """Kernel, strides, pads and ceil_mode of a pool, so that all backends have the same windows."""
     kernel: Any = node.attrs["kernel"]
-    x, y = w.type(inputs[0]), result(w, node)
-    attributes = window(node, x, kernel) | {"ceil_mode": int(bool(node.attrs["ceil"]))}
+    attributes = window(node, w.type(x), kernel) | {"ceil_mode": int(bool(node.attrs["ceil"]))}
     if "auto_pad" in attributes and any(step > places for places, step in zip(kernel, attributes["strides"], strict=True)):
         # backends compute negative pads
         raise refused(node, 'with pad="same" and a stride above its kernel its input needs fixed sizes')
-    if node.op == "avg_pool":
-        attributes["count_include_pad"] = int(bool(node.attrs["count_pad"]))
-    if node.attrs["ceil"]:
-        attributes |= rounded_up(node, x, y, attributes)
-    scale = rescaled(node, x, y) if node.op == "avg_pool" and not attributes["ceil_mode"] else None
-    op = "MaxPool" if node.op == "max_pool" else "AveragePool"
+    return attributes | rounded_up(node, w.type(x), y, attributes) if node.attrs["ceil"] else attributes
+
+
+@lowering("max_pool")
+def max_pool(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    y = result(w, node)
+    w.emit("MaxPool", inputs, y, outputs[0], **pool_attributes(w, node, inputs[0], y))
+
+
+@lowering("avg_pool")
+def avg_pool(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    y = result(w, node)
+    attributes = pool_attributes(w, node, inputs[0], y) | {"count_include_pad": int(bool(node.attrs["count_pad"]))}
+    scale = None if attributes["ceil_mode"] else rescaled(node, w.type(inputs[0]), y)
     if scale is None:
-        w.emit(op, inputs, y, outputs[0], **attributes)
+        w.emit("AveragePool", inputs, y, outputs[0], **attributes)
     else:
-        w.emit("Mul", [w.emit(op, inputs, y, **attributes), w.constant(scale, y.dtype)], y, outputs[0])
+        w.emit("Mul", [w.emit("AveragePool", inputs, y, **attributes), w.constant(scale, y.dtype)], y, outputs[0])
 
 
 def rescaled(node: Node, x: TensorType, y: TensorType) -> Any:

@@ -8,6 +8,7 @@ from runtime.kernels.numpy import (
     circular,
     conv,
     depthwise,
+    indexing,
     linalg,
     loss,
     lp_pool,
@@ -20,6 +21,7 @@ from runtime.kernels.numpy import (
     reduce,
     resize,
     unfold,
+    unpool,
     volume,
 )
 from runtime.kernels.numpy.generated import GENERATED
@@ -47,6 +49,8 @@ def registry() -> Registry:
         arrange,
         unfold,
         lp_pool,
+        indexing,
+        unpool,
     ):
         family.register(found)
     found.generated.append(GENERATED)

@@ -131,7 +131,7 @@ AVERAGES: dict[str, Callable[[Any, Any, Any, Any], Any]] = {
 def check_average(average: str) -> None:
     if average not in AVERAGES:
         words = ", ".join(f'"{word}"' for word in AVERAGES)
-        raise Mismatch("average", f"`average` is one of {words}", wanted=words, found=f'"{average}"')
+        raise Mismatch("average", f"`average` is one of {words}", found=f'"{average}"')
 
 
 def average_shape(part: TensorType, whole: TensorType, counts: TensorType, *, average: str) -> TensorType:

@@ -23,7 +23,7 @@ def ranking_shape(
     several = check_labels(x, label, mask, axis)
     if average not in AVERAGES:
         words = ", ".join(f'"{word}"' for word in AVERAGES)
-        raise Mismatch("average", f"`average` is one of {words}", wanted=words, found=f'"{average}"')
+        raise Mismatch("average", f"`average` is one of {words}", found=f'"{average}"')
     return TensorType(dtype=x.dtype, shape=(x.shape[axis],) if several and average == "none" else ())
 
 

@@ -313,9 +313,9 @@ class Network:
         """Write the untrained network as ONNX; the report says what was checked. Raises where a check fails: then there is no file.
 
         options: opset=21 (13 … 28), flat=False (True: no function for each block of the file), fold_batch_norm=False (True: batch
-        normalisation becomes part of the weights before it), external_data (True: the weights stand in FILE.data beside the model; a
-        name: in this file, as safetensors if it ends so), external_data_above (bytes of weights from which on they do by themselves,
-        1.5 GiB); see docs/onnx.md.
+        normalisation becomes part of the weights before it), dtype="f32" ("f16": half precision), external_data (True: the weights
+        stand in FILE.data beside the model; a name: in this file, as safetensors if it ends so), external_data_above (bytes of weights
+        from which on they do by themselves, 1.5 GiB); see docs/onnx.md.
         """
         return export(self.program, self.initial(seed), path, spec_path=self.spec.path, verify=verify, **options)
 
@@ -453,7 +453,23 @@ class Run:
         contract = self.training.contract if chosen.name == names[0] else {}
         parameters = self.parameters
         given: dict[str, Any] = {"spec_path": self.folder / "spec.nn", "classes": classes, "contract": contract, "verify": verify}
+        if options.get("dtype") == "f16" and verify and chosen.name == names[0]:
+            given["samples"] = self.samples(chosen)
         return export(chosen, parameters, path, checkpoint=self.saved.file, **given, **options)
+
+    def samples(self, network: NetworkProgram) -> tuple[Arrays, str] | None:
+        """What the network that `train` calls first reads for samples of the evaluated split, and words about them; None without data."""
+        from runtime.samples import network_samples
+        from runtime.train.inputs import load_inputs
+        from runtime.train.run import data_folder
+
+        try:
+            inputs = load_inputs(self.training, data_folder(self.saved), None, self.saved.meta["seed"])
+        except DataError:
+            return None
+        split = inputs.evaluated()
+        arrays = network_samples(self.training, network, self.parameters, inputs, CHUNK)
+        return (arrays, f"samples of the {split} split") if arrays else None
 
     def export_step(self, path: str | Path, *, step: str | None = None, verify: bool = True, **options: Any) -> Report:
         """Write one step of the run's training as ONNX, to go on from its weights with a fresh optimizer; as `Spec.export_step`."""
@@ -475,10 +491,12 @@ def export_step(
     """Join forward and backward with the optimizer's updates, check, train three steps in a backend, and write; never over a spec."""
     from dslc.files import output_path
     from dslc.syntax.reader import read_source
+    from exporters.onnx.half import refuse_half_step
     from exporters.onnx.train_step import export_train_step
     from runtime.memory import enough_memory
     from runtime.train.alone import turn_of, weight_updates
 
+    refuse_half_step(options.pop("dtype", "f32"))
     for name in options:
         one_of("export option", name, ("opset",))
     target, number = output_path(str(path)), step_number(training, step)
@@ -517,20 +535,23 @@ def export(
     checkpoint: Path | None = None,
     external_data: bool | str | Path | None = None,
     external_data_above: int | None = None,
+    samples: tuple[Arrays, str] | None = None,
     **options: Any,
 ) -> Report:
     """Lower, check, compare and write; never over a spec. Raises SpecError for an option that does not exist.
 
-    checkpoint: the file that the parameters come from; external_data, external_data_above: see `Network.export`.
+    checkpoint: the file that the parameters come from; external_data, external_data_above: see `Network.export`; samples:
+    inputs whose classes are compared in float16, and words about them.
     """
     from dslc.files import output_path
     from dslc.syntax.reader import read_source
+    from exporters.onnx.agreement import Samples
     from exporters.onnx.export import export_network
     from exporters.onnx.external import storage_for
     from runtime.memory import enough_memory
 
     for name in options:
-        one_of("export option", name, ("opset", "flat", "fold_batch_norm"))
+        one_of("export option", name, ("opset", "flat", "fold_batch_norm", "dtype"))
     target = output_path(str(path))
     numbers(0, external_data_above=external_data_above)
     if not isinstance(external_data, bool):
@@ -538,6 +559,7 @@ def export(
     data = str(external_data) if isinstance(external_data, Path) else external_data
     given: dict[str, Any] = {"classes": classes, "contract": contract, "verify": verify}
     given["spec_text"] = read_source(spec_path, spec_path.name).text
+    given["samples"] = Samples(*samples) if samples is not None else None
     given["storage"] = storage_for(target, data, external_data_above, checkpoint)
     with enough_memory():
         return export_network(network, parameters, target, **given, **options)

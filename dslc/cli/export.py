@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--opset", type=opset, default=21, metavar="N", help="the ONNX opset, 13 … 28 (default: 21)")
     parser.add_argument("--flat", action="store_true", help="no functions: all nodes in one graph")
     parser.add_argument("--fold-batch-norm", action="store_true", help="make batch normalisation part of the weights before it")
+    parser.add_argument("--dtype", choices=("f32", "f16"), default="f32", help="f16: weights and most operators in half precision")
     parser.add_argument(
         "--external-data",
         nargs="?",
@@ -87,7 +88,7 @@ def opened(args: argparse.Namespace) -> Run:
 
 
 def network(args: argparse.Namespace) -> Report:
-    options = {"opset": args.opset, "flat": args.flat, "fold_batch_norm": args.fold_batch_norm}
+    options = {"opset": args.opset, "flat": args.flat, "fold_batch_norm": args.fold_batch_norm, "dtype": args.dtype}
     options |= {"external_data": args.external_data, "external_data_above": args.external_data_above}
     return opened(args).export(args.output, network=args.network, **options)
 
@@ -108,11 +109,15 @@ def train_step(args: argparse.Namespace) -> Report:
 
 def refuse_mixed(args: argparse.Namespace) -> None:
     """What belongs to a network only, or to a training step only."""
+    from exporters.onnx.half import refuse_half_step
+
     if args.train_step is not None and args.network is not None:
         raise SpecError(usage.BadArgument(detail="--network has no meaning with --train-step", usage="--train-step [NAME]"))
     if args.train_step is not None and args.fold_batch_norm:
         detail = "--fold-batch-norm has no meaning with --train-step, which trains the moments"
         raise SpecError(usage.BadArgument(detail=detail, usage="--train-step [NAME]"))
+    if args.train_step is not None:
+        refuse_half_step(args.dtype)
     if args.train_step is not None and (args.external_data is not None or args.external_data_above is not None):
         detail = "--external-data has no meaning with --train-step: the weights are inputs of the model and stand in .npz"
         raise SpecError(usage.BadArgument(detail=detail, usage="--train-step [NAME]"))

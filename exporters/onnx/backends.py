@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import onnx.inliner
 
+from dslc.pieces import release
 from exporters.onnx.drafts import Beside
 from exporters.onnx.wide import wide_operators
 
@@ -34,7 +35,14 @@ def reference(data: bytes, beside: Beside | None = None) -> Run:
     evaluator = ReferenceEvaluator(inlined(with_inputs(data, weights)), new_ops=operators)
     given = {item.name for item in evaluator.proto_.graph.input}
     weights = {name: array for name, array in weights.items() if name in given}
-    return lambda inputs: list(evaluator.run(None, {**weights, **inputs}))
+
+    def run(inputs: Arrays) -> list[np.ndarray]:
+        found = list(evaluator.run(None, {**weights, **inputs}))
+        for array in weights.values():
+            release(array)
+        return found
+
+    return run
 
 
 def with_inputs(data: bytes, weights: Arrays) -> bytes:

@@ -26,6 +26,7 @@ from dslc.passes.drop_dead import drop_dead
 from dslc.passes.pipeline import optimize
 from dslc.pieces import is_finite, pieces, raw
 from dslc.program import Network
+from exporters.onnx.agreement import Samples, agreement
 from exporters.onnx.check import Subject, static_checks
 from exporters.onnx.drafts import drafted, publish
 from exporters.onnx.errors import BadParameters, CannotWrite
@@ -37,7 +38,7 @@ from exporters.onnx.lower import lower, refuse_unsupported
 from exporters.onnx.model import Writer
 from exporters.onnx.opset import DEFAULT, checked, runtimes
 from exporters.onnx.parity import parity
-from exporters.onnx.report import Check, External, Parity, Report, Tensor
+from exporters.onnx.report import Check, External, HalfPrecision, Parity, Report, Tensor
 
 
 def export_network(
@@ -54,13 +55,14 @@ def export_network(
     fold_batch_norm: bool = False,
     dtype: str = "f32",
     storage: Storage | None = None,
+    samples: Samples | None = None,
 ) -> Report:
     """Write `network` with `parameters` (weights and states by address) to `path` and return the report.
 
     `classes`: class labels; `contract`: for each input the expression of the data that it was trained on; both go into the metadata.
     With `path` None nothing is written (a dry run). `verify=False` leaves parity out, never the static checks.
     `opset`: 13 … 28; `flat`: no function for each block of the file; `fold_batch_norm`: normalisations become part of the weights before.
-    `dtype`: "f16": weights and most operators in half precision.
+    `dtype`: "f16": weights and most operators in half precision; classes are then compared on `samples`, or on drawn ones.
     `storage`: from how many bytes of weights on they stand in a file beside the model, and what it is called.
     Raises SpecError for another opset, for operators without an ONNX form and for more than 2 GiB in one file, DataError for parameters
     that do not fit or a path that cannot be written, InternalError where a check fails: in all cases no file is written.
@@ -81,6 +83,8 @@ def export_network(
                 more, rows = verified(subject, verify)
                 checks += [check.model_copy(update={"name": f"{check.name}, with functions"}) for check in more]
                 table += [row.model_copy(update={"backend": f"{row.backend}, functions"}) for row in rows]
+        if verify and subject.half is not None:
+            checks.append(agreement(subject, classes, samples))
         if target is not None:
             put(subject, target)
     name = target.name if target is not None else "(not written)"
@@ -118,7 +122,25 @@ def facts_of(subject: Subject) -> dict[str, Any]:
     """What the report says of the flat form: nodes and operators."""
     nodes = subject.model.graph.node
     operators = dict(sorted(Counter(node.op_type for node in nodes).items()))
-    return {"nodes": len(nodes), "operators": operators, "folded": subject.folded, "not_folded": subject.not_folded}
+    facts = {"nodes": len(nodes), "operators": operators, "folded": subject.folded, "not_folded": subject.not_folded}
+    return facts | {"half": half_facts(subject)}
+
+
+def half_facts(subject: Subject) -> HalfPrecision | None:
+    """What the report says of float16."""
+    if subject.half is None:
+        return None
+    read = {item.name for item in subject.model.graph.initializer}
+    sizes = {name: array.nbytes for name, array in subject.stored.items() if name in read}
+    half = subject.half
+    return HalfPrecision(
+        tensors=len(half.parameters),
+        bytes=sum(size // 2 if name in half.parameters else size for name, size in sizes.items()),
+        bytes_f32=sum(sizes.values()),
+        casts=half.casts,
+        single={name: half.single[name] for name in sorted(half.single) if half.single[name]},
+        lost=tuple(half.lost),
+    )
 
 
 def file_facts(subject: Subject) -> dict[str, Any]:

@@ -8,7 +8,7 @@ quotients. Inputs and outputs of the model stay float32, integers and truth valu
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -52,28 +52,49 @@ def is_half(dtype: str) -> bool:
     return dtype == "f16"
 
 
+def refuse_half_step(dtype: str) -> None:
+    """SpecError where a training step is wanted in half precision."""
+    if is_half(dtype):
+        detail = "--dtype f16: a training step is written in the precision of its training: float16 has no digits left for its updates"
+        raise SpecError(BadArgument(detail=detail, usage="--train-step without --dtype"))
+
+
 @dataclass
 class Half:
     """What is float16 in a model.
 
-    tensors: by name; parameters: those among them that are stored so; rounds: for values of the graph, how often they are rounded to
-    float16 on their way out of their node; single: operators that compute in float32; casts: how many were put in; lost: sentences
-    about weights whose smallest values are 0 now.
+    tensors: by name; parameters: those among them that are stored so; held: values of the graph that are float16 on their way;
+    rounds: how often each is rounded to it on its way out of its node; single: operators that compute in float32; casts: how many were
+    put in; lost: sentences about weights whose smallest values are 0 now; limits: what `rounding.bounds` found at each size.
     """
 
     tensors: set[str] = field(default_factory=set)
     parameters: set[str] = field(default_factory=set)
+    held: set[int] = field(default_factory=set)
     rounds: Counter[int] = field(default_factory=Counter)
     single: Counter[str] = field(default_factory=Counter)
     casts: int = 0
     lost: list[str] = field(default_factory=list)
+    limits: dict[Hashable, dict[int, Bound]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Bound:
+    """Of one value of the graph: its largest number, and how far roundings to float16 may move it."""
+
+    largest: float
+    limit: float
 
 
 def narrow(w: Writer, graph: Graph, blocks: Collection[str]) -> Half:
     """Turn what can be float16 into it, in place. `blocks`: addresses of what becomes functions, which cast for themselves.
 
-    Raises DataError for a weight that float16 cannot hold.
+    Raises DataError for a weight that float16 cannot hold, SpecError for a network in double precision.
     """
+    double = next((item.name for item in graph.inputs if graph.types[item.id].dtype is DType.f64), None)
+    if double is not None:
+        detail = f"--dtype f16: `{double}` is in double precision; half precision is made of what is trained in single precision"
+        raise SpecError(BadArgument(detail=detail, usage="dslc train SPEC --precision f32"))
     return Narrowing(w, graph, blocks).run()
 
 
@@ -179,6 +200,7 @@ class Narrowing:
         for at, name in enumerate(node.output):
             if not self.is_float(name):
                 continue
+            self.hold(name)
             if name in self.published:
                 back[name] = node.output[at] = w.fresh(node.op_type)
                 w.known[node.output[at]] = w.known[name]
@@ -198,10 +220,16 @@ class Narrowing:
         if key not in self.cast:
             self.cast[key] = self.emit_cast(name, half)
             if half and name in self.ids:
+                self.hold(name)
                 self.found.rounds[self.ids[name]] = max(self.found.rounds[self.ids[name]], 1)
         return self.cast[key]
 
+    def hold(self, name: str) -> None:
+        if name in self.ids:
+            self.found.held.add(self.ids[name])
+
     def constant(self, name: str) -> str:
+        """The constant in float16, under a name of its own."""
         _, _, shape, text = name.split("/", 3)
         array = self.w.initializers[name]
         new = self.w.initializer(f"constant/f16/{shape}/{text}", array.astype(np.float16))
@@ -223,7 +251,7 @@ class Narrowing:
 
 
 def place_of(node: onnx.NodeProto) -> str:
-    return next((item.value for item in node.metadata_props if item.key == "dslc.source"), "")
+    return next((str(item.value) for item in node.metadata_props if item.key == "dslc.source"), "")
 
 
 # ---- what ONNX takes ------------------------------------------------------------------------------------------------------------------

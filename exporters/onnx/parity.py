@@ -14,7 +14,9 @@ from dslc.ir.graph import Output
 from exporters.onnx.backends import BACKENDS, Arrays, LeftOut, Run
 from exporters.onnx.check import Subject
 from exporters.onnx.errors import CheckFailed, ParityFailed
+from exporters.onnx.half import Bound
 from exporters.onnx.report import Check, Parity
+from exporters.onnx.rounding import bounds, judged, refuse_coarse
 from exporters.onnx.sizes import grid, inputs_for
 
 RTOL, ATOL = 1e-4, 1e-5
@@ -33,8 +35,21 @@ def parity(subject: Subject) -> tuple[list[Check], list[Parity]]:
             raise InternalError(CheckFailed(check=name, detail=first_line(error))) from error
     sizes = grid(subject.graph)
     table = [row for at in sizes for row in compare_all(subject, runs, at)]
-    words = f"{len(sizes)} size{'s' if len(sizes) > 1 else ''}, rtol {RTOL:g}, atol {ATOL:g}"
+    words = f"{len(sizes)} size{'s' if len(sizes) > 1 else ''}, rtol {RTOL:g}, atol {ATOL:g}{allowed(subject)}"
     return [Check(name=f"parity with {name}", verdict="passed", detail=words) for name in runs] + left_out, table
+
+
+def allowed(subject: Subject) -> str:
+    """What float16 may move, relative to the largest value of each output; refuses what it moves too far."""
+    if subject.half is None:
+        return ""
+    refuse_coarse(subject.graph, subject.half)
+    parts = []
+    for output in subject.graph.outputs:
+        found = [at[output.id] for at in subject.half.limits.values() if output.id in at]
+        share = max((bound.limit / bound.largest for bound in found if bound.largest), default=0.0)
+        parts += [f"{share:.2%} of the largest `{output.name}`"] if found else []
+    return f"; for float16 {', '.join(parts)}" if parts else ""
 
 
 def first_line(error: Exception) -> str:
@@ -46,8 +61,20 @@ def first_line(error: Exception) -> str:
 
 def compare_all(subject: Subject, runs: Mapping[str, Run], sizes: Mapping[str, int]) -> list[Parity]:
     inputs = inputs_for(subject.graph, sizes)
-    wanted = interpret(subject.definition, np, arrays(subject, inputs))
-    return [compare(subject, name, run, sizes, inputs, wanted) for name, run in runs.items()]
+    wanted = interpret(subject.definition, np, arrays(subject, inputs), on_node=subject.forget)
+    limits = limits_at(subject, sizes, inputs)
+    return [compare(subject, name, run, sizes, inputs, wanted, limits) for name, run in runs.items()]
+
+
+def limits_at(subject: Subject, sizes: Mapping[str, int], inputs: Arrays) -> Mapping[int, float]:
+    """What float16 may move beyond the tolerance, by value of the graph; nothing in single precision."""
+    if subject.half is None:
+        return {}
+    key = tuple(sorted(sizes.items()))
+    if key not in subject.half.limits:
+        given = {**arrays(subject, inputs), **subject.stored}
+        subject.half.limits[key] = bounds(subject.graph, subject.half, given, judged(subject.graph))
+    return {id: bound.limit for id, bound in subject.half.limits[key].items()}
 
 
 def arrays(subject: Subject, inputs: Arrays) -> dict[str, np.ndarray]:
@@ -56,8 +83,14 @@ def arrays(subject: Subject, inputs: Arrays) -> dict[str, np.ndarray]:
 
 
 def compare(
-    subject: Subject, backend: str, run: Run, sizes: Mapping[str, int], inputs: Arrays, wanted: Mapping[str, Any]
-) -> Parity:  # fmt: skip
+    subject: Subject,
+    backend: str,
+    run: Run,
+    sizes: Mapping[str, int],
+    inputs: Arrays,
+    wanted: Mapping[str, Any],
+    limits: Mapping[int, float],
+) -> Parity:
     """The largest differences of one backend at one size; InternalError with the first node that differs."""
 
     def fail(output: str, difference: str) -> InternalError:
@@ -72,7 +105,7 @@ def compare(
     absolute = relative = 0.0
     for output, array in zip(subject.graph.outputs, found, strict=True):
         ours = np.asarray(wanted[output.name])
-        if not agrees(ours, array) and not tied(subject, output, ours, array, inputs):
+        if not agrees(ours, array, limits.get(output.id, 0)) and not tied(subject, output, ours, array, inputs, limits):
             raise fail(output.name, describe(ours, array))
         if ours.dtype.kind == "f":
             difference = apart(ours, array)
@@ -81,12 +114,12 @@ def compare(
     return Parity(backend=backend, sizes=dict(sizes), max_absolute=absolute, max_relative=relative)
 
 
-def agrees(ours: np.ndarray, array: np.ndarray) -> bool:
-    """Same dtype and shape, and equal: within the tolerance for floats (NaN and infinities at the same places), exactly otherwise."""
+def agrees(ours: np.ndarray, array: np.ndarray, limit: float = 0) -> bool:
+    """Same dtype and shape, and equal: for floats within the tolerance and this limit (NaN and infinities at the same places)."""
     if ours.shape != array.shape or ours.dtype != array.dtype:
         return False
     if ours.dtype.kind == "f":
-        return bool(np.allclose(array, ours, rtol=RTOL, atol=ATOL, equal_nan=True))
+        return bool(np.allclose(array, ours, rtol=RTOL, atol=ATOL + limit, equal_nan=True))
     return bool(np.array_equal(array, ours))
 
 
@@ -97,8 +130,10 @@ def apart(ours: np.ndarray, array: np.ndarray) -> np.ndarray:
     return np.where((ours == array) | (np.isnan(ours) & np.isnan(array)), 0, difference)
 
 
-def tied(subject: Subject, output: Output, ours: np.ndarray, array: np.ndarray, inputs: Arrays) -> bool:
-    """An argmax may differ where the two candidates are equal within the tolerance."""
+def tied(
+    subject: Subject, output: Output, ours: np.ndarray, array: np.ndarray, inputs: Arrays, limits: Mapping[int, float]
+) -> bool:  # fmt: skip
+    """An argmax may differ where the two candidates are equal within the tolerance, or float16 may move both so far."""
     node = next((node for node in subject.graph.nodes if output.id in node.outputs), None)
     if node is None or node.op != "argmax" or ours.shape != array.shape or ours.dtype != array.dtype:
         return False
@@ -108,7 +143,7 @@ def tied(subject: Subject, output: Output, ours: np.ndarray, array: np.ndarray, 
     def score(index: np.ndarray) -> np.ndarray:
         return np.take_along_axis(scores, np.expand_dims(index, axis), axis)
 
-    return bool(np.allclose(score(ours), score(array), rtol=RTOL, atol=ATOL))
+    return bool(np.allclose(score(ours), score(array), rtol=RTOL, atol=ATOL + 2 * limits.get(node.inputs[0], 0)))
 
 
 def describe(ours: np.ndarray, array: np.ndarray) -> str:
@@ -138,10 +173,15 @@ def first_divergence(subject: Subject, backend: str, inputs: Arrays) -> str:
     ours = every_value(subject, inputs)
     made = {item.name: item for item in (*subject.model.graph.value_info, *subject.model.graph.output)}
     theirs = published(subject, backend, list(made.values()), inputs)
+    limits: dict[int, Bound] = {}
+    if subject.half is not None:
+        floats = [id for node in subject.graph.nodes for id in node.outputs if subject.graph.types[id].dtype.is_float]
+        limits = bounds(subject.graph, subject.half, {**arrays(subject, inputs), **subject.stored}, floats)
     for node in subject.graph.nodes:
         for id in node.outputs:
             name = subject.names.get(id, "")
-            if name in made and not (name in theirs and agrees(np.asarray(ours[id]), theirs[name])):
+            limit = limits[id].limit if id in limits else 0
+            if name in made and not (name in theirs and agrees(np.asarray(ours[id]), theirs[name], limit)):
                 return f"{node.address} ({node.place or 'no place'})"
     return "no single node"
 
@@ -155,7 +195,8 @@ def published(subject: Subject, backend: str, tensors: Sequence[onnx.ValueInfoPr
             return {}
         half = len(tensors) // 2
         return published(subject, backend, tensors[:half], inputs) | published(subject, backend, tensors[half:], inputs)
-    return {item.name: array for item, array in zip(tensors, found, strict=True)}
+    wide = [array.astype(np.float32) if array.dtype == np.float16 else array for array in found]
+    return {item.name: array for item, array in zip(tensors, wide, strict=True)}
 
 
 def cut(model: onnx.ModelProto, tensors: Sequence[onnx.ValueInfoProto]) -> bytes:

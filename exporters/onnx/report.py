@@ -47,6 +47,21 @@ class External(Frozen):
     written: bool
 
 
+class HalfPrecision(Frozen):
+    """What is float16.
+
+    tensors, bytes: the weights and states in it, and how many bytes all parameters have, which are `bytes_f32` in float32; casts: between
+    the two; single: operators that compute in float32, with their number; lost: weights whose smallest values are 0 now.
+    """
+
+    tensors: int
+    bytes: int
+    bytes_f32: int
+    casts: int
+    single: dict[str, int]
+    lost: tuple[str, ...]
+
+
 class Report(Frozen):
     """Version 1 of the JSON form of `dslc export --report`."""
 
@@ -66,6 +81,7 @@ class Report(Frozen):
     merged: tuple[str, ...]
     folded: tuple[str, ...] = ()
     not_folded: tuple[str, ...] = ()
+    half: HalfPrecision | None = None
     metadata: dict[str, str]
     functions: tuple[Function, ...] = ()
     inline: tuple[str, ...] = ()
@@ -79,6 +95,17 @@ class Report(Frozen):
             return []
         shared = "" if self.external.written else ", which was there before"
         return [f"{self.external.bytes:,} bytes in {self.external.tensors} tensors stand in {self.external.file}{shared}"]
+
+    def halves(self) -> list[str]:
+        """What is float16, and what is not."""
+        if self.half is None:
+            return []
+        single = ", ".join(f"{count} {name}" for name, count in self.half.single.items())
+        return [
+            f"{self.half.tensors} weights, {self.half.bytes:,} bytes with what stays float32, instead of {self.half.bytes_f32:,}",
+            f"{self.half.casts} casts; in float32 stay {single or 'inputs and outputs only'}",
+            *self.half.lost,
+        ]
 
     def text(self) -> str:
         """The report for people."""
@@ -94,6 +121,7 @@ class Report(Frozen):
             *row("merged", self.merged),
             *row("folded", self.folded),
             *row("unfolded", self.not_folded),
+            *row("float16", self.halves()),
             *row("runs in", self.runs_in),
             *(line for check in self.checks for line in row(check.verdict, [": ".join(filter(None, (check.name, check.detail)))])),
         ]

@@ -13,25 +13,48 @@ from typing import Any
 
 import numpy as np
 
+from dslc.diagnostics import DataError
 from dslc.interpret import bind_dims, last_uses, quiet, run_node
 from dslc.ir.graph import Graph
-from exporters.onnx.half import UNIT, Half
+from exporters.onnx.errors import BeyondHalf, TooCoarse
+from exporters.onnx.half import LARGEST, UNIT, Bound, Half
 
 DRAWS, MARGIN = 4, 4.0
+COARSE = 1 / 8
 TINY = 2.0**-25  # half the distance of float16 numbers below 2⁻¹⁴
 BLOCK = 65537  # random numbers that are used again, from another start for each value
 
 Arrays = Mapping[str, np.ndarray]
 
 
-def bounds(graph: Graph, half: Half, arrays: Arrays, wanted: Collection[int]) -> dict[int, float]:
-    """For each of these values, how far it may be from the one in float32."""
+def bounds(graph: Graph, half: Half, arrays: Arrays, wanted: Collection[int]) -> dict[int, Bound]:
+    """For each of these values, how far it may be from the one in float32. DataError where a value leaves the range of float16."""
     exact = shaken(graph, half, arrays, wanted, -1)
-    found = dict.fromkeys(wanted, 0.0)
+    moved = dict.fromkeys(wanted, 0.0)
     for draw in range(DRAWS):
         for id, array in shaken(graph, half, arrays, wanted, draw).items():
-            found[id] = max(found[id], float(np.abs(array - exact[id]).max(initial=0)))
-    return {id: MARGIN * size for id, size in found.items()}
+            moved[id] = max(moved[id], largest(array - exact[id]))
+    return {id: Bound(largest(exact[id]), MARGIN * size) for id, size in moved.items()}
+
+
+def largest(array: Any) -> float:
+    return float(np.abs(np.asarray(array)).max(initial=0, where=np.isfinite(array)))
+
+
+def judged(graph: Graph) -> set[int]:
+    """What is compared within a bound: outputs that are floats, and the scores where an output is the place of the largest."""
+    ids = {output.id for output in graph.outputs}
+    scores = {node.inputs[0] for node in graph.nodes if node.op in ("argmax", "argmin") and ids.intersection(node.outputs)}
+    return {id for id in ids | scores if graph.types[id].dtype.is_float}
+
+
+def refuse_coarse(graph: Graph, half: Half) -> None:
+    """DataError for the first output that float16 moves by more than an eighth of its largest value, at all sizes together."""
+    for output in graph.outputs:
+        found = [at[output.id] for at in half.limits.values() if output.id in at]
+        moved, most = max((b.limit for b in found), default=0.0) / MARGIN, max((b.largest for b in found), default=0.0)
+        if moved > most * COARSE:
+            raise DataError(TooCoarse(output=output.name, moved=moved, largest=most))
 
 
 def shaken(graph: Graph, half: Half, arrays: Arrays, wanted: Collection[int], draw: int) -> dict[int, Any]:
@@ -47,6 +70,8 @@ def shaken(graph: Graph, half: Half, arrays: Arrays, wanted: Collection[int], dr
         for at, node in enumerate(graph.nodes):
             results = run_node(np, node, [values[id] for id in node.inputs], sizes)
             for id, result in zip(node.outputs, results, strict=True):
+                if block is None and id in half.held and largest(result) > LARGEST:
+                    raise DataError(BeyondHalf(name=node.address, value=largest(result)))
                 values[id] = moved(result, half.rounds[id], block, id)
                 if id in wanted:
                     kept[id] = values[id]

@@ -1,0 +1,148 @@
+"""Whether a model in float16 decides for the same classes as the network in float32."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dslc.diagnostics import InternalError
+from dslc.interpret import interpret
+from exporters.onnx.backends import BACKENDS, LeftOut, Run
+from exporters.onnx.check import Subject
+from exporters.onnx.errors import ParityFailed
+from exporters.onnx.half import LARGEST
+from exporters.onnx.parity import arrays
+from exporters.onnx.report import Check
+from exporters.onnx.rounding import bounds
+from exporters.onnx.sizes import grid, inputs_for
+
+DRAWN = 64  # samples where none are given
+CHUNK = 8  # samples at a time
+
+Arrays = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Inputs of the network by name, samples along the first axis, and what they are (`256 samples of the test split`)."""
+
+    arrays: Arrays
+    source: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """An output that is a class: its name and number, the value of the graph with the scores, and along which axis they stand.
+
+    is_place: whether the output is the place of the largest score already.
+    """
+
+    name: str
+    at: int
+    scores: int
+    axis: int
+    is_place: bool
+
+
+def decisions(subject: Subject, classes: Sequence[str]) -> list[Decision]:
+    """Outputs that are the place of a largest value; where there is none, those with a score for each class label."""
+    graph, found = subject.graph, []
+    maker = {id: node for node in graph.nodes for id in node.outputs}
+    for at, output in enumerate(graph.outputs):
+        node = maker.get(output.id)
+        if node is not None and node.op == "argmax":
+            axis: Any = node.attrs["axis"]
+            found.append(Decision(output.name, at, node.inputs[0], axis, True))
+    if found:
+        return found
+    sizes = [(at, item, graph.types[item.id]) for at, item in enumerate(graph.outputs)]
+    labelled = [(at, item) for at, item, type in sizes if type.rank == 2 and type.dtype.is_float and type.shape[1] == len(classes)]
+    return [Decision(item.name, at, item.id, 1, False) for at, item in labelled if len(classes) > 1]
+
+
+def agreement(subject: Subject, classes: Sequence[str], samples: Samples | None) -> Check:
+    """Compare the classes of all samples; they may differ only where float16 may move the two scores past each other."""
+    name, found = "class agreement", decisions(subject, classes)
+    if not found:
+        return Check(name=name, verdict="left out", detail="no output is a class")
+    given = samples or drawn(subject)
+    run = runner(subject)
+    if run is None:
+        return Check(name=name, verdict="left out", detail="no backend can judge the model")
+    same, total = np.zeros(len(found), np.int64), np.zeros(len(found), np.int64)
+    for inputs in chunks(subject, given.arrays):
+        ours, theirs = both(subject, run, inputs)
+        for at, decision in enumerate(found):
+            mine, other = places(decision, ours), places(decision, theirs)
+            same[at] += int((mine == other).sum())
+            total[at] += mine.size
+            if (mine != other).any():
+                refuse_clear(subject, decision, inputs, mine, other)
+    parts = [f"`{item.name}` is the same in {a:,} of {b:,}" for item, a, b in zip(found, same, total, strict=True)]
+    return Check(name=name, verdict="passed", detail=f"{given.source}: {', '.join(parts)}")
+
+
+def runner(subject: Subject) -> Run | None:
+    """onnxruntime, or `onnx.reference` where it is not installed."""
+    for make in reversed(BACKENDS.values()):
+        try:
+            return make(subject.data, subject.beside)
+        except LeftOut:
+            continue
+    return None
+
+
+def drawn(subject: Subject) -> Samples:
+    """Inputs from the generator at the first size of the grid, with more samples where the batch is open."""
+    sizes = dict(next(iter(grid(subject.graph)), {}))
+    if "batch" in sizes:
+        sizes["batch"] = DRAWN
+    count = sizes.get("batch", 1)
+    return Samples(inputs_for(subject.graph, sizes), f"{count} drawn sample{'s' if count > 1 else ''}")
+
+
+def chunks(subject: Subject, given: Arrays) -> list[dict[str, np.ndarray]]:
+    """The samples a few at a time; all at once where the network has no open batch, or an input without one."""
+    types = {item.name: subject.graph.types[item.id] for item in subject.graph.inputs if item.kind == "input"}
+    if not all(type.rank and str(type.shape[0]) == "batch" for type in types.values()):
+        return [dict(given)]
+    count = min(len(array) for array in given.values())
+    return [{name: array[at : at + CHUNK] for name, array in given.items()} for at in range(0, count, CHUNK)]
+
+
+def both(subject: Subject, run: Run, inputs: Arrays) -> tuple[Sequence[Any], Sequence[Any]]:
+    wanted = interpret(subject.definition, np, arrays(subject, inputs))
+    return [np.asarray(wanted[output.name]) for output in subject.graph.outputs], run(inputs)
+
+
+def places(decision: Decision, outputs: Sequence[Any]) -> np.ndarray:
+    found = np.asarray(outputs[decision.at])
+    return found if decision.is_place else np.argmax(found, axis=decision.axis)
+
+
+def refuse_clear(subject: Subject, decision: Decision, inputs: Arrays, mine: np.ndarray, other: np.ndarray) -> None:
+    """InternalError where the two scores are further apart than float16 may move both."""
+    assert subject.half is not None
+    given = {**arrays(subject, inputs), **subject.stored}
+    limit = bounds(subject.graph, subject.half, given, [decision.scores])[decision.scores].limit
+    scores = values_of(subject, given, decision.scores)
+    sides = [np.take_along_axis(scores, np.expand_dims(at, decision.axis), decision.axis) for at in (mine, other)]
+    margin = float(np.abs(sides[0] - sides[1]).max())
+    if margin > 2 * limit:
+        difference = f"another class, though its score is {min(margin, LARGEST):.3g} apart and float16 moves it by {limit:.3g} at most"
+        raise InternalError(
+            ParityFailed(backend="the model", sizes="a sample", output=decision.name, difference=difference, node="the scores")
+        )
+
+
+def values_of(subject: Subject, given: Arrays, wanted: int) -> np.ndarray:
+    found: list[np.ndarray] = []
+
+    def keep(node: Any, results: Sequence[Any]) -> None:
+        found.extend(np.asarray(result) for id, result in zip(node.outputs, results, strict=True) if id == wanted)
+
+    interpret(subject.graph, np, given, on_node=keep)
+    return found[0]

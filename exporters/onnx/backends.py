@@ -71,7 +71,8 @@ def inlined(data: bytes) -> bytes:
 def onnxruntime(data: bytes, beside: Beside | None = None) -> Run:
     """onnxruntime on the CPU; LeftOut where it is not installed or cannot do double precision.
 
-    A model with weights beside it is read from its file; packed copies of the weights, which only save time, are then not made.
+    A model with weights beside it is read from its file, for each run anew, and without packed copies of the weights, which only save
+    time: so the pages of the mapped file are no memory of the process any longer than a run.
     """
     try:
         import onnxruntime as ort
@@ -84,12 +85,19 @@ def onnxruntime(data: bytes, beside: Beside | None = None) -> Run:
     options.intra_op_num_threads = 1
     if beside:
         options.add_session_config_entry("session.disable_prepacking", "1")
+
+    def opened() -> Any:
+        return ort.InferenceSession(str(beside.file(data)) if beside else data, options, providers=["CPUExecutionProvider"])
+
     try:
-        session = ort.InferenceSession(str(beside.file(data)) if beside else data, options, providers=["CPUExecutionProvider"])
+        session = opened()
     except (NoKernel, Fail) as error:  # Fail: its optimizer merges Relu and Clip in single precision only
         if not uses_double(data):
             raise
         raise LeftOut(f"it does not run this in double precision ({str(error).strip().splitlines()[-1]})") from error
+    if beside:
+        del session
+        return lambda inputs: list(opened().run(None, dict(inputs)))
     return lambda inputs: list(session.run(None, dict(inputs)))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -10,9 +10,9 @@ import numpy as np
 import onnx
 
 from dslc.diagnostics import InternalError
-from dslc.ir.graph import Graph
+from dslc.ir.graph import Graph, Node
 from dslc.ir.types import TensorType
-from dslc.pieces import pieces, raw
+from dslc.pieces import mapped_file, pieces, raw, release
 from exporters.onnx.drafts import Beside
 from exporters.onnx.errors import CheckFailed
 from exporters.onnx.external import DataFile
@@ -48,6 +48,18 @@ class Subject:
     half: Half | None = None
     data_file: DataFile | None = None
     beside: Beside | None = None
+
+    def forget(self, node: Node, results: Sequence[object]) -> None:
+        """Give the pages of mapped weights that a node of `definition` has read back to the system."""
+        for id in node.inputs:
+            if id in self.mapped:
+                release(self.mapped[id])
+
+    @cached_property
+    def mapped(self) -> dict[int, np.ndarray]:
+        """The parameters that are views of a file, by id in `definition`."""
+        arrays = {item.id: self.parameters[item.name] for item in self.definition.inputs if item.name in self.parameters}
+        return {id: array for id, array in arrays.items() if mapped_file(array) is not None}
 
     @cached_property
     def data(self) -> bytes:

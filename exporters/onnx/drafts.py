@@ -88,7 +88,7 @@ def made(model: onnx.ModelProto, data: DataFile, folder: Path, name: str) -> Bes
 
 def taken(model: onnx.ModelProto, data: DataFile, folder: Path, name: str) -> Beside:
     """Refer to the file that is there."""
-    sha1, sha256 = digests(opened(folder, data.location))
+    sha1, sha256 = digests(opened(folder, data.location), "sha1", "sha256")
     stamp(model, sha1)
     return Beside(folder, name, read_external(model, folder), sha1, sha256)
 

@@ -68,7 +68,7 @@ def verify_checksums(model: onnx.ModelProto, folder: Path) -> None:
     for found in map(reference, filter(is_external, model.graph.initializer)):
         named.setdefault(found.location, set()).add(found.checksum)
     for location, checksums in named.items():
-        if checksums - {"", digests(opened(folder, location))[0]}:
+        if checksums - {"", *digests(opened(folder, location), "sha1")}:
             raise bad(location, "its SHA-1 is not the checksum that the model gives")
 
 
@@ -167,13 +167,13 @@ def show(item: TensorProto, found: Reference, file: mmap.mmap) -> np.ndarray:
     return mapped(file, dtype, tuple(item.dims), found.offset)
 
 
-def digests(file: mmap.mmap) -> tuple[str, str]:
-    """SHA-1 and SHA-256 of a mapped file, without keeping its pages."""
-    found = hashlib.sha1(usedforsecurity=False), hashlib.sha256()
+def digests(file: mmap.mmap, *kinds: str) -> tuple[str, ...]:
+    """Of a mapped file, without keeping its pages. kinds: `sha1`, `sha256`."""
+    found = [hashlib.new(kind, usedforsecurity=False) for kind in kinds]
     for piece in spans(file):
         for digest in found:
             digest.update(piece)
-    return found[0].hexdigest(), found[1].hexdigest()
+    return tuple(digest.hexdigest() for digest in found)
 
 
 def bad(tensor: str, problem: str) -> DataError:

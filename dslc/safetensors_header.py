@@ -41,9 +41,12 @@ def ordered(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return dict(sorted(arrays.items(), key=lambda item: (-item[1].itemsize, item[0])))
 
 
-def packed_header(arrays: Mapping[str, np.ndarray], align: int) -> tuple[bytes, dict[str, int]]:
+def packed_header(
+    arrays: Mapping[str, np.ndarray], align: int, metadata: Mapping[str, str] | None = None
+) -> tuple[bytes, dict[str, int]]:  # fmt: skip
     """The header for these tensors in their order, filled with blanks to a multiple of `align`, and where each begins in the file."""
-    at, entries, begins = 0, {}, {}
+    at, begins = 0, {}
+    entries: dict[str, Any] = {METADATA: dict(metadata)} if metadata else {}
     for name, array in arrays.items():
         entries[name] = {"dtype": WORDS[array.dtype.name], "shape": list(array.shape), "data_offsets": [at, at + array.nbytes]}
         begins[name] = at

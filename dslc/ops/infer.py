@@ -6,7 +6,7 @@ Unification: the letters of a signature stand for dims (`[batch, c, *s]`) and dt
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from dslc.ir.graph import Attr
@@ -62,10 +62,12 @@ def parameters(name: str) -> tuple[Parameter, ...]:
     return tuple(Parameter(parm) for parm in lookup(name).signature.parms)
 
 
+@cache
 def tensor_parameters(name: str) -> tuple[Parameter, ...]:
     return tuple(p for p in parameters(name) if p.tensor)
 
 
+@cache
 def setting_parameters(name: str) -> tuple[Parameter, ...]:
     return tuple(p for p in parameters(name) if not p.tensor)
 
@@ -81,6 +83,8 @@ def bind_attrs(name: str, attrs: Mapping[str, Any], types: Sequence[TensorType] 
     """
     known = {p.name: p for p in setting_parameters(name)}
     bound: dict[str, Attr] = {}
+    if not (known or attrs):
+        return bound
     for key in attrs:
         if key not in known and key != "optional":
             raise Mismatch(key, f"`{name}` has no setting `{key}`")
@@ -335,6 +339,12 @@ class Unifier:
 
 def pattern_text(parameter: Parameter) -> str:
     return parameter.type.span.text if parameter.type is not None else "a tensor"
+
+
+@lru_cache(maxsize=4096)
+def known_types(name: str, inputs: tuple[TensorType, ...], attrs: tuple[tuple[str, Attr], ...]) -> tuple[TensorType, ...]:
+    """`infer_types`, remembered: networks apply the same operator to the same types over and over. Raises Mismatch."""
+    return infer_types(lookup(name), inputs, dict(attrs))
 
 
 def infer_types(row: Op, inputs: Sequence[TensorType], attrs: Mapping[str, Attr]) -> tuple[TensorType, ...]:

@@ -67,7 +67,8 @@ def _footers(diagnostic: Diagnostic) -> Iterator[tuple[str, str]]:
     if diagnostic.help:
         yield "help", diagnostic.help
     if diagnostic.fix is not None:
-        yield "fix", f"{diagnostic.fix.title} (dslc check --fix)"
+        file = not diagnostic.fix.edits[0].span.source.path.startswith("--")  # what `--set` says stands in no file
+        yield "fix", f"{diagnostic.fix.title} (dslc check --fix)" if file else diagnostic.fix.title
     yield "note", f"dslc explain {diagnostic.code}"
 
 

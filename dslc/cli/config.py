@@ -1,7 +1,8 @@
 """`dslc config FILE [--origin] [--set lr=0.02] [--epochs N] ...`: every param and setting of a spec with its value.
 
-`--set` takes params by name, and `batch_size`, `epochs` and `steps` of a train body. `--origin` adds where each value comes from:
-default, spec, environment (DSLC_SET), `--set` or a flag.
+`--set` takes params by name, and every setting of a train body but losses and metrics: `train.epochs=5`, `train.accumulate=4`,
+`train.ema=0.999`, `train.optimizer=adam(0.001)`, `train.clip=none`, of one step `train.critic.times=3`. `--origin` adds where each value
+comes from: default, spec, environment (DSLC_SET), `--set` or a flag.
 """
 
 from __future__ import annotations

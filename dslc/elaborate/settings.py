@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +17,7 @@ from dslc.elaborate.values import POISON, Poison, Value, is_int, is_number, text
 from dslc.program import Call
 from dslc.source import Span
 from dslc.syntax import ast
-from dslc.vocabulary import CLIPS, CONSTRAINTS, OPTIMIZERS, SCHEDULES, STARTS
+from dslc.vocabulary import CLIPS, CONSTRAINTS, OPTIMIZERS, SCHEDULES, STARTS, Word
 
 MOST_COUNT = 2**53
 TABLES = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "clip": CLIPS, "start": STARTS, "constraint": CONSTRAINTS}
@@ -88,24 +89,30 @@ def found_text(value: Value) -> str:
 
 def word(frame: Frame, node: ast.Setting) -> Call | None:
     """`optimizer: sgd(0.1)` and its like."""
-    key = node.key.id
-    found = word_call(frame, key, TABLES[key], node.value)
+    return word_of(frame, node.key.id, TABLES[node.key.id], node.value)
+
+
+def word_of(frame: Frame, name: str, table: Mapping[str, Word], value: ast.Expr) -> Call | None:
+    """A word of a table with its arguments; None (reported) where it is none."""
+    found = word_call(frame, name, table, value)
     if found is None:
         return None
     row, args = found
     if not row.runs:
-        frame.session.signature_only.setdefault(row.name, node.value.span.place)
-    return Call(name=row.name, args=args, place=node.value.span.place)
+        frame.session.signature_only.setdefault(row.name, value.span.place)
+    return Call(name=row.name, args=args, place=value.span.place)
 
 
 def between(frame: Frame, node: ast.Setting) -> float | None:
     """A number between 0 and 1, without both."""
-    value = evaluate(frame, node.value)
+    return fraction(frame, node.key.id, evaluate(frame, node.value), node.value.span)
+
+
+def fraction(frame: Frame, name: str, value: Value, span: Span | None) -> float | None:
     if is_number(value) and 0 < value < 1:
         return float(value)
     if not isinstance(value, Poison):
-        wanted = "a number between 0 and 1"
-        frame.report(errors.SettingValue(span=node.value.span, name=node.key.id, wanted=wanted, found=found_text(value)))
+        frame.report(errors.SettingValue(span=span, name=name, wanted="a number between 0 and 1", found=found_text(value)))
     return None
 
 
@@ -126,16 +133,9 @@ def flag(frame: Frame, node: ast.Setting) -> bool | Poison:
     return frame.report(errors.SettingValue(span=node.value.span, name=node.key.id, wanted="true or false", found=words_of(value)))
 
 
-def overridden(frame: Frame, name: str, given: Given, written: int | None) -> tuple[int | None, str]:
-    """A count with its origin: from outside, from the spec, or not at all."""
+def overridden(name: str, given: Given, written: float | None) -> tuple[Value, str]:
+    """A number with its origin: from outside, from the spec, or not at all."""
     override = given.get(name)
     if override is None:
         return written, "spec" if written is not None else "default"
-    if isinstance(override.value, Poison):
-        return None, override.origin
-    value = override.value
-    if not (is_int(value) and 1 <= value <= MOST_COUNT):
-        wanted = "a whole number of at least 1"
-        frame.report(errors.SettingValue(span=override.span, name=name, wanted=wanted, found=text_of(value)))
-        return None, override.origin
-    return int(value), override.origin
+    return None if isinstance(override.value, Poison) else override.value, override.origin

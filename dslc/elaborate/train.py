@@ -14,9 +14,10 @@ from dslc.elaborate.files import FileScope
 from dslc.elaborate.frame import Frame
 from dslc.elaborate.graphs import pruned
 from dslc.elaborate.match import matches
+from dslc.elaborate.overrides import COUNTED, WORDS
 from dslc.elaborate.params import Given as Overrides
 from dslc.elaborate.scope import Scope
-from dslc.elaborate.session import Session
+from dslc.elaborate.session import LETTERS, Session
 from dslc.elaborate.settings import Settings
 from dslc.elaborate.suggest import meant, nearest
 from dslc.elaborate.tape import Tape
@@ -209,8 +210,17 @@ class TrainElaborator:
         body = TrainBody(self.node, only, all_steps)
         frame = self.frame(Tape(Builder(self.name), training), body, frozen)
         run_body(frame, self.node.body)
+        self.set_words(body)
         self.shows_batch(frame, body)
         return frame, body
+
+    def set_words(self, body: TrainBody) -> None:
+        """Settings from outside that are no numbers of the training stand in place of those in the text."""
+        places = {"": body.settings} | {step.name: step.settings for step in body.steps.values()}
+        for key, setting in self.overrides.items():
+            step, _, last = key.rpartition(".")
+            if (step or last in WORDS) and step in places and not isinstance(setting.value, Poison):
+                places[step].values[last] = setting.value
 
     def shows_batch(self, frame: Frame, body: TrainBody) -> None:
         """A graph that reads no data (a generator's step) knows the size of its batch from a field, which stays where nothing else does."""
@@ -249,11 +259,17 @@ class TrainElaborator:
         examples = {"loss": "loss: cross_entropy(net.logits, data.label)", "optimizer": "optimizer: sgd(0.1)"}
         steps = list(body.steps.values())
         for key, example in examples.items():
-            if not steps and key not in body.settings.missed and not any(name == key for name, _ in body.settings.spans):
+            set_outside = key in self.overrides
+            if (
+                not steps
+                and not set_outside
+                and key not in body.settings.missed
+                and not any(name == key for name, _ in body.settings.spans)
+            ):
                 frame.report(errors.MissingSetting(span=self.span, name=key, place=f"`{self.name}`", example=example))
             for step in steps:
                 here = key in step.settings.missed or any(name == key for name, _ in step.settings.spans)
-                around = key == "optimizer" and ("optimizer", "") in body.settings.spans
+                around = key == "optimizer" and (set_outside or ("optimizer", "") in body.settings.spans)
                 if not here and not around and step.node is not None:
                     frame.report(
                         errors.MissingSetting(span=step.node.name.span, name=key, place=f"the step `{step.name}`", example=example)
@@ -266,20 +282,28 @@ class TrainElaborator:
         if not (body.calls or body.unknown_data or failed) and self.errors == before:
             frame.report(errors.NoNetwork(span=self.span, place=f"`{self.name}`"))
 
-    def counts(self, frame: Frame, body: TrainBody) -> tuple[dict[str, int | None], tuple[ParamValue, ...]]:
-        """batch_size, epochs and steps, each with where it came from."""
-        values: dict[str, int | None] = {}
+    def counts(self, frame: Frame, body: TrainBody) -> tuple[dict[str, Any], tuple[ParamValue, ...]]:
+        """The numbers of the training, each with where it came from; then what else was set from outside, as it was written there."""
+        values: dict[str, Any] = {}
         shown: list[ParamValue] = []
-        for key in ("batch_size", "epochs", "steps"):
-            value, origin = settings.overridden(frame, key, self.overrides, body.settings.values.get(key))
+        for key in COUNTED:
+            value, origin = settings.overridden(key, self.overrides, body.settings.values.get(key))
             if value is None and key in DEFAULTS and not (key == "epochs" and values_of(body, self.overrides, "steps")):
                 value, origin = DEFAULTS[key], "default"
             values[key] = value
-            span = body.settings.spans.get((key, ""))
             if value is not None:
-                place = span.place if span is not None else ""
-                shown.append(ParamValue(name=f"{self.name}.{key}", type="int", value=value, origin=origin, place=place))
+                kind = "float" if isinstance(value, float) else "int"
+                shown.append(self.shown(body.settings, key, kind, value, origin))
+        places = {step.name: step.settings for step in body.steps.values()}
+        for key, setting in self.overrides.items():
+            if key not in COUNTED or setting.value is None:
+                text = "none" if setting.value is None else str(setting.value) if setting.span is None else setting.span.text
+                shown.append(self.shown(places.get(key.rpartition(".")[0], body.settings), key, "text", text, setting.origin))
         return values, tuple(shown)
+
+    def shown(self, place: Settings, key: str, kind: str, value: Any, origin: str) -> ParamValue:
+        span = place.spans.get((key.rpartition(".")[2], ""))
+        return ParamValue(name=f"{self.name}.{key}", type=kind, value=value, origin=origin, place=span.place if span is not None else "")
 
     # -- rules and steps
 
@@ -292,7 +316,9 @@ class TrainElaborator:
         found = []
         addresses = [*frame.tape.weights, *frame.tape.states]
         networks = self.networks(frame)
+        letters = sum(map(len, addresses))
         for node, values in body.rules:
+            self.session.work(node.span, letters * (1 + node.pattern.value.count("*")), LETTERS)
             hit = tuple(address for address in addresses if matches(node.pattern.value, address, networks))
             if not hit and body.calls:
                 near = nearest(node.pattern.value, [a.removeprefix(f"{networks[0]}.") for a in addresses])
@@ -398,7 +424,7 @@ class TrainElaborator:
         return True
 
     def finished(
-        self, frame: Frame, body: TrainBody, values: dict[str, int | None], rules: tuple[Rule, ...], steps: list[StepProgram]
+        self, frame: Frame, body: TrainBody, values: dict[str, Any], rules: tuple[Rule, ...], steps: list[StepProgram]
     ) -> Training:  # fmt: skip
         losses, metrics = all_terms(body)
         first, given = body.calls[0]
@@ -414,14 +440,16 @@ class TrainElaborator:
             metrics=tuple(term.name for term in metrics), weights=tuple(weights.values()), states=tuple(states.values()),
             schedule=body.settings.values.get("schedule") or CONSTANT, clip=body.settings.values.get("clip"),
             batch_size=values["batch_size"] or 1, epochs=values["epochs"], max_steps=values["steps"],
-            accumulate=body.settings.values.get("accumulate") or 1, ema=body.settings.values.get("ema"),
+            accumulate=values["accumulate"] or 1, ema=values["ema"],
             start=body.settings.values.get("start"), rules=rules, place=self.span.place,
         )  # fmt: skip
 
 
 def values_of(body: TrainBody, overrides: Overrides, key: str) -> bool:
-    """Whether a count is given anywhere."""
-    return key in overrides or body.settings.values.get(key) is not None
+    """Whether a count is given anywhere; `none` from outside takes it away."""
+    if key in overrides:
+        return overrides[key].value is not None
+    return body.settings.values.get(key) is not None
 
 
 def head(node: ast.Train) -> Span:

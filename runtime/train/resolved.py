@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from dslc.diagnostics import DataError, Edit, Sink
+from dslc.diagnostics import DataError, Diagnostic, Edit, Sink
 from dslc.ir.types import DType
 from dslc.program import Argument, ParamValue, Program
 from dslc.source import Source, Span
@@ -44,6 +44,15 @@ def resolve_text(source: Source, program: Program) -> str:
     return _apply(source.text, edits)
 
 
+def without_unused(text: str, found: Sequence[Diagnostic]) -> str:
+    """The text without the params of which `found` says that nothing reads them: a word that was set from outside replaced the one that
+    did (`sgd(lr)` by `adam(0.001)`)."""
+    file = parse(Source("", text), Sink())
+    places = {item.span.start for item in found if item.code == "unused-name" and item.span is not None}
+    unused = [item for item in file.statements if isinstance(item, ast.Param) and item.name.span.start in places]
+    return _apply(text, [Edit(item.span, "") for item in unused])
+
+
 def _param_edit(item: ast.Param, param: ParamValue) -> Edit:
     if item.default is not None:
         return Edit(item.default.span, literal(param.value))
@@ -52,18 +61,25 @@ def _param_edit(item: ast.Param, param: ParamValue) -> Edit:
 
 
 def _setting_edits(source: Source, train: ast.Train, settings: Iterable[ParamValue]) -> Iterator[Edit]:
-    """Settings that stand in the body get their value; the others are added as lines before its closing brace."""
+    """Settings that stand in the body, or in that of a step, get their value; the others are added before its closing brace."""
     name = train.name.id if train.name is not None else "train"
-    written = {item.key.id: item for item in train.body.statements if isinstance(item, ast.Setting) and item.name is None}
-    close = Span(source, train.body.span.end - 1, train.body.span.end - 1)
+    bodies = {name: train.body, f"train {name}": train.body}
+    bodies |= {f"{name}.{item.name.id}": item.body for item in train.body.statements if isinstance(item, ast.Step)}
     for setting in settings:
         owner, _, key = setting.name.rpartition(".")
-        if owner not in (name, f"train {name}") or not isinstance(setting.value, bool | int | float):
+        body = bodies.get(owner)
+        if body is None or not isinstance(setting.value, bool | int | float | str):
             continue
-        if key in written:
-            yield Edit(written[key].value.span, literal(setting.value))
-        else:
-            yield Edit(close, f"  {key}: {literal(setting.value)}\n")
+        written = next(
+            (item for item in body.statements if isinstance(item, ast.Setting) and item.name is None and item.key.id == key), None
+        )
+        text = setting.value if isinstance(setting.value, str) else literal(setting.value)
+        if written is not None:
+            yield Edit(written.span, "") if text == "none" else Edit(written.value.span, text)
+        elif text != "none":
+            start = "\n" if body is not train.body else ""
+            close = Span(source, body.span.end - 1, body.span.end - 1)
+            yield Edit(close, f"{start}  {key}: {text}\n")
 
 
 def _apply(text: str, edits: Iterable[Edit]) -> str:

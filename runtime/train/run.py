@@ -24,7 +24,7 @@ from runtime.train.checkpoint import Checkpoint, load_checkpoint, map_checkpoint
 from runtime.train.errors import CheckpointBroken, RunFolderFault
 from runtime.train.metrics import NAME as METRICS
 from runtime.train.metrics import read_history
-from runtime.train.resolved import imported_files, program_hash, resolve_text, write_sources
+from runtime.train.resolved import imported_files, program_hash, resolve_text, without_unused, write_sources
 from runtime.train.schema import schema_files
 
 WRITTEN, RESOLVED, ENVIRONMENT, CHECKPOINTS, STARTED = "spec.nn", "spec.resolved.nn", "env.json", "checkpoints", "start.json"
@@ -99,7 +99,8 @@ def fill_folder(folder: Path, program: Program, training: str, spec_path: Path, 
     source = read_source(spec_path, spec_path.name)
     imports = imported_files(source, spec_path.parent)
     write_sources(folder, str(folder), imports, RESERVED)
-    write_sources(folder, str(folder), {WRITTEN: source.text, RESOLVED: resolve_text(source, program)}, ())
+    text = resolve_text(source, program)
+    write_sources(folder, str(folder), {WRITTEN: source.text, RESOLVED: text}, ())
     if excerpts := schema_files(program.trainings[training].data):
         write_sources(folder / SCHEMA, str(folder), imports, excerpts)
         for name, data in excerpts.items():
@@ -107,9 +108,20 @@ def fill_folder(folder: Path, program: Program, training: str, spec_path: Path, 
             (folder / SCHEMA / name).write_bytes(data)
     write_atomic(folder, ENVIRONMENT, (json.dumps(environment, indent=2) + "\n").encode())
     (folder / CHECKPOINTS).mkdir()
-    again = load_resolved(folder, program.precision)
+    again = load_written(folder, program, text)
     if training not in again.trainings or program_hash(again, training) != program_hash(program, training):
         raise InternalError(Unexpected(kind="resolved spec", detail=f"{RESOLVED} does not mean what {spec_path.name} means"))
+
+
+def load_written(folder: Path, program: Program, text: str) -> Program:
+    """`load_resolved` of a text just written; params that nothing reads any more are taken out of it, round by round."""
+    for _ in program.params:
+        try:
+            return load_resolved(folder, program.precision)
+        except SpecError as error:
+            text = without_unused(text, error.diagnostics)
+            write_sources(folder, str(folder), {RESOLVED: text}, ())
+    return load_resolved(folder, program.precision)
 
 
 def load_resolved(folder: Path, precision: DType) -> Program:

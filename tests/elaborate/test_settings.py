@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dslc.diagnostics import SpecError
 from dslc.loading import Override, load_program
-from dslc.program import Argument
+from dslc.program import Argument, Training
 from tests.elaborate.check import check, codes, network, program
 
 SPEC = network("output y = x -> dense(width)", "param width: int = 3 in [2, 3, 5]\nparam table: list[list[int]] = [[1], [2, 3]]").replace(
@@ -57,6 +58,83 @@ def test_bad_override_is_located(path: str, value: str, code: str) -> None:
 @pytest.mark.parametrize("value", [True, 2.5, "three", [1, 2], 10**30, float("nan")])
 def test_bad_argument(value: Argument) -> None:
     assert codes(SPEC, overrides=[Override("width", value, "argument")]) == ["param-value"]
+
+
+def settings_of(spec: str, *overrides: tuple[str, Any], origin: str = "--set") -> Training:
+    found, _ = load_program(spec, overrides=[Override(path, value, origin) for path, value in overrides])
+    (training,) = found.trainings.values()
+    return training
+
+
+def test_every_setting_of_a_training_can_be_given() -> None:
+    training = settings_of(
+        "lenet", ("train.batch_size", "8"), ("train.epochs", "2"), ("train.steps", "5"), ("train.accumulate", "4"), ("train.ema", "0.9"),
+        ("train.optimizer", "adam(0.001, beta1=0.5)"), ("train.schedule", "step(3)"), ("train.clip", "norm(1)"),
+        ("train.start", 'checkpoint("runs/a", skip="dense1")'),
+    )  # fmt: skip
+    assert (training.batch_size, training.epochs, training.max_steps, training.accumulate, training.ema) == (8, 2, 5, 4, 0.9)
+    optimizer, schedule, clip, start = training.steps[0].optimizer, training.schedule, training.clip, training.start
+    assert schedule is not None and clip is not None and start is not None
+    assert (optimizer.name, optimizer.args["rate"], optimizer.args["beta1"]) == ("adam", 0.001, 0.5)
+    assert (schedule.name, schedule.args["every"], clip.args, start.args["path"]) == ("step", 3.0, {"limit": 1.0}, "runs/a")
+
+
+def test_none_takes_a_setting_away() -> None:
+    clipped = settings_of("vae", ("train.clip", "value(2)"), ("train.ema", "0.5"))
+    assert clipped.clip is not None and clipped.ema == 0.5
+    assert settings_of("lenet", ("train.clip", "none"), ("train.ema", "none"), ("train.start", "none")).clip is None
+    assert settings_of("lenet", ("train.ema", None), ("train.steps", None), origin="argument").ema is None
+
+
+def test_words_from_python_are_text() -> None:
+    found = settings_of("lenet", ("train.optimizer", "lion(1e-4)"), ("train.accumulate", 2), origin="argument")
+    assert found.steps[0].optimizer.name == "lion" and found.accumulate == 2
+
+
+def test_settings_of_one_step_and_of_all() -> None:
+    first, second = settings_of("gan", ("train.critic.optimizer", "sgd(0.5)"), ("train.critic.times", "3"), ("train.clip", "norm(2)")).steps
+    assert (first.optimizer.name, first.times, second.optimizer.name, second.times) == ("sgd", 3, "adam", 1)
+    assert first.clip == second.clip and first.clip is not None and first.clip.args == {"limit": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("spec", "path", "value", "words"),
+    [
+        ("lenet", "train.acumulate", "4", "did you mean `train.accumulate`?"),
+        ("lenet", "accumulate", "4", "did you mean `train.accumulate`?"),
+        ("lenet", "trian.ema", "0.9", "did you mean `train.ema`?"),
+        ("lenet", "train.lr", "0.1", "did you mean `lr`?"),
+        ("lenet", "train.loss", "mse(a, b)", "a loss stands in the spec only"),
+        ("lenet", "train.times", "2", "nothing to set called `train.times`"),
+        ("gan", "train.optimizer", "sgd(1)", "did you mean `train.critic.optimizer`?"),  # each step has its own: it would change nothing
+        ("gan", "train.critic.epochs", "1", "did you mean `train.epochs`?"),
+        ("gan", "train.crtic.times", "2", "did you mean `train.critic.times`?"),
+        ("lenet", "train.ema", "1", "`train.ema` must be a number between 0 and 1, not 1"),
+        ("lenet", "train.accumulate", "0", "`train.accumulate` must be a whole number of at least 1, not 0"),
+        ("lenet", "train.accumulate", "true", "`train.accumulate` must be a whole number of at least 1"),
+        ("lenet", "train.steps", '"3"', "`train.steps` must be a whole number of at least 1"),
+        ("lenet", "train.optimizer", "adm(0.1)", "`adm` is no optimizer: did you mean `adam`?"),
+        ("lenet", "train.optimizer", "0.1", "`optimizer` must be one of"),
+        ("lenet", "train.optimizer", "none", "`none` is no optimizer"),
+        ("lenet", "train.optimizer", "adam(rte=1)", "`adam` has no `rte`: did you mean `rate`?"),
+        ("lenet", "train.optimizer", "sgd(-1)", "`rate` of `sgd` must be"),
+        ("lenet", "train.clip", "norm", "`norm` needs `limit`"),
+        ("lenet", "train.schedule", "cosin(warmup=1)", "did you mean `cosine`?"),
+    ],
+)
+def test_a_wrong_setting_from_outside_is_located(spec: str, path: str, value: str, words: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        load_program(spec, overrides=[Override(path, value, "--set")])
+    (found,) = caught.value.diagnostics
+    assert words in found.message
+    assert found.span is not None and found.span.source.path == "--set"
+    assert "check --fix" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [0.1, True, ["adam", 0.1]])
+def test_a_word_is_text(value: Any) -> None:
+    with pytest.raises(SpecError, match=r"`train.optimizer` must be one of .* as text"):
+        load_program("lenet", overrides=[Override("train.optimizer", value, "argument")])
 
 
 def test_a_list_from_python() -> None:

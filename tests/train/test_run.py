@@ -74,6 +74,36 @@ def test_resolved_spec_has_every_value_and_means_the_same(tmp_path: Path) -> Non
     assert result.steps == 3
 
 
+def test_a_resolved_spec_has_the_words_that_were_set_from_outside(tmp_path: Path) -> None:
+    """`lr` is read by the optimizer alone: where another takes its place, it goes."""
+    spec = write_example(tmp_path)
+    settings: dict[str, object] = {
+        "train__optimizer": "sgd(0.1, momentum=0.5)", "train__clip": None, "train__schedule": "step(2, unit=\"step\")",
+        "train__accumulate": 2, "train__ema": 0.75, "train__epochs": 1,
+    }  # fmt: skip
+    result = run(spec, out=tmp_path / "run", settings=settings)
+    text = (result.folder / "spec.resolved.nn").read_text()
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert {"optimizer: sgd(0.1, momentum=0.5)", 'schedule: step(2, unit="step")', "accumulate: 2", "ema: 0.75"} <= set(lines)
+    assert "clip" not in text and "lr" not in text
+    saved = open_run(tmp_path / "run")
+    assert program_hash(saved.program, "train") == program_hash(program_of(spec, **settings), "train")
+    assert set(saved.state.slots) and result.steps == 2  # 3 batches, 2 for a step
+
+
+def test_a_resolved_spec_has_the_settings_of_its_steps(tmp_path: Path) -> None:
+    spec = write_example(tmp_path)
+    spec.write_text(
+        spec.read_text().replace(
+            "  loss:       cross_entropy(net.logits, data.label)\n", "  step a { loss: cross_entropy(net.logits, data.label) }\n"
+        )
+    )
+    settings: dict[str, object] = {"train__a__optimizer": "lion(0.01)", "train__a__times": 2, "train__epochs": 1}
+    run(spec, out=tmp_path / "run", settings=settings)
+    (step,) = open_run(tmp_path / "run").program.trainings["train"].steps
+    assert (step.optimizer.name, step.times) == ("lion", 2)
+
+
 @pytest.mark.parametrize(
     ("value", "text"), [(1, "1"), (1e-05, "1e-05"), (-2.5, "-2.5"), (True, "true"), ('a"\n', '"a\\"\\n"'), ((1, (2.0,)), "[1, [2.0]]")]
 )

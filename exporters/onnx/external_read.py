@@ -87,7 +87,7 @@ def reference(item: TensorProto) -> Reference:
     found = Reference(
         inside(item.name, given["location"]),
         number(item.name, "offset", given.get("offset", "0")),
-        number(item.name, "length", given.get("length", str(length))),
+        number(item.name, "length", given["length"]) if "length" in given else length,
         given.get("checksum", ""),
     )
     if found.length != length:

@@ -22,6 +22,7 @@ from dslc.usage import BadArgument
 from exporters.onnx.body import address_of
 from exporters.onnx.errors import BeyondHalf
 from exporters.onnx.functions import enclosing
+from exporters.onnx.lower import output_names
 from exporters.onnx.lowerings.base import like
 from exporters.onnx.model import ELEMENT, Writer
 
@@ -31,7 +32,7 @@ SMALLEST = 2.0**-14  # below, float16 has fewer digits; below 2⁻²⁵ none
 
 # Operators of the graph whose ONNX nodes compute in float16. All others, and what is not listed here yet, compute in float32.
 MOVES = """reshape flatten transpose broadcast slice concat stack split gather flip roll tile repeat squeeze unsqueeze tril triu
-    take_along_axis pad where masked_fill stop_gradient unfold identity"""
+    take_along_axis pad where masked_fill stop_gradient unfold"""
 EXACT = "negative abs relu minimum maximum clip relu6 hardtanh hardshrink max min max_pool sign heaviside floor ceil round trunc"
 ROUNDED = """add subtract multiply matmul einsum conv conv_transpose sigmoid tanh elu selu silu leaky_relu prelu hardsigmoid hardswish
     softshrink erf resize equal not_equal less less_equal greater greater_equal"""
@@ -106,7 +107,7 @@ class Narrowing:
         self.found = Half()
         self.states = {item.name for item in graph.inputs if item.kind == "state"}
         self.ids = {name: id for id, name in reversed(w.names.items())}
-        self.published = {w.names[item.id] for item in graph.outputs}
+        self.published = set(output_names(graph).values())
         self.fixed = set(w.initializers)  # tensors that no input of the model changes
         self.cast: dict[tuple[str, bool, str], str] = {}
         self.nodes: list[onnx.NodeProto] = []

@@ -1,4 +1,4 @@
-"""The pages under docs/: their specs are accepted, their links lead somewhere, the page of losses names every loss."""
+"""The pages under docs/: their specs are accepted, their links lead somewhere, the page of losses and metrics names every one."""
 
 from __future__ import annotations
 
@@ -43,3 +43,12 @@ def test_every_loss_is_described() -> None:
     table = re.findall(r"^\| losses \| `([\w ]+)` \|", (DOCS / "language.md").read_text(encoding="utf-8"), re.MULTILINE)
     losses = {row.name for row in rows() if row.kind == "loss" and not row.internal and any(row.grad.values())}
     assert named == losses | set(" ".join(table).split())
+
+
+def test_every_metric_is_described() -> None:
+    """The rows of losses and metrics without a gradient, and the metrics of the table of the standard library."""
+    text = (DOCS / "losses-metrics.md").read_text(encoding="utf-8").partition("## Metrics")[2]
+    named = {name for line in text.splitlines() if line.startswith("| `") for name in re.findall(r"`(\w+)\(", line.split("|")[1])}
+    table = re.findall(r"^\| metrics \| `([\w ]+)` \|", (DOCS / "language.md").read_text(encoding="utf-8"), re.MULTILINE)
+    metrics = {row.name for row in rows() if row.kind == "loss" and not row.internal and not any(row.grad.values())}
+    assert named == metrics | set(" ".join(table).split()) | {"mae", "mse", "covariance", "var", "std"}

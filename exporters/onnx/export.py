@@ -185,7 +185,7 @@ def make_subject(
     definition = drop_dead(network.evaluate.model_copy(update={"updates": ()}))  # a model has no states that move
     refuse_unsupported(definition)
     graph = optimize(definition)
-    if storage is not None:
+    if storage is not None and not half:
         storage.refuse(network.name, sum(graph.types[item.id].bytes.constant for item in graph.inputs if item.kind in ("weight", "state")))
     values = fitting(graph, parameters)
     metadata = describe(network, values, classes, contract or {}, spec_text)

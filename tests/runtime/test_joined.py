@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,13 @@ import pytest
 from dslc.diagnostics import DataError
 from dslc.interpret import interpret
 from dslc.ir.types import tensor
+from dslc.loading import load_program
 from dslc.ops.covariance import join_moments
 from dslc.ops.value import Builder, F, Val
 from dslc.passes.accumulate import accumulate
 from runtime import joined
 from runtime.joined import join
+from runtime.step import compile_step
 
 X = np.array([[0.5, -1, 2], [1, 1, 0], [-2, 0, 0.5], [3, 2, 1]])
 LABEL = np.array([2, 0, 1, 0])
@@ -90,3 +93,46 @@ def test_ties_count_half() -> None:
 def test_moments_of_nothing_change_nothing() -> None:
     some, none = np.array([3.0, 1e9, 0.25, 1e9, 0.25, 7.0]), np.array([0.0] * 6)
     assert join_moments(np, some, none).tolist() == join_moments(np, none, some).tolist() == some.tolist()
+
+
+SPEC = """dslc 1
+
+network Net {
+  input x: [batch, 5]
+  weight b: [5] = zeros
+  output logits = x + b
+}
+
+train {
+  data = npz("d.npz", split=[1, 0, 0])
+  net  = Net(data.x)
+  loss: cross_entropy(net.logits, data.label)
+  metric: roc_auc(softmax(net.logits), data.label)
+  metric: r2(data.y, data.target)
+  metric: rmse(data.y, data.target)
+  metric: matthews(net.logits, data.label)
+  metric: perplexity(net.logits, data.label)
+  metric: mean(net.logits)
+  metric: std(data.target)
+  metric: pearson(data.y, data.target)
+  optimizer: sgd(0.1)
+}
+"""
+
+
+def test_of_float32_values_too_the_batches_make_no_difference(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    label = rng.integers(0, 5, 203)
+    fields = {"x": rng.normal(size=(203, 5)) + np.eye(5)[label], "y": 1e3 + rng.normal(size=203), "target": 1e3 + rng.normal(size=203)}
+    arrays = {name: array.astype(np.float32) for name, array in fields.items()} | {"label": label.astype(np.uint8)}
+    np.savez(tmp_path / "d.npz", **arrays)
+    (tmp_path / "net.nn").write_text(SPEC)
+    program = load_program(tmp_path / "net.nn")[0]
+    found = []
+    for size in (1, 7, 203):
+        step = compile_step(program, batch_size=size, threads=1)
+        batches = ({f"data.{name}": array[at : at + size] for name, array in arrays.items()} for at in range(0, 203, size))
+        found.append(step.evaluate(batches))
+    for values in found[1:]:
+        assert values == pytest.approx(found[0], rel=1e-12)
+    assert found[0]["metric.std"] == pytest.approx(np.std(arrays["target"].astype(float)), rel=1e-12)

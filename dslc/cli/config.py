@@ -1,4 +1,5 @@
-"""`dslc config FILE [--origin] [--set lr=0.02] [--epochs N] ...`: every param and setting of a spec with its value.
+"""`dslc config FILE [--origin] [--set lr=0.02] [--epochs N] ...`: every param and setting of a spec with its value,
+and the weights that each rule matches.
 
 `--set` takes params by name, and every setting of a train body but losses and metrics: `train.epochs=5`, `train.accumulate=4`,
 `train.ema=0.999`, `train.optimizer=adam(0.001)`, `train.clip=none`, of one step `train.critic.times=3`. `--origin` adds where each value
@@ -27,12 +28,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from dslc.cli.rules import rule_lines
     from dslc.cli.settings import written_settings
 
     program, warnings = arguments.load(args)
     complain(warnings)
     listed = [*program.params, *written_settings(args.file, program)]
     for line in arguments.rows([row(item, args.origin) for item in listed]):
+        say(line)
+    for line in rule_lines(program.trainings.values()):
         say(line)
     if not listed:
         say(f"{program.path} has no params and no settings")

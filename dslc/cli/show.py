@@ -1,7 +1,8 @@
 """`dslc show FILE [--graph out.svg] [--ir] [--plan] [--print-after PASS] [--time-passes] [--batch-size N]`: the layers of a
 spec with shapes, parameters and memory; its picture, graph and plan.
 
-Without flags: the layers with address, output shape, parameters, multiply-adds and memory, and totals.
+Without flags: the layers with address, output shape, parameters, multiply-adds and memory, and totals; of a `train` with rules the
+weights that each matches.
 Sizes and multiply-adds are for one sample; sizes that are not fixed stay symbolic.
 """
 
@@ -62,6 +63,7 @@ def draw(network: Network, path: Path) -> None:
 
 def tables(program: Program, networks: list[Network], args: argparse.Namespace) -> None:
     """The layer table of each network, then what a training step needs."""
+    from dslc.cli.rules import rule_lines
     from dslc.ir.types import Dim
     from dslc.parts import choose
     from dslc.plan import Plan
@@ -69,6 +71,8 @@ def tables(program: Program, networks: list[Network], args: argparse.Namespace) 
 
     say("\n\n".join(str(make_summary(network)) for network in networks))
     trainings = [choose(program, "train", args.train)] if args.train else list(program.trainings.values())
+    if lines := rule_lines(trainings):
+        say("\n" + "\n".join(lines))
     for training in () if program.uses_signature_only else trainings:
         batch = args.batch_size or training.batch_size
         plan = step_plan(step_graph(training), training.steps[0].trains, batch)

@@ -19,7 +19,7 @@ from dslc.elaborate.params import Given as Overrides
 from dslc.elaborate.scope import Scope
 from dslc.elaborate.session import LETTERS, Session
 from dslc.elaborate.settings import Settings
-from dslc.elaborate.suggest import meant, nearest
+from dslc.elaborate.suggest import listed, meant, nearest
 from dslc.elaborate.tape import Tape
 from dslc.elaborate.values import POISON, Binding, DataValue, NetworkDecl, NetworkValue, Poison, Value, words_of
 from dslc.elaborate.walk import nodes
@@ -323,6 +323,8 @@ class TrainElaborator:
             if not hit and body.calls:
                 near = nearest(node.pattern.value, [a.removeprefix(f"{networks[0]}.") for a in addresses])
                 frame.report(errors.NoMatch(span=node.pattern.span, pattern=node.pattern.value, meant=meant(near)))
+            if hit and frame.tape.weights.keys().isdisjoint(hit):
+                states_only(frame, node, hit)
             found.append(Rule(pattern=node.pattern.value, settings=values, matches=hit, place=node.span.place))
         return tuple(found)
 
@@ -443,6 +445,14 @@ class TrainElaborator:
             accumulate=values["accumulate"] or 1, ema=values["ema"],
             start=body.settings.values.get("start"), rules=rules, place=self.span.place,
         )  # fmt: skip
+
+
+def states_only(frame: Frame, node: ast.Rule, hit: tuple[str, ...]) -> None:
+    """A rule that matches states only can freeze them; every other setting of it would be ignored."""
+    for statement in node.body.statements:
+        if isinstance(statement, ast.Setting) and statement.key.id in RULE_VALUES and statement.key.id != "frozen":
+            name, pattern = statement.key.id, node.pattern.value
+            frame.report(errors.RuleStates(span=statement.key.span, pattern=pattern, name=name, states=listed(hit, 3)))
 
 
 def values_of(body: TrainBody, overrides: Overrides, key: str) -> bool:

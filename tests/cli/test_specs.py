@@ -172,6 +172,48 @@ def test_config_of_a_spec_without_values(dslc: Command) -> None:
     assert dslc("config", "gates").out == "specs/gates.nn has no params and no settings\n"
 
 
+RULES = """dslc 1
+network Net {
+  input x: [batch, 64]
+  output y = x -> dense(8, bias=false) -> batch_norm -> relu -> dense(10)
+}
+train {
+  data = dataset("digits")
+  net  = Net(data.image / 16)
+  rule "dense*"      { rate: 0.1 }
+  rule "batch_norm0" { frozen: true }
+  rule "**.b"        { init: normal(std=0.5), weight_decay: 0 }
+  loss: cross_entropy(net.y, data.label)
+  optimizer: sgd(0.1)
+}
+""".replace(", weight_decay", "\n weight_decay")
+
+
+@pytest.mark.parametrize("verb", ["config", "show"])
+def test_rules_are_listed_with_the_weights_that_they_match(dslc: Command, tmp_path: Path, verb: str) -> None:
+    (tmp_path / "r.nn").write_text(RULES)
+    out = dslc(verb, tmp_path / "r.nn").out
+    found = {line.split('"')[1]: " ".join(line.split('"')[2].split()) for line in out.splitlines() if line.startswith('  rule "')}
+    assert found == {
+        "dense*": "rate: 0.1 3 weights: Net.dense0.w, Net.dense1.w, Net.dense1.b",
+        "batch_norm0": "frozen: true 2 weights: Net.batch_norm0.gamma, Net.batch_norm0.beta; "
+        "2 states: Net.batch_norm0.mean, Net.batch_norm0.var",
+        "**.b": "init: normal(mean=0.0, std=0.5), weight_decay: 0.0 1 weight: Net.dense1.b",
+    }
+    assert "Rules of `train`" in out and "Rules" not in dslc(verb, "lenet").out
+
+
+def test_config_shows_words_that_were_set(dslc: Command) -> None:
+    rows = [
+        line.split()
+        for line in dslc("config", "lenet", "--origin", "--set", "train.clip=norm(2)", "--set", "train.ema=0.9").out.splitlines()
+    ]
+    found = {row[0]: row[2:] for row in rows}
+    assert found["train.clip"] == ["norm(limit=2.0)", "--set"]
+    assert found["train.ema"] == ["0.9", "--set"]
+    assert found["train.accumulate"] == ["1", "default"]
+
+
 def test_config_of_steps(dslc: Command) -> None:
     out = dslc("config", HERE.parent / "targets" / "gan.nn").out
     assert "train.critic.optimizer     = adam(rate=0.0002, beta1=0.5, beta2=0.999, eps=1e-08, weight_decay=0.0, l1=0.0)\n" in out

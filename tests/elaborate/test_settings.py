@@ -218,6 +218,19 @@ def test_steps_train_and_move_their_own_networks() -> None:
     assert maker.graph.updates == ()
 
 
+def test_a_rule_for_weights_that_matches_states_only_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("a,b,c,d,e\n")
+    body = network("output y = x -> dense(5, bias=false) -> batch_norm -> dense(3)")
+    rules = TRAIN.replace(
+        "  loss:", '  rule "**.mean" {\n    frozen: true\n    rate: 0.5\n    init: zeros\n  }\n  rule "**.var" { frozen: true }\n  loss:'
+    )
+    found, diagnostics = check(body + rules, tmp_path)
+    assert found is None
+    assert [item.message for item in diagnostics] == [
+        f"`{name}` is for weights, and `**.mean` matches states only: `N.batch_norm0.mean`" for name in ("rate", "init")
+    ]
+
+
 def test_contract_is_the_text_of_the_argument() -> None:
     assert load_program("lenet")[0].trainings["train"].contract == {"image": "data.image / 255"}
 

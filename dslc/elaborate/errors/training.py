@@ -123,6 +123,15 @@ class BadDataFile(Finding):
     words = "{path}: {reason}"
 
 
+class RuleStates(Finding):
+    pattern: str
+    name: str
+    states: str
+    code = "rule-states"
+    words = "`{name}` is for weights, and `{pattern}` matches states only: {states}"
+    hint = "a state can be `frozen`, nothing else; a pattern with `**` reaches across dots"
+
+
 class NothingToTrain(Finding):
     place: str
     reason: str

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
-WORDS = {
-    "float64": "F64", "float32": "F32", "float16": "F16", "int64": "I64", "int32": "I32", "int16": "I16", "int8": "I8",
-    "uint64": "U64", "uint32": "U32", "uint16": "U16", "uint8": "U8", "bool": "BOOL",
+WORDS = {  # in the order in which tensors stand in a file
+    "uint64": "U64", "int64": "I64", "float64": "F64", "float32": "F32", "uint32": "U32", "int32": "I32",
+    "float16": "F16", "uint16": "U16", "int16": "I16", "int8": "I8", "uint8": "U8", "bool": "BOOL",
 }  # fmt: skip
 TYPES = {word: name for name, word in WORDS.items()}
 LONGEST = 2**24  # bytes of a header
@@ -37,8 +37,9 @@ class Held:
 
 
 def ordered(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """By falling size of an element, then by name: each tensor begins at a multiple of its elements' size."""
-    return dict(sorted(arrays.items(), key=lambda item: (-item[1].itemsize, item[0])))
+    """By falling size of an element, as the library orders them, then by name: each begins at a multiple of its elements' size."""
+    ranks = {name: rank for rank, name in enumerate(WORDS)}
+    return dict(sorted(arrays.items(), key=lambda item: (ranks[item[1].dtype.name], item[0])))
 
 
 def packed_header(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from dslc.show import aligned
@@ -12,16 +12,18 @@ if TYPE_CHECKING:
 
 MOST_COLUMNS = 32  # of a matrix that is printed
 CONFUSIONS = "rows: the label, columns: the decision"
+CONFUSING = frozenset(["confusion_matrix"])
+OF_CLASSES = CONFUSING | {"class_counts", "class_average", "roc_auc", "average_precision"}
 
 
 def report(values: Mapping[str, Any], training: Training) -> str:
     """All values of an evaluation: numbers, then vectors side by side, then matrices."""
     scalars = [(name, number(value)) for name, value in values.items() if not shape_of(value)]
-    blocks = [aligned(scalars)] if scalars else []
+    blocks = [aligned(scalars, right=(1,))] if scalars else []
     lengths = dict.fromkeys(shape_of(value)[0] for value in values.values() if len(shape_of(value)) == 1)
     for length in lengths:
         vectors = {name: value for name, value in values.items() if shape_of(value) == (length,)}
-        blocks.append(vector_table(vectors, classes_of(training, length)))
+        blocks.append(vector_table(vectors, training))
     for name, value in values.items():
         if len(shape_of(value)) > 1:
             blocks.append(matrix_table(name, value, training))
@@ -45,10 +47,12 @@ def classes_of(training: Training, count: int) -> list[str]:
     return [f"{at:>{width}} {name}".rstrip() for at, name in enumerate(names)]
 
 
-def vector_table(vectors: Mapping[str, Any], labels: Sequence[str]) -> list[str]:
+def vector_table(vectors: Mapping[str, Any], training: Training) -> list[str]:
+    """Vectors of equal length, a column for each."""
+    labels = classes_of(training, shape_of(next(iter(vectors.values())))[0])
+    title = "class" if any(comes_from(training, name, OF_CLASSES) for name in vectors) else ""
     columns = [[number(item) for item in value.tolist()] for value in vectors.values()]
-    table = [("class", *vectors), *zip(labels, *columns, strict=True)]
-    return aligned(table, right=range(1, len(vectors) + 1))
+    return aligned([(title, *vectors), *zip(labels, *columns, strict=True)], right=range(1, len(vectors) + 1))
 
 
 def matrix_table(name: str, value: Any, training: Training) -> list[str]:
@@ -56,7 +60,7 @@ def matrix_table(name: str, value: Any, training: Training) -> list[str]:
     shape = shape_of(value)
     if len(shape) > 2 or shape[1] > MOST_COLUMNS:
         return [f"{name}  [{', '.join(map(str, shape))}], which --json prints"]
-    head = f"{name} ({CONFUSIONS})" if counts_confusions(training, name) else name
+    head = f"{name} ({CONFUSIONS})" if comes_from(training, name, CONFUSING) else name
     width = len(str(shape[1] - 1))
     rows = [
         (label, *(number(item) if item else "." for item in row))
@@ -66,8 +70,8 @@ def matrix_table(name: str, value: Any, training: Training) -> list[str]:
     return [head, *(f"  {line}".rstrip() for line in aligned(table, right=range(1, shape[1] + 1)))]
 
 
-def counts_confusions(training: Training, name: str) -> bool:
-    """Whether a metric comes from `confusion_matrix`."""
+def comes_from(training: Training, name: str, operators: frozenset[str]) -> bool:
+    """Whether a metric is computed from what one of the operators gives, by values that have axes."""
     graph = training.evaluate
     makers = {id: node for node in graph.nodes for id in node.outputs}
     waiting, seen = [graph.output(f"metric.{name}")], set[int]()
@@ -75,8 +79,8 @@ def counts_confusions(training: Training, name: str) -> bool:
         node = makers.get(waiting.pop())
         if node is None or node.outputs[0] in seen:
             continue
-        if node.op == "confusion_matrix":
+        if node.op in operators:
             return True
         seen.add(node.outputs[0])
-        waiting += [id for id in node.inputs if graph.types[id].rank == 2]
+        waiting += [id for id in node.inputs if graph.types[id].rank]
     return False

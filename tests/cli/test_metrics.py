@@ -38,7 +38,7 @@ train {
 CONFUSION = [[2, 1, 0], [0, 1, 1], [0, 0, 1]]
 TEXT = """loss      0.8848
 accuracy  0.6667
-unknown   nan
+unknown      nan
 
 class  recall  precision
 0      0.6667     1.0000

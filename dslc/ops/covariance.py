@@ -7,13 +7,12 @@ Moments are kept as [6, *shape] in f64: n, a number near the mean of x, what is 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from dslc.ir.types import DType, TensorType
 from dslc.ops.counting import check_factors
-from dslc.ops.metric import METRIC_ONLY
 from dslc.ops.reduce import reduced
-from dslc.ops.support import as_float, attr_shape, constant, normal_axes, number, product, reshape, sizes, zero
+from dslc.ops.support import as_float, attr_shape, constant, normal_axes, number, one, product, reshape, sizes, spread, zero
 from dslc.ops.table import Case, op
 from dslc.ops.value import F, Val
 
@@ -22,7 +21,7 @@ def covariance(xp: Any, x: Any, y: Any, mask: Any = None, *, axis: Any, keep: bo
     weight = xp.ones_like(x) if mask is None else xp.broadcast_to(xp.asarray(mask).astype(x.dtype), x.shape)
     n = xp.sum(weight, axis=axis, keepdims=True)
     safe = xp.where(n == 0, xp.ones((), n.dtype), n)
-    dx, dy = (one - xp.sum(weight * one, axis=axis, keepdims=True) / safe for one in (x, y))
+    dx, dy = (value - xp.sum(weight * value, axis=axis, keepdims=True) / safe for value in (x, y))
     mean = xp.sum(weight * dx * dy, axis=axis, keepdims=True) / safe
     return mean if keep else mean.reshape(xp.sum(x, axis=axis).shape)
 
@@ -32,12 +31,17 @@ def covariance_shape(x: TensorType, y: TensorType, mask: TensorType | None = Non
     return reduced(x, axis, keep)
 
 
-def moments_of(x: Val, y: Val, mask: Val | None = None, *, axis: Any, keep: bool) -> Val:
-    """The moments of one batch: [6, *shape of the result]."""
-    same = x.id == y.id
-    x = as_float(x, DType.f64)
-    y = x if same else as_float(y, DType.f64)
-    weight = None if mask is None else F.broadcast(as_float(mask, DType.f64), shape=sizes(x))
+class Weighed(NamedTuple):
+    """What the moments share. weight: None where all count 1; n: Σ weight; safe: n, 1 where it is 0; total: Σ weight·value."""
+
+    weight: Val | None
+    n: Val
+    safe: Val
+    total: Callable[[Val], Val]
+
+
+def weighed(x: Val, mask: Val | None, axis: Any) -> Weighed:
+    weight = None if mask is None else F.broadcast(as_float(mask, x.type.dtype), shape=sizes(x))
 
     def total(value: Val) -> Val:
         return F.sum(value if weight is None else weight * value, axis=axis, keep=True)
@@ -45,18 +49,47 @@ def moments_of(x: Val, y: Val, mask: Val | None = None, *, axis: Any, keep: bool
     kept = attr_shape(reduced(x.type, axis, True).shape)
     count = product([x.type.shape[a] for a in normal_axes(axis, x.type.rank)])
     n = F.broadcast(number(x, count), shape=kept) if weight is None else F.sum(weight, axis=axis, keep=True)
-    safe = F.where(F.equal(n, zero(n)), constant(n, 1), n)
-    near_x, dx, rest_x = centred(x, total, safe)
-    near_y, dy, rest_y = (near_x, dx, rest_x) if same else centred(y, total, safe)
-    parts = (n, near_x, rest_x, near_y, rest_y, total(dx * dy) - n * rest_x * rest_y)
-    shape = kept if keep else attr_shape(reduced(x.type, axis, False).shape)
-    return F.stack(*(reshape(part, shape) for part in parts), axis=0)
+    return Weighed(weight, n, F.where(F.equal(n, zero(n)), one(n), n), total)
 
 
-def centred(x: Val, total: Callable[[Val], Val], n: Val) -> tuple[Val, Val, Val]:
+def shaped(value: Val, x: Val, axis: Any, keep: bool) -> Val:
+    """A value of the reduced shape with or without the axes of size 1."""
+    return reshape(value, attr_shape(reduced(x.type, axis, keep).shape))
+
+
+def spelled(name: str, x: Val, y: Val, mask: Val | None = None, *, axis: Any, keep: bool) -> Val:
+    """The row as plain rows."""
+    w = weighed(x, mask, axis)
+    dx, dy = x - w.total(x) / w.safe, y - w.total(y) / w.safe
+    return shaped(w.total(dx * dy) / w.safe, x, axis, keep)
+
+
+def gradient(g: Val, x: Val, other: Val, mask: Val | None, axis: Any, keep: bool) -> Val:
+    # ∂/∂x = weight·(y - mean of y) / n, because Σ weight·(y - mean of y) is 0
+    w = weighed(x, mask, axis)
+    slope = (other - w.total(other) / w.safe) / w.safe
+    return spread(g, x, axis, keep) * (slope if w.weight is None else w.weight * slope)
+
+
+# ---- joined -----------------------------------------------------------------------------------------------------------------------------
+
+
+def moments_of(x: Val, y: Val, mask: Val | None = None, *, axis: Any, keep: bool) -> Val:
+    """The moments of one batch: [6, *shape of the result]."""
+    same = x.id == y.id
+    x = as_float(x, DType.f64)
+    y = x if same else as_float(y, DType.f64)
+    w = weighed(x, mask, axis)
+    near_x, dx, rest_x = centred(x, w)
+    near_y, dy, rest_y = (near_x, dx, rest_x) if same else centred(y, w)
+    parts = (w.n, near_x, rest_x, near_y, rest_y, w.total(dx * dy) - w.n * rest_x * rest_y)
+    return F.stack(*(shaped(part, x, axis, keep) for part in parts), axis=0)
+
+
+def centred(x: Val, w: Weighed) -> tuple[Val, Val, Val]:
     """The mean as it is rounded, the distances to it, and their mean: what rounding left."""
-    near = total(x) / n
-    return near, x - near, total(x - near) / n
+    near = w.total(x) / w.safe
+    return near, x - near, w.total(x - near) / w.safe
 
 
 def join_moments(xp: Any, a: Any, b: Any) -> Any:
@@ -98,9 +131,13 @@ op(
     "the mean of (x - mean of x)·(y - mean of y) over the axes, of the places that count; `mask` may weigh them",
     kind="reduce",
     eval=covariance,
-    grad={"x": None, "y": None, "mask": None},
+    grad={
+        "x": lambda g, c, x, y, mask=None, *, axis, keep: gradient(g, x, y, mask, axis, keep),
+        "y": lambda g, c, x, y, mask=None, *, axis, keep: gradient(g, y, x, mask, axis, keep),
+        "mask": None,
+    },
     shape=covariance_shape,
-    onnx=METRIC_ONLY,
     sample=covariance_cases,
+    analytic=True,
     example="y = covariance(x, w, axis=0)",
 )

@@ -1,11 +1,11 @@
-"""Losses of a training step: each is spelled in plain rows, and these are lowered in its place."""
+"""Losses of a training step, and the covariance: each is spelled in plain rows, and these are lowered in its place."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from dslc.ir.graph import Graph, Node
-from dslc.ops import average, loss, regression
+from dslc.ops import average, covariance, loss, regression
 from dslc.ops.infer import split_inputs
 from dslc.ops.value import Builder
 from exporters.onnx.lowerings.base import lowering
@@ -13,6 +13,7 @@ from exporters.onnx.model import Writer
 
 SPELLED = {
     "average": average.spelled,
+    "covariance": covariance.spelled,
     **dict.fromkeys(("cross_entropy", "nll"), loss.spelled),
     **dict.fromkeys(regression.PAIRS, regression.spelled),
 }

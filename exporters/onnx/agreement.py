@@ -10,6 +10,7 @@ import numpy as np
 
 from dslc.diagnostics import InternalError
 from dslc.interpret import interpret
+from dslc.ir.graph import Node
 from exporters.onnx.backends import BACKENDS, LeftOut, Run
 from exporters.onnx.check import Subject
 from exporters.onnx.errors import ParityFailed
@@ -21,6 +22,7 @@ from exporters.onnx.sizes import grid, inputs_for
 
 DRAWN = 64  # samples where none are given
 CHUNK = 8  # samples at a time
+LOGITS = "logits"
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -48,7 +50,8 @@ class Decision:
 
 
 def decisions(subject: Subject, classes: Sequence[str]) -> list[Decision]:
-    """Outputs that are the place of a largest value; where there is none, those with a score for each class label."""
+    """Outputs that are the place of a largest value; where there is none, those with a score for each class: as many as there are
+    labels, or called `logits`."""
     graph, found = subject.graph, []
     maker = {id: node for node in graph.nodes for id in node.outputs}
     for at, output in enumerate(graph.outputs):
@@ -58,9 +61,26 @@ def decisions(subject: Subject, classes: Sequence[str]) -> list[Decision]:
             found.append(Decision(output.name, at, node.inputs[0], axis, True))
     if found:
         return found
-    sizes = [(at, item, graph.types[item.id]) for at, item in enumerate(graph.outputs)]
-    labelled = [(at, item) for at, item, type in sizes if type.rank == 2 and type.dtype.is_float and type.shape[1] == len(classes)]
-    return [Decision(item.name, at, item.id, 1, False) for at, item in labelled if len(classes) > 1]
+    for at, output in enumerate(graph.outputs):
+        type = graph.types[output.id]
+        if type.rank < 2 or not type.dtype.is_float:
+            continue
+        axis = class_axis(maker, output.id, type.rank)
+        labelled = type.rank == 2 and type.shape[axis] == len(classes)
+        if type.shape[axis] != 1 and (labelled or output.name.startswith(LOGITS)):
+            found.append(Decision(output.name, at, output.id, axis, False))
+    return found
+
+
+def class_axis(maker: Mapping[int, Node], id: int, rank: int) -> int:
+    """The axis that the last layer makes: the last one of a dense layer, axis 1 of a convolution."""
+    while (node := maker.get(id)) is not None:
+        if node.op == "matmul":
+            return rank - 1
+        if node.op not in ("add", "multiply", "divide", "cast", "softmax", "log_softmax"):
+            break
+        id = node.inputs[0]
+    return 1
 
 
 def agreement(subject: Subject, classes: Sequence[str], samples: Samples | None) -> Check:
@@ -81,7 +101,7 @@ def agreement(subject: Subject, classes: Sequence[str], samples: Samples | None)
             total[at] += mine.size
             if (mine != other).any():
                 refuse_clear(subject, decision, inputs, mine, other)
-    parts = [f"`{item.name}` is the same in {a:,} of {b:,}" for item, a, b in zip(found, same, total, strict=True)]
+    parts = [f"the class of `{item.name}` is the same in {a:,} of {b:,}" for item, a, b in zip(found, same, total, strict=True)]
     return Check(name=name, verdict="passed", detail=f"{given.source}: {', '.join(parts)}")
 
 
@@ -96,8 +116,8 @@ def runner(subject: Subject) -> Run | None:
 
 
 def drawn(subject: Subject) -> Samples:
-    """Inputs from the generator at the first size of the grid, with more samples where the batch is open."""
-    sizes = dict(next(iter(grid(subject.graph)), {}))
+    """Inputs from the generator at the last size of the grid, with more samples where the batch is open."""
+    sizes = dict(grid(subject.graph)[-1])
     if "batch" in sizes:
         sizes["batch"] = DRAWN
     count = sizes.get("batch", 1)

@@ -193,7 +193,9 @@ def fitted(item: Weight | State, source: str, array: np.ndarray, *, reshape: boo
     if not np.isfinite(array).all():
         return Row("another type", item.address, source, "it holds values that are not finite"), None
     if array.shape != shape:
-        if not (reshape and array.size == int(np.prod(shape, dtype=np.int64))):
-            return Row("another shape", item.address, source, f"{list(array.shape)}, {list(shape)} is needed"), None
+        as_many = array.size == int(np.prod(shape, dtype=np.int64))
+        if not (reshape and as_many):
+            advice = "; with reshape=true it is taken" if as_many else ""
+            return Row("another shape", item.address, source, f"{list(array.shape)}, {list(shape)} is needed{advice}"), None
         return Row("reshaped", item.address, source, f"{list(array.shape)} to {list(shape)}"), array.reshape(shape).astype(dtype)
     return Row("matched" if source == item.address else "renamed", item.address, source), array.astype(dtype)

@@ -13,6 +13,7 @@ from torch import Tensor
 from dslc.ir.types import DType
 from tests.peers.torch_losses import LOSSES
 from tests.peers.torch_math import MATH
+from tests.peers.torch_metrics import METRICS
 
 DTYPES = {
     DType.f32: torch.float32,
@@ -153,6 +154,21 @@ def fold(x: Tensor, size: Any, kernel: Any, pad: Any, **a: Any) -> Tensor:
     return pullback(lambda t: unfold(t, kernel=kernel, pad=pad, **a), image, x)
 
 
+def space_to_depth(x: Tensor, scale: int, mode: str) -> Tensor:
+    """PyTorch's own has the places of a channel together."""
+    y = tf.pixel_unshuffle(x, scale)
+    if mode == "CRD":
+        return y
+    n, c = x.shape[:2]
+    return y.reshape(n, c, scale * scale, *y.shape[2:]).transpose(1, 2).reshape(y.shape)
+
+
+def depth_to_space(x: Tensor, scale: int, mode: str) -> Tensor:
+    if mode == "DCR":
+        x = x.reshape(x.shape[0], scale * scale, -1, *x.shape[2:]).transpose(1, 2).reshape(x.shape)
+    return tf.pixel_shuffle(x, scale)
+
+
 def max_windows(x: Tensor, kernel: Any, stride: Any, pad: Any, ceil: bool) -> tuple[Tensor, Tensor, list[int]]:
     """The maxima, their flat indices in the padded input, and the padding."""
     pads, beyond = framed(x, kernel, stride, pad, ceil)
@@ -273,6 +289,7 @@ def softmax(x: Tensor, mask: Tensor | None = None, axis: int = -1) -> Tensor:
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     **MATH,
     **LOSSES,
+    **METRICS,
     "add": torch.add,
     "subtract": torch.subtract,
     "multiply": torch.multiply,
@@ -359,6 +376,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "sum_pool": sum_pool,
     "sum_pool_grad": lambda g, size, **a: pullback(lambda t: sum_pool(t, **a), g.new_zeros(*g.shape[:2], *size), g),
     "lp_pool": lambda x, p, **a: sum_pool(x.abs() ** p, **a) ** (1 / p),
+    "space_to_depth": space_to_depth,
+    "depth_to_space": depth_to_space,
     "unfold": unfold,
     "fold": fold,
     "resize": resize,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from dslc.api import Spec
 from dslc.loading import check_source
 from dslc.ops.table import rows
 from dslc.render import render_text
@@ -34,6 +36,23 @@ def test_a_spec_of_the_pages_is_accepted(page: str, at: int, text: str) -> None:
 def test_links_lead_somewhere(page: Path) -> None:
     for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
         assert (page.parent / link).exists(), link
+
+
+def test_python_of_the_pages_is_run() -> None:
+    """By tests/api/test_document.py, tests/onnx/test_train_step.py, and below."""
+    pages = [*PAGES, DOCS.parent / "README.md", DOCS.parent / "ARCHITECTURE.md"]
+    with_python = {page.name for page in pages if "```python\n" in page.read_text(encoding="utf-8")}
+    assert with_python == {"python.md", "onnx.md", "README.md", "ARCHITECTURE.md"}
+
+
+def test_the_python_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it stands, but for the number of steps."""
+    monkeypatch.chdir(tmp_path)
+    (code,) = re.findall(r"```python\n(.*?)```", (DOCS.parent / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    train = Spec.train
+    monkeypatch.setattr(Spec, "train", lambda self, **given: train(self, **given, max_steps=2, quiet=True))
+    exec(compile(code, "README.md", "exec"), {"pixels": np.zeros((2, 1, 28, 28), np.uint8)})
+    assert (tmp_path / "lenet.onnx").exists()
 
 
 def test_every_loss_is_described() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from dslc.diagnostics import InternalError
 from dslc.interpret import interpret
 from dslc.ir.graph import Node
+from dslc.ir.types import Dim
 from exporters.onnx.backends import BACKENDS, LeftOut, Run
 from exporters.onnx.check import Subject
 from exporters.onnx.errors import ParityFailed
@@ -66,8 +67,8 @@ def decisions(subject: Subject, classes: Sequence[str]) -> list[Decision]:
         if type.rank < 2 or not type.dtype.is_float:
             continue
         axis = class_axis(maker, output.id, type.rank)
-        labelled = type.rank == 2 and type.shape[axis] == len(classes)
-        if type.shape[axis] != 1 and (labelled or output.name.startswith(LOGITS)):
+        labelled = type.rank == 2 and type.shape[axis] == Dim.of(len(classes))
+        if type.shape[axis] != Dim.of(1) and (labelled or output.name.startswith(LOGITS)):
             found.append(Decision(output.name, at, output.id, axis, False))
     return found
 

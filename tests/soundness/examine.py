@@ -34,8 +34,10 @@ SEED = 1
 BATCHES = ((0, 3), (0, 1), (3, 7), (5, 7))  # samples: a batch as planned for, smaller ones and a larger one
 
 
-def examine(spec: Spec, folder: Path, *, precision: DType = DType.f64, export: bool = False, train: bool = False) -> bool:
-    """Whether the spec was accepted. Raises where something does not hold; `export` and `train` say what else is tried."""
+def examine(
+    spec: Spec, folder: Path, *, precision: DType = DType.f64, export: Mapping[str, Any] | None = None, train: bool = False
+) -> bool:
+    """Whether the spec was accepted. Raises where something does not hold; `export` (options of an export) and `train` say what else is tried."""
     np.savez(folder / "data.npz", **spec.arrays)
     program, found = check_source(source(spec.text), folder=folder, precision=precision)
     if program is None:
@@ -45,8 +47,8 @@ def examine(spec: Spec, folder: Path, *, precision: DType = DType.f64, export: b
     if program.trainings:
         with suppress(UnfitData):
             Examined(program, spec).run()
-    if export:
-        exported(program)
+    if export is not None:
+        exported(program, export)
     if train and program.trainings:
         trained(spec.text, folder)
     return True
@@ -69,7 +71,7 @@ def unplaced(program: Program) -> str:
     return re.sub(r'"place":"[^"]*"', "", program.model_dump_json())
 
 
-def exported(program: Program) -> None:
+def exported(program: Program, options: Mapping[str, Any]) -> None:
     """Networks of exportable operators pass all checks of the export."""
     for network in program.networks.values():
         if any(why_not(node.op) for node in network.evaluate.nodes):
@@ -80,7 +82,7 @@ def exported(program: Program) -> None:
             for item in (*network.weights, *network.states)
         }
         try:
-            export_network(network, parameters, None)
+            export_network(network, parameters, None, **options)
         except SpecError as error:
             assert any(words in str(error) for words in ("a stride above its kernel", "with `ceil`", "a dilation"))
 

@@ -275,7 +275,7 @@ def kept_inside(item: Operand, value: Value, first: Value) -> str:
     if item.sort == "i64" and item.low >= 0:
         sizes = [dim.constant for dim in first.shape if dim.is_constant] if value is not first else []
         inside = f"{name} % {max(1, min([int(item.high) + 1, *sizes]))}"
-        return f"{inside} + 1" if item.low >= 1 else inside
+        return f"{inside} + 1" if item.low >= 1 and item.parameter.name == "b" else inside
     return name
 
 

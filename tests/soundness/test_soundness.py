@@ -23,7 +23,8 @@ accepted: list[int] = []
 def how(seed: int) -> dict[str, Any]:
     """How a seed is examined: most in double precision, some exported, some trained from the file."""
     single = seed % 10 in (5, 6)
-    return {"precision": DType.f32 if single else DType.f64, "export": seed % 5 == 0, "train": seed % 10 == 2}
+    options = {"opset": 13 + seed // 5 % 16, "flat": seed % 2 == 0, "fold_batch_norm": seed % 3 == 0}
+    return {"precision": DType.f32 if single else DType.f64, "export": options if seed % 5 == 0 else None, "train": seed % 10 == 2}
 
 
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + EXAMPLES))

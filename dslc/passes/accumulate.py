@@ -35,6 +35,7 @@ JOINS: dict[str, Join] = {
     "sum": "sum", "count_nonzero": "sum", "class_counts": "sum", "confusion_matrix": "sum", "prod": "prod", "logsumexp": "logsumexp",
     "max": "max", "min": "min", "all": "all", "any": "any",
 }  # fmt: skip
+WIDE = ("sum", "prod", "logsumexp")  # made of many values: in f64 or i64
 Sort = Literal["same", "sample", "joined", "wrong"]
 
 
@@ -174,8 +175,8 @@ class Splitter:
 
     def ratio(self, node: Node, total: Val, count: Val) -> Val:
         """total / count; 0 where nothing counts."""
-        above = self.input(f"{node.address}.total", self.wide_sum(total), "sum")
-        below = self.input(f"{node.address}.count", self.wide_sum(as_float(count, DType.f64)), "sum")
+        above = self.input(f"{node.address}.total", self.wide(total), "sum")
+        below = self.input(f"{node.address}.count", self.wide(as_float(count, DType.f64)), "sum")
         zero = self.final.constant(0, DType.f64)
         return F.where(F.equal(below, zero), zero, above / below)
 
@@ -198,18 +199,18 @@ class Splitter:
     def partial(self, node: Node, value: Val, join: Join) -> Val:
         """A partial result, in the final graph with its own dtype (floats: f64). What is added or multiplied is joined in a wide one."""
         dtype = value.type.dtype
-        if join in ("sum", "prod", "logsumexp"):
-            value = self.wide_sum(value) if dtype.is_float else as_float(value, DType.i64)
+        if join in WIDE:
+            value = self.wide(value) if dtype.is_float else as_float(value, DType.i64)
         found = self.input(f"{node.address}.result", value, join)
         return found if dtype.is_float else as_float(found, dtype)
 
-    def wide_sum(self, value: Val) -> Val:
-        """In f64; a sum of f32 values is added in f64."""
+    def wide(self, value: Val) -> Val:
+        """In f64; a sum or product of f32 values is made in f64."""
         node = next((node for node in reversed(self.builder.nodes) if value.id in node.outputs), None)
-        if node is None or node.op != "sum" or value.type.dtype is not DType.f32:
+        if node is None or node.op not in WIDE or value.type.dtype is not DType.f32:
             return as_float(value, DType.f64)
         inputs = [Val(self.builder, id) for id in node.inputs]
-        return self.builder.emit("sum", [as_float(inputs[0], DType.f64), *inputs[1:]], node.attrs)[0]
+        return self.builder.emit(node.op, [as_float(inputs[0], DType.f64), *inputs[1:]], node.attrs)[0]
 
     def gather(self, node: Node) -> Sort:
         """A node that needs all samples at once: its inputs are gathered, and it stands in the final graph."""

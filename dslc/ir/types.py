@@ -215,6 +215,29 @@ class Dim:
         return self._bounds()[0]
 
     def _bounds(self) -> tuple[int | None, int | None]:
+        low, high = self._shifted()
+        if not any(isinstance(monomial[0][0], Floor) for monomial, _ in self.terms if len(monomial) == 1):
+            return low, high
+        rest, least, most = self._remainders()
+        lowest, highest = rest._shifted()
+        lows = [low, None if lowest is None else lowest + least]
+        highs = [high, None if highest is None else highest + most]
+        return max((b for b in lows if b is not None), default=None), min((b for b in highs if b is not None), default=None)
+
+    def _remainders(self) -> tuple[Dim, int, int]:
+        """With k·⌊p / k⌋ = p - r, 0 <= r < k: what is left without such quotients, and the bounds of all -r together."""
+        rest, least, most = Dim.of(0), 0, 0
+        for monomial, coefficient in self.terms:
+            atom = monomial[0][0] if len(monomial) == 1 and monomial[0][1] == 1 else None
+            if isinstance(atom, Floor) and coefficient % atom.divisor == 0:
+                factor = coefficient // atom.divisor
+                rest = rest + atom.numerator * factor
+                least, most = least + min(-factor * (atom.divisor - 1), 0), most + max(-factor * (atom.divisor - 1), 0)
+            else:
+                rest = rest + Dim(((monomial, coefficient),))
+        return rest, least, most
+
+    def _shifted(self) -> tuple[int | None, int | None]:
         # With x = 1 + x', x' >= 0: if all coefficients of the expansion but the constant have one sign, the constant is a bound.
         shifted = Dim.of(0)
         for monomial, coefficient in self.terms:

@@ -143,6 +143,7 @@ def load() -> None:
         conv,
         conv_transpose,
         covariance,
+        depth,
         einsum,
         elementwise,
         functions,

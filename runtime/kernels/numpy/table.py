@@ -7,6 +7,7 @@ from runtime.kernels.numpy import (
     augment,
     circular,
     conv,
+    depth,
     depthwise,
     indexing,
     linalg,
@@ -51,6 +52,7 @@ def registry() -> Registry:
         lp_pool,
         indexing,
         unpool,
+        depth,
     ):
         family.register(found)
     found.generated.append(GENERATED)

@@ -6,9 +6,14 @@ An array may be a view of a mapped file. Pages of it that were read count as mem
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterable, Iterator
 from math import prod
 from typing import TYPE_CHECKING, Any
+
+from dslc.diagnostics import DataError
+from dslc.files import reason
+from dslc.usage import CannotWriteFile
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,6 +63,29 @@ def mapped(file: mmap.mmap, dtype: np.dtype[Any], shape: tuple[int, ...], offset
     import numpy as np
 
     return np.frombuffer(file, dtype, prod(shape), offset).reshape(shape)
+
+
+def gathered(parts: Iterable[np.ndarray], dtype: str, shape: tuple[int, ...], like: np.ndarray) -> np.ndarray:
+    """An array of flat parts in order: in memory, or, where `like` is a view of a mapped file, in a temporary file that is mapped.
+
+    Raises DataError where that file cannot be written.
+    """
+    import numpy as np
+
+    if mapped_file(like) is None or not prod(shape):
+        found, at = np.empty(prod(shape), dtype), 0
+        for part in parts:
+            found[at : at + part.size] = part
+            at += part.size
+        return found.reshape(shape)
+    try:
+        with tempfile.TemporaryFile() as file:
+            for part in parts:
+                file.write(raw(part))
+            file.flush()
+            return mapped(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.dtype(dtype), shape, 0)
+    except OSError as error:
+        raise DataError(CannotWriteFile(path=f"a file in {tempfile.gettempdir()}", reason=reason(error))) from error
 
 
 def release(array: np.ndarray) -> None:

@@ -18,7 +18,8 @@ LAYERS = (
     "diagnostics",
     "finding",
     "syntax ir render usage",
-    "ops program vocabulary files pieces safetensors_header",
+    "ops program vocabulary files safetensors_header",
+    "pieces",
     "interpret ir.verify parts",
     "passes",
     "plan elaborate explain",
@@ -31,7 +32,7 @@ RANKS = {name: rank for rank, names in enumerate(LAYERS) for name in names.split
 FREE = frozenset(["dslc"])  # `from dslc import __version__`
 OPTIONAL = {  # library -> the only files that may import it, and only inside functions
     "cupy": {"runtime/device.py"},
-    "onnxruntime": {"exporters/onnx/parity.py"},
+    "onnxruntime": {"exporters/onnx/backends.py"},
     "torch": set(),
     "PIL": {"runtime/data/pictures.py"},
     "rich": {"runtime/train/progress.py"},

@@ -8,7 +8,7 @@ quotients. Inputs and outputs of the model stay float32, integers and truth valu
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -18,6 +18,7 @@ import onnx
 from dslc.diagnostics import DataError, SpecError
 from dslc.ir.graph import Graph, Node
 from dslc.ir.types import DType
+from dslc.pieces import gathered, pieces
 from dslc.usage import BadArgument
 from exporters.onnx.body import address_of
 from exporters.onnx.errors import BeyondHalf
@@ -172,11 +173,19 @@ class Narrowing:
                 self.found.parameters.add(name)
 
     def rounded(self, name: str, array: np.ndarray) -> np.ndarray:
-        largest = float(np.abs(array).max(initial=0))
+        largest = max((float(np.abs(piece).max()) for piece in pieces(array)), default=0.0)
         if largest > LARGEST:
             raise DataError(BeyondHalf(name=name, value=largest))
-        found = array.astype(np.float16)
-        lost = int(((found == 0) & (array != 0)).sum())
+        lost = 0
+
+        def halves() -> Iterator[np.ndarray]:
+            nonlocal lost
+            for piece in pieces(array):
+                half = piece.astype(np.float16)
+                lost += int(((half == 0) & (piece != 0)).sum())
+                yield half
+
+        found = gathered(halves(), "float16", array.shape, array)
         if lost:
             self.found.lost.append(f"{name}: {lost:,} of {array.size:,} values are below 2⁻²⁵ and become 0")
         return found

@@ -71,6 +71,21 @@ WRONG = {
     "a seed for a run that has one": (["train", "xor", "--resume", "run", "--seed", "3"], "bad-argument", "--seed has no meaning"),
     "a folder for a run that has one": (["train", "xor", "--resume", "run", "--out", "x"], "bad-argument", "--out has no meaning"),
     "one file for two": (["export", "run", "--output", "m.onnx", "--report", "./m.onnx"], "bad-argument", "the file of --output"),
+    "a report for the weights": (
+        ["export", "run", "--output", "m.onnx", "--external-data", "--report", "m.onnx.data"],
+        "bad-argument",
+        "the file of the weights",
+    ),
+    "a size of nothing": (
+        ["export", "run", "--output", "m.onnx", "--external-data-above", "1 zB"],
+        "bad-argument",
+        "such as 1500000000, 500MB",
+    ),
+    "weights beside a training step": (
+        ["export", "xor", "--train-step", "--output", "m.onnx", "--external-data"],
+        "bad-argument",
+        "stand in .npz",
+    ),
     "an opset that is not written": (["export", "run", "--output", "m.onnx", "--opset", "12"], "bad-argument", "from 13 to 28"),
     "training": (["train", "gates"], "nothing-of-kind", "`train`"),
 }

@@ -176,7 +176,7 @@ class Splitter:
     def ratio(self, node: Node, total: Val, count: Val) -> Val:
         """total / count; 0 where nothing counts."""
         above = self.input(f"{node.address}.total", self.wide(total), "sum")
-        below = self.input(f"{node.address}.count", self.wide(as_float(count, DType.f64)), "sum")
+        below = self.input(f"{node.address}.count", self.wide(count), "sum")
         zero = self.final.constant(0, DType.f64)
         return F.where(F.equal(below, zero), zero, above / below)
 
@@ -205,12 +205,13 @@ class Splitter:
         return found if dtype.is_float else as_float(found, dtype)
 
     def wide(self, value: Val) -> Val:
-        """In f64; a sum or product of f32 values is made in f64."""
+        """In f64; a sum or product of f32 values, or a size as f32, is made in f64."""
         node = next((node for node in reversed(self.builder.nodes) if value.id in node.outputs), None)
-        if node is None or node.op not in WIDE or value.type.dtype is not DType.f32:
+        if node is None or node.op not in (*WIDE, "size") or value.type.dtype is not DType.f32:
             return as_float(value, DType.f64)
         inputs = [Val(self.builder, id) for id in node.inputs]
-        return self.builder.emit(node.op, [as_float(inputs[0], DType.f64), *inputs[1:]], node.attrs)[0]
+        first = [as_float(item, DType.f64) for item in inputs[:1]]
+        return self.builder.emit(node.op, [*first, *inputs[1:]], {key: widened(value) for key, value in node.attrs.items()})[0]
 
     def gather(self, node: Node) -> Sort:
         """A node that needs all samples at once: its inputs are gathered, and it stands in the final graph."""

@@ -20,6 +20,7 @@ import numpy as np
 from dslc.ir.graph import Graph, Input, Node
 from dslc.ir.types import Dim, TensorType, tensor
 from dslc.passes.drop_dead import drop_dead
+from dslc.pieces import PIECE, gathered, is_finite, release
 from exporters.onnx.matches import Uses
 from exporters.onnx.model import dtype_of
 from exporters.onnx.opset import DEFAULT
@@ -164,7 +165,7 @@ def shared(uses: Uses, known: Parametric, layers: Mapping[int, Layer]) -> dict[i
 
 def too_large(layers: Mapping[int, Layer], arrays: Mapping[int, tuple[np.ndarray, np.ndarray]]) -> dict[int, str]:
     """Layers that hold a number that is not finite once folded; all that share their weight stay with them."""
-    bad = {layers[id].weight for id, pair in arrays.items() if not all(np.isfinite(array).all() for array in pair)}
+    bad = {layers[id].weight for id, pair in arrays.items() if not all(map(is_finite, pair))}
     return {id: "a folded weight or bias would not be finite" for id in arrays if layers[id].weight in bad}
 
 
@@ -176,21 +177,34 @@ def scaled(graph: Graph, known: Parametric, layer: Layer) -> tuple[np.ndarray, n
     s, t = (known.value(id) for id in layer.norm.inputs[1:])
     bias = np.zeros_like(t) if layer.bias is None else np.broadcast_to(known.value(layer.bias).reshape(-1), t.shape)
     dtype = graph.types[layer.product.outputs[0]].dtype.numpy
+    name = known.names.get(layer.weight)
+    weight = known.parameters[name] if name is not None else known.value(layer.weight)
+    rows = (row.astype(dtype).reshape(-1) for row in by_channel(layer.product, weight, s))
     with np.errstate(all="ignore"):
-        weight = by_channel(layer.product, known.value(layer.weight), s)
-        return weight.astype(dtype), (bias * s + t).astype(dtype)
+        return gathered(rows, dtype, weight.shape, weight), (bias * s + t).astype(dtype)
 
 
-def by_channel(product: Node, weight: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """The weight with each output channel scaled: of [out, …], of `conv_transpose` [in, out of a group, …], of `matmul` [in, out]."""
-    if product.op == "matmul":
-        return np.asarray(weight * scale)
-    places = (1,) * (weight.ndim - 2)
-    if product.op == "conv":
-        return np.asarray(weight * scale.reshape(-1, 1, *places))
-    groups: Any = product.attrs["groups"]
-    split = weight.reshape(groups, -1, *weight.shape[1:]) * scale.reshape(groups, 1, -1, *places)
-    return np.asarray(split.reshape(weight.shape))
+def by_channel(product: Node, weight: np.ndarray, scale: np.ndarray) -> Iterator[np.ndarray]:
+    """The weight with each output channel scaled, a few rows at a time, in double precision.
+
+    It is [out, …] of `conv`, [in, out of a group, …] of `conv_transpose`, [in, out] of `matmul`.
+    """
+    count = len(weight)
+    step = max(1, PIECE * count // max(weight.nbytes, 1))
+    for first in range(0, count, step):
+        rows = weight[first : first + step]
+        factors = scale_of(product, scale, np.arange(first, first + len(rows)), count)
+        spread = (1 if product.op == "matmul" else len(rows), -1, *(1 for _ in weight.shape[2:]))
+        yield rows.astype(np.float64) * factors.reshape(spread)
+        release(rows)
+
+
+def scale_of(product: Node, scale: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
+    """The scale of each of these rows of a weight of `count` rows, or one for all: a number, or one for each output channel."""
+    if product.op == "conv_transpose":
+        groups: Any = product.attrs["groups"]
+        return np.asarray(scale.reshape(groups, -1)[rows * groups // count])
+    return scale[rows] if product.op == "conv" else scale
 
 
 # ---- the graph ----------------------------------------------------------------------------------------------------------------------

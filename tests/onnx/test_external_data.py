@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -17,12 +18,14 @@ import safetensors.numpy
 
 from dslc.api import load
 from dslc.diagnostics import DataError, InternalError, SpecError
+from dslc.pieces import mapped_file
 from dslc.program import Network
 from exporters.onnx import drafts
 from exporters.onnx.export import export_network, make_subject
 from exporters.onnx.external import ABOVE, Storage, storage_for
 from exporters.onnx.external_read import read_external, verify_checksums
 from exporters.onnx.report import Report
+from runtime.train.checkpoint import Checkpoint, map_checkpoint, save_checkpoint
 
 SPEC = """dslc 1
 
@@ -156,6 +159,35 @@ def test_large_constants_stand_beside_too() -> None:
     }
     found = [Storage(name, always=True).plan("Net", arrays) for name in ("m.data", "m.safetensors")]
     assert [list(file.arrays) if file else [] for file in found] == [["constant/f32/256/hash", "Net.b"], ["Net.b"]]
+
+
+MAPPED = """dslc 1
+
+network Net {
+  input x: [batch, 4, 6, 6]
+  h = x -> conv(8, kernel=3) -> batch_norm -> relu -> conv_transpose(6, kernel=3) -> batch_norm -> relu
+  output y = h -> flatten -> dense(5) -> batch_norm
+}
+"""
+
+
+@pytest.mark.parametrize("options", [{}, {"fold_batch_norm": True}, {"dtype": "f16"}, {"fold_batch_norm": True, "dtype": "f16"}])
+def test_mapped_weights_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, object]) -> None:
+    """What is made of weights that stay in their file, a few numbers at a time, is what is made of weights in memory."""
+    (tmp_path / "net.nn").write_text(MAPPED)
+    net = load(tmp_path / "net.nn").network()
+    values = {name: array + np.float32(0.1) for name, array in net.initial().items()}
+    words: dict[str, Any] = {"fold": "fold_batch_norm" in options, "half": "dtype" in options, "storage": Storage("m.data", always=True)}
+    monkeypatch.setattr("dslc.pieces.PIECE", 256)
+    monkeypatch.setattr("exporters.onnx.fold_batch_norm.PIECE", 256)
+    save_checkpoint(tmp_path, "last", Checkpoint(values, {}, {}))
+    stored = map_checkpoint(tmp_path / "last.safetensors", "last").parameters
+    files = [make_subject(net.program, given, **words)[0].data_file for given in (values, stored)]
+    for name, file in zip("ab", files, strict=True):
+        assert file is not None
+        file.write(tmp_path / name)
+        assert {mapped_file(array) is not None for array in file.arrays.values() if array.size > 8} == {name == "b"}
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
 # ---- when -----------------------------------------------------------------------------------------------------------------------------

@@ -199,6 +199,25 @@ def entropies(d: Data, masked: bool) -> list[float]:
     return [log(sum(exp(s) for s in scores)) - scores[label] for label, scores, kept in rows if kept or not masked]
 
 
+def softmax(row: Sequence[float]) -> list[float]:
+    return [exp(value) / sum(map(exp, row)) for value in row]
+
+
+def calibration(d: Data, bins: int) -> float:
+    """Bin by bin: the mean probability of the decisions beside how many are right."""
+    found: dict[int, list[tuple[float, bool]]] = {}
+    for label, row in zip(d["label"].tolist(), d["scores"].tolist(), strict=True):
+        p = max(softmax(row))
+        found.setdefault(min(int(p * bins), bins - 1), []).append((p, row.index(max(row)) == label))
+    gaps = [abs(mean([p for p, _ in pairs]) - mean([float(right) for _, right in pairs])) * len(pairs) for pairs in found.values()]
+    return sum(gaps) / SAMPLES
+
+
+def brier(d: Data) -> float:
+    rows = zip(d["label"].tolist(), d["scores"].tolist(), d["mask"].tolist(), strict=True)
+    return mean([sum((p - (at == label)) ** 2 for at, p in enumerate(softmax(row))) for label, row, kept in rows if kept])
+
+
 def mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
@@ -262,6 +281,8 @@ CASES |= {
     ),
     "perplexity(data.scores, data.label)": lambda d: exp(mean(entropies(d, masked=False))),
     "perplexity(data.scores, data.label, mask=data.mask)": lambda d: exp(mean(entropies(d, masked=True))),
+    "calibration_error(data.scores, data.label, bins=8)": lambda d: calibration(d, 8),
+    "brier(data.scores, data.label, mask=data.mask)": brier,
     "mae(data.x, data.target)": lambda d: mean(np.abs(d["x"] - d["target"]).ravel().tolist()),
     "rmse(data.x, data.target)": lambda d: sqrt(mean(((d["x"] - d["target"]) ** 2).ravel().tolist())),
     "rmse(data.x[:, 0], data.target[:, 0], mask=data.mask)": lambda d: sqrt(mean(((d["x"] - d["target"]) ** 2)[d["mask"], 0].tolist())),

@@ -48,8 +48,8 @@ def allowed(subject: Subject) -> str:
     for output in subject.graph.outputs:
         found = [at[output.id] for at in subject.half.limits.values() if output.id in at]
         share = max((bound.limit / bound.largest for bound in found if bound.largest), default=0.0)
-        parts += [f"{share:.2%} of the largest `{output.name}`"] if found else []
-    return f"; for float16 {', '.join(parts)}" if parts else ""
+        parts += [f"`{output.name}` by {share:.2%} of its largest value"] if found else []
+    return f"; float16 may move {', '.join(parts)}" if parts else ""
 
 
 def first_line(error: Exception) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dslc.diagnostics import Sink
-from dslc.program import Call, ParamValue, Program, Training
+from dslc.program import Call, Init, ParamValue, Program, Training
 from dslc.syntax import ast
 
 TEXT = "text"  # the type of settings whose value is shown as it is written
@@ -84,7 +84,7 @@ def left_out(name: str, training: Training | None, known: set[str]) -> Iterator[
             yield ParamValue(name=f"{name}.{key}", type=TEXT, value=default, origin="default")
 
 
-def call_text(call: Call) -> str:
+def call_text(call: Call | Init) -> str:
     from dslc.show import value_text
 
     return f"{call.name}({', '.join(f'{name}={value_text(value)}' for name, value in call.args.items())})"

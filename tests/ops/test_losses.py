@@ -7,13 +7,16 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from dslc.diagnostics import DataError
 from dslc.interpret import interpret
 from dslc.ir.graph import Graph
-from dslc.ir.types import DType
+from dslc.ir.types import DType, tensor
 from dslc.loading import check_source
-from dslc.ops.infer import evaluate
+from dslc.ops.infer import bind_attrs, evaluate
 from dslc.passes.accumulate import accumulate
 from dslc.source import Source
+from runtime.kernels import registry_of
+from runtime.kernels.registry import EVAL, Call, Signature
 
 ROW, VALUE = ("m", "w"), ("a > 0.1", "exp(b)")
 # a call that lacks its last arguments, and a mask and a weight of its predictions
@@ -155,3 +158,23 @@ def test_what_does_not_fit_is_refused(call: str, words: str) -> None:
     program, found = check_source(Source("n.nn", f"dslc 1\nnetwork N {{\n{inputs}  output u = sum(w)\n  output y = {call}\n}}\n"))
     assert program is None
     assert any(words in error.message for error in found), [error.message for error in found]
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "nll", "accuracy"])
+@pytest.mark.parametrize(("wrong", "ignore"), [(-1, None), (3, None), (3, -1), (-2, -1)])
+def test_a_label_that_is_no_class_is_found_when_its_batch_comes(name: str, wrong: int, ignore: int | None) -> None:
+    """With its place in the spec; an ignored label may be anything."""
+    label = np.array([0, -1 if ignore is not None else 2, wrong])
+    attrs = bind_attrs(name, {"ignore": ignore}, [tensor("f64", 3, 3), tensor("i64", 3)])
+    x, y = np.eye(3), np.zeros(())
+    call = Call(name, (x, label), (y,), attrs, lambda shape, dtype: np.empty(tuple(shape), dtype), np, place="n.nn:5:3")
+    signature = Signature(name, (((3, 3), "float64"), ((3,), "int64")), (((), "float64"),), attrs, (True, True))
+    steps = registry_of("numpy").choose(signature).bind(call)
+    with pytest.raises(DataError, match=rf"`{name}` does not fit: a label is {wrong}, and there are 3 classes from 0 on \(n.nn:5:3\)"):
+        for step in steps:
+            step()
+
+
+def test_scores_that_lie_across_memory_run_as_the_definition_says() -> None:
+    signature = Signature("cross_entropy", (((3, 3), "float32"), ((3,), "int64")), (((), "float32"),), {}, (False, True))
+    assert registry_of("numpy").choose(signature) is EVAL

@@ -27,7 +27,11 @@ FOREIGN: dict[str, tuple[str, ...]] = {
     "linear": ("dense",), "conv2d": ("conv",), "conv1d": ("conv",), "maxpool": ("max_pool",), "maxpool2d": ("max_pool",),
     "avgpool": ("avg_pool",), "batchnorm": ("batch_norm",), "batchnorm2d": ("batch_norm",), "layernorm": ("layer_norm",),
     "cat": ("concat",), "concatenate": ("concat",), "crossentropy": ("cross_entropy",), "bce": ("binary_cross_entropy",),
-    "permute": ("transpose",), "view": ("reshape",),
+    "permute": ("transpose",), "view": ("reshape",), "im2col": ("unfold",), "col2im": ("fold",), "maxunpool2d": ("max_unpool",),
+    "max_unpool2d": ("max_unpool",), "lppool2d": ("lp_pool",), "lp_pool2d": ("lp_pool",), "zero_padding2d": ("pad_spatial",),
+    "zeropadding2d": ("pad_spatial",), "reflectionpad2d": ("pad_spatial",), "replicationpad2d": ("pad_spatial",),
+    "circularpad2d": ("pad_spatial",), "locallyconnected2d": ("local_conv",), "pixelshuffle": ("pixel_shuffle",),
+    "pixelunshuffle": ("pixel_unshuffle",),
 }  # fmt: skip
 
 

@@ -127,6 +127,8 @@ def explain(name: str, m: Mismatch, span: Span, labels: Mapping[str, Span]) -> D
         if other == m.other and place != where
     )  # fmt: skip
     action = f"cast it: `cast({shown(where)}, f32)`" if m.wanted in FLOATS and m.found and not m.found.startswith("f") else ""
+    if (name, m.argument) == ("cross_entropy", "label") and m.found.startswith("f"):
+        action = "labels that are distributions go to `soft_cross_entropy`"
     return errors.ShapeMismatch(span=where, message_text=contrasted(m), here=m.found, action=action, labels=others)
 
 

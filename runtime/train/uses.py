@@ -16,7 +16,7 @@ from runtime.data.bounds import Bound, of_classes
 
 SAME_VALUES = frozenset(["cast", "identity", "stop_gradient", "reshape", "flatten", "squeeze", "unsqueeze", "transpose", "broadcast"])
 MARGINS = Bound(-1, 1, "the targets of `{}` are -1 and 1", "labels 0 and 1 become targets by `2 * label - 1`", without=(0,))
-PARTS = Bound(0, 1, "the targets of `{}` are from 0 to 1", "")
+PARTS = Bound(-1e-6, 1 + 1e-6, "the targets of `{}` are from 0 to 1", "")  # up to rounding
 TARGETS = {"hinge": MARGINS, "squared_hinge": MARGINS, "binary_cross_entropy": PARTS, "focal": PARTS}
 
 INDEXED = frozenset(["gather", "take_along_axis", "scatter"])

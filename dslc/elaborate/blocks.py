@@ -121,8 +121,8 @@ def expand(
     good = [parameter(inner, block, parm, slot, arguments, bound, site) for parm, slot in parms]  # all errors, not the first alone
     if not all(good):
         return POISON
-    if block.name == "batch_norm" and is_std(block.decl.span) and isinstance(arguments.get("x"), Val):
-        warnings.biased(frame, arguments["x"], site.name_span)
+    if is_std(block.decl.span):
+        warnings.block(frame, block.name, arguments.get("x"), site.name_span)
     layers = frame.tape.root.layers
     at = len(layers)
     std = is_std(block.decl.span)

@@ -6,26 +6,45 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dslc.elaborate import errors
+from dslc.elaborate.values import Value
 from dslc.ops.value import Val
 from dslc.source import Span
 
 if TYPE_CHECKING:
     from dslc.elaborate.frame import Frame
 
-TAKES_LOGITS = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
+TAKES_LOGITS = {"cross_entropy": "softmax", "soft_cross_entropy": "softmax", "binary_cross_entropy": "sigmoid", "focal": "sigmoid"}
+TAKES_LOGARITHMS = frozenset(["nll", "kl_divergence"])
 PRODUCTS = frozenset(["matmul", "conv"])
 VIEWS = frozenset(["reshape", "transpose", "identity"])
 
 
 def look(frame: Frame, name: str, inputs: Sequence[Val], span: Span) -> None:
     """Report the warnings that the new node gives rise to."""
-    if name in TAKES_LOGITS and inputs:
-        function, _ = maker(frame, inputs[0])
-        if function == TAKES_LOGITS[name]:
-            frame.report(errors.SoftmaxBeforeCrossEntropy(span=span, loss=name, function=function))
+    if inputs:
+        scores(frame, name, inputs[0], span)
     if name in PRODUCTS:
         for value in inputs:
             zero_weight(frame, value, span)
+
+
+def block(frame: Frame, name: str, x: Value, span: Span) -> None:
+    """The same for a block of the standard library, called with `x`."""
+    if isinstance(x, Val):
+        scores(frame, name, x, span)
+        if name == "batch_norm":
+            biased(frame, x, span)
+
+
+def scores(frame: Frame, name: str, x: Val, span: Span) -> None:
+    """A loss that applies the softmax itself, or takes its logarithm, and is given the softmax."""
+    if name not in TAKES_LOGITS and name not in TAKES_LOGARITHMS:
+        return
+    function, _ = maker(frame, x)
+    if function == TAKES_LOGITS.get(name):
+        frame.report(errors.SoftmaxBeforeCrossEntropy(span=span, loss=name, function=function))
+    if function == "softmax" and name in TAKES_LOGARITHMS:
+        frame.report(errors.SoftmaxWithoutLog(span=span, loss=name))
 
 
 def maker(frame: Frame, value: Val) -> tuple[str, tuple[Val, ...]]:

@@ -185,6 +185,28 @@ def test_warnings(body: str, code: str, tmp_path: Path) -> None:
     assert {(item.code, item.severity) for item in diagnostics} == ({(code, "warning")} if code else set())
 
 
+@pytest.mark.parametrize(
+    ("loss", "code"),
+    [
+        ("soft_cross_entropy(softmax(net.y), t)", "softmax-before-cross-entropy"),
+        ("soft_cross_entropy(net.y, t)", ""),
+        ("focal(sigmoid(net.y), t)", "softmax-before-cross-entropy"),
+        ("nll(softmax(net.y), data.label)", "softmax-without-log"),
+        ("nll(log_softmax(net.y), data.label)", ""),
+        ("kl_divergence(softmax(net.y), t)", "softmax-without-log"),
+        ("kl_divergence(log_softmax(net.y), softmax(t))", ""),
+    ],
+)
+def test_what_a_loss_takes(loss: str, code: str, tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("a,b,c,d,e\n")
+    train = TRAIN.replace("cross_entropy(net.y, data.label)", f"{loss} + 0 * mean(t)").replace(
+        "  loss:", "  t = one_hot(data.label, 3)\n  loss:"
+    )
+    found, diagnostics = check(network("output y = x -> dense(3)") + train, tmp_path)
+    assert found is not None, diagnostics
+    assert {(item.code, item.severity) for item in diagnostics} == ({(code, "warning")} if code else set())
+
+
 def test_strict_makes_errors_of_warnings(tmp_path: Path) -> None:
     (tmp_path / "s.nn").write_text("dslc 1\n" + network("output y = x -> dense(3, init=zeros)"))
     assert [item.code for item in load_program(tmp_path / "s.nn")[1]] == ["zero-weights"]

@@ -15,6 +15,15 @@ class SoftmaxBeforeCrossEntropy(Finding):
     hint = "give it the value before the {function}"
 
 
+class SoftmaxWithoutLog(Finding):
+    loss: str
+    code = "softmax-without-log"
+    severity = "warning"
+    words = "`{loss}` takes log-probabilities, and this is a softmax"
+    label = "the logarithm is missing"
+    hint = "`log_softmax` gives log-probabilities"
+
+
 class ZeroWeights(Finding):
     address: str
     code = "zero-weights"

@@ -55,6 +55,15 @@ def is_finite(array: np.ndarray) -> bool:
     return array.dtype.kind != "f" or all(bool(np.isfinite(piece).all()) for piece in pieces(array))
 
 
+def same_bytes(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two arrays of one type hold the same bits."""
+    import numpy as np
+
+    if one.nbytes != other.nbytes:
+        return False
+    return all(np.array_equal(np.asarray(raw(a)), np.asarray(raw(b))) for a, b in zip(pieces(one), pieces(other), strict=True))
+
+
 # ---- mapped files -----------------------------------------------------------------------------------------------------------------
 
 

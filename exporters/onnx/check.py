@@ -12,7 +12,7 @@ import onnx
 from dslc.diagnostics import InternalError
 from dslc.ir.graph import Graph, Node
 from dslc.ir.types import TensorType
-from dslc.pieces import mapped_file, pieces, raw, release
+from dslc.pieces import mapped_file, release, same_bytes
 from exporters.onnx.drafts import Beside
 from exporters.onnx.errors import CheckFailed
 from exporters.onnx.external import DataFile
@@ -87,8 +87,7 @@ def data_file(subject: Subject) -> str:
     if subject.data_file is None or subject.beside is None:
         return ""
     for name, array in subject.data_file.arrays.items():
-        read = subject.beside.arrays[name]
-        if read.nbytes != array.nbytes or any(raw(a) != raw(b) for a, b in zip(pieces(array), pieces(read), strict=True)):
+        if not same_bytes(array, subject.beside.arrays[name]):
             return f"{name} is read back with other numbers than the network has"
     return refusal(lambda: verify_checksums(subject.model, subject.beside.folder) if subject.beside else None)
 

@@ -20,6 +20,7 @@ import onnx
 
 from dslc.diagnostics import DataError
 from dslc.files import reason
+from dslc.pieces import same_bytes
 from dslc.safetensors_header import read_header
 from exporters.onnx.errors import CannotWrite
 from exporters.onnx.external import DataFile, stamp
@@ -87,10 +88,14 @@ def made(model: onnx.ModelProto, data: DataFile, folder: Path, name: str) -> Bes
 
 
 def taken(model: onnx.ModelProto, data: DataFile, folder: Path, name: str) -> Beside:
-    """Refer to the file that is there."""
+    """Refer to the file that is there. Raises DataError where it holds other numbers: the model's were folded, or training went on."""
     sha1, sha256 = digests(opened(folder, data.location), "sha1", "sha256")
     stamp(model, sha1)
-    return Beside(folder, name, read_external(model, folder), sha1, sha256)
+    arrays = read_external(model, folder)
+    for key, array in data.arrays.items():
+        if not same_bytes(array, arrays[key]):
+            raise bad(data.location, f"`{key}` has other numbers in it than in the model; weights that are folded cannot be shared")
+    return Beside(folder, name, arrays, sha1, sha256)
 
 
 def cannot(path: Path, error: OSError) -> DataError:

@@ -15,6 +15,7 @@ import safetensors.numpy
 
 from dslc.api import Run
 from dslc.cli.arguments import size
+from dslc.loading import find_spec
 from runtime.train.checkpoint import read_tensors
 from tests.cli.conftest import Command
 
@@ -97,6 +98,17 @@ def test_a_checkpoint_in_another_precision_is_not_shared(run: Path, dslc: Comman
     done = dslc("export", "run", "--output", "run/m.onnx", "--external-data", "checkpoints/best.safetensors", "--dtype", "f16")
     assert done.code == 3 and "is float16[64, 10] in the model and float32[64, 10] in the file" in done.err
     assert not (run / "m.onnx").exists()
+
+
+def test_folded_weights_are_not_shared(dslc: Command, tmp_path: Path) -> None:
+    """A name, a type and sizes that fit, other numbers."""
+    spec = (find_spec("softmax")[0]).read_text().replace("-> dense(10)", "-> dense(10) -> batch_norm")
+    (tmp_path / "mine.nn").write_text(spec)
+    assert dslc("train", "mine.nn", "--out", "run", "--epochs", "1", "--quiet").code == 0
+    words = ("export", "run", "--output", "run/m.onnx", "--external-data", "checkpoints/best.safetensors")
+    done = dslc(*words, "--fold-batch-norm")
+    assert done.code == 3 and "has other numbers in it than in the model" in done.err
+    assert dslc(*words).code == 0
 
 
 def test_a_shared_checkpoint_with_a_second_name_is_refused(run: Path, dslc: Command) -> None:

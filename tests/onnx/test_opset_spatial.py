@@ -55,6 +55,7 @@ LAYERS: dict[str, tuple[str, str]] = {
     "conv_transpose": ("[batch, 4, h, w]", "conv_transpose(6, kernel=4, stride=2, pad=1, groups=2)"),
     "conv_transpose_1d": ("[batch, 3, time]", "conv_transpose(2, kernel=3, stride=2, output_pad=1, dilation=2)"),
     "max_pool_ceil": ("[batch, 2, h, w]", "max_pool(kernel=3, stride=2, ceil=true)"),
+    "max_pool_same_ceil": ("[batch, 2, h, w]", 'max_pool(kernel=3, stride=2, pad="same", ceil=true)'),
     "avg_pool_ceil": ("[batch, 2, h, 9]", "avg_pool(kernel=3, stride=2, pad=1, ceil=true)"),
     "avg_pool_count_pad": ("[batch, 2, 8, 9]", "avg_pool(kernel=3, stride=3, pad=1, ceil=true, count_pad=true)"),
     "depthwise_conv": ("[batch, 4, h, w]", "depthwise_conv(kernel=3, pad=1, multiplier=2)"),

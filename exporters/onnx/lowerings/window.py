@@ -54,11 +54,12 @@ def conv_attributes(node: Node, x: TensorType, weight: TensorType) -> dict[str, 
 def pool_attributes(w: Writer, node: Node, x: str, y: TensorType) -> dict[str, Any]:
     """Kernel, strides, pads and ceil_mode of a pool, so that all backends have the same windows."""
     kernel: Any = node.attrs["kernel"]
-    attributes = window(node, w.type(x), kernel) | {"ceil_mode": int(bool(node.attrs["ceil"]))}
+    rounds = bool(node.attrs["ceil"]) and node.attrs["pad"] != "same"  # `same` fixes the sizes by itself
+    attributes = window(node, w.type(x), kernel) | {"ceil_mode": int(rounds)}
     if "auto_pad" in attributes and any(step > places for places, step in zip(kernel, attributes["strides"], strict=True)):
         # backends compute negative pads
         raise refused(node, 'with pad="same" and a stride above its kernel its input needs fixed sizes')
-    return attributes | rounded_up(node, w.type(x), y, attributes) if node.attrs["ceil"] else attributes
+    return attributes | rounded_up(node, w.type(x), y, attributes) if rounds else attributes
 
 
 @lowering("max_pool")

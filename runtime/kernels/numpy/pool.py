@@ -45,29 +45,39 @@ def everywhere(axes: Sequence[Axis]) -> bool:
 
 def max_pool(call: Call) -> list[Step]:
     (x,), (y,) = call.inputs, call.outputs
-    axes = axes_of(x.shape[2:], y.shape[2:], call.attrs)
-    if everywhere(axes):
-        return max_by_axis(x, y, axes, call.scratch)
-    steps: list[Step] = [partial(y.fill, -np.inf)]
-    for windows, read in places(axes):
-        if y[windows].size:
-            steps.append(partial(np.maximum, y[windows], x[read], out=y[windows]))
-    return steps
+    return by_axis(x, y, call.attrs, call.scratch, np.maximum, -np.inf)
 
 
-def max_by_axis(x: Array, y: Array, axes: Sequence[Axis], scratch: Any) -> list[Step]:
-    """One axis after the other, the outermost first: k + k comparisons a window instead of k·k, and long inner loops at first."""
+def summed(x: Array, y: Array, attrs: Any, scratch: Any) -> list[Step]:
+    """y = Σ of each window of x."""
+    return by_axis(x, y, attrs, scratch, np.add, 0)
+
+
+def by_axis(x: Array, y: Array, attrs: Any, scratch: Any, function: Any, nothing: float) -> list[Step]:
+    """The function over each window, along one axis after the other, the outermost first: k + k calls a window instead of k·k.
+
+    nothing: the value of a window without places.
+    """
     steps: list[Step] = []
+    axes = axes_of(x.shape[2:], y.shape[2:], attrs)
     for number, axis in enumerate(axes):
-        if axis.count == axis.size and len(axis.offsets) == 1 and number < len(axes) - 1:
+        lead, last = (slice(None),) * (2 + number), number == len(axes) - 1
+        if not last and untouched(axis):
             continue
-        shape = (*x.shape[: 2 + number], axis.count, *x.shape[3 + number :])
-        target = y if number == len(axes) - 1 else scratch(shape, x.dtype.name)
-        lead = (slice(None),) * (2 + number)
-        taps = [x[(*lead, axis.window(axis.step, offset, axis.count)[1])] for offset in axis.offsets]
-        steps += combine(taps, target, np.maximum)
-        x = target
+        total = y if last else scratch((*x.shape[: 2 + number], axis.count, *x.shape[3 + number :]), x.dtype.name)
+        found = [axis.window(axis.step, offset, axis.count) for offset in axis.offsets]
+        if everywhere([axis]):
+            steps += combine([x[(*lead, read)] for _, read in found], total, function)
+        else:
+            parts = [(total[(*lead, inside)], x[(*lead, read)]) for inside, read in found]
+            steps += [partial(total.fill, nothing), *(partial(function, into, part, out=into) for into, part in parts if part.size)]
+        x = total
     return steps
+
+
+def untouched(axis: Axis) -> bool:
+    """Whether every window is one place, in order."""
+    return axis.offsets == (0,) and axis.step == 1
 
 
 def combine(taps: Sequence[Array], target: Array, function: Any) -> list[Step]:
@@ -110,24 +120,32 @@ def tiled(axes: Sequence[Axis]) -> bool:
 
 def avg_pool(call: Call) -> list[Step]:
     (x,), (y,) = call.inputs, call.outputs
-    axes = axes_of(x.shape[2:], y.shape[2:], call.attrs)
-    found = [(y[windows], x[read]) for windows, read in places(axes)]
-    if everywhere(axes):
-        steps = combine([tap for _, tap in found], y, np.add)
-    else:
-        steps = [partial(y.fill, 0), *(partial(np.add, total, tap, out=total) for total, tap in found if total.size)]
+    steps = summed(x, y, call.attrs, call.scratch)
     return [*steps, partial(np.divide, y, counts(x.shape[2:], y, call.attrs), out=y)]
+
+
+def shared(g: Array, dx: Array, attrs: Any, scratch: Any) -> list[Step]:
+    """dx = at each place the sum of g over the windows that hold it: the axes of `summed` from the last to the first."""
+    axes = axes_of(dx.shape[2:], g.shape[2:], attrs)
+    if tiled(axes):
+        return [partial(np.copyto, dx[read], g[windows]) for windows, read in places(axes)]
+    steps: list[Step] = []
+    for number, axis in reversed(list(enumerate(axes))):
+        lead = (slice(None),) * (2 + number)
+        if number and untouched(axis):
+            continue
+        total = scratch((*g.shape[: 2 + number], axis.size, *g.shape[3 + number :]), g.dtype.name) if number else dx
+        parts = [axis.window(axis.step, offset, axis.count) for offset in axis.offsets]
+        pairs = [(total[(*lead, read)], g[(*lead, inside)]) for inside, read in parts]
+        steps += [partial(total.fill, 0), *(partial(np.add, into, part, out=into) for into, part in pairs if part.size)]
+        g = total
+    return steps
 
 
 def avg_pool_grad(call: Call) -> list[Step]:
     (g,), (dx,) = call.inputs, call.outputs
-    axes = axes_of(dx.shape[2:], g.shape[2:], call.attrs)
     share = call.scratch(g.shape, g.dtype.name)
-    steps: list[Step] = [partial(np.divide, g, counts(dx.shape[2:], g, call.attrs), out=share)]
-    found = [(share[windows], dx[read]) for windows, read in places(axes)]
-    if tiled(axes):
-        return [*steps, *(partial(np.copyto, into, part) for part, into in found)]
-    return [*steps, partial(dx.fill, 0), *(partial(np.add, into, part, out=into) for part, into in found if part.size)]
+    return [partial(np.divide, g, counts(dx.shape[2:], g, call.attrs), out=share), *shared(share, dx, call.attrs, call.scratch)]
 
 
 def counts(sizes: Sequence[int], y: Array, attrs: Any) -> Array:

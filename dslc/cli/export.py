@@ -7,6 +7,10 @@ The model is checked and compared with the reference interpreter before it is wr
 from __future__ import annotations
 
 import argparse
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,12 +66,23 @@ def run(args: argparse.Namespace) -> int:
         raise SpecError(usage.BadArgument(detail="--report: it is the file of --output", usage="--output model.onnx --report report.json"))
     refuse_mixed(args)
     refuse_report(args)
-    report = network(args) if args.train_step is None else train_step(args)
+    with drafts_removed():
+        report = network(args) if args.train_step is None else train_step(args)
     text = report.model_dump_json(indent=2)
     if args.report is not None:
         write_file(args.report, f"{text}\n")
     say(text if args.json else report.text(), exact=args.json)
     return 0
+
+
+@contextmanager
+def drafts_removed() -> Iterator[None]:
+    """SIGTERM ends an export as an error does, so that no draft of a large file is left. Exit code 143."""
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def refuse_report(args: argparse.Namespace) -> None:

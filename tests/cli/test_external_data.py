@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -122,6 +124,20 @@ def test_the_file_begins_another_training(run: Path, dslc: Command, tmp_path: Pa
     dslc("export", "run", "--output", "m.onnx", "--external-data", "w.safetensors")
     _, tensors = read_tensors(tmp_path / "w.safetensors", "w.safetensors")
     assert all(np.array_equal(tensors[name], array) for name, array in Run.open(run).parameters.items())
+
+
+def test_a_terminated_export_leaves_no_draft(run: Path, dslc: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def end(*args: object) -> list[str]:
+        assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".m.onnx.")]
+        os.kill(os.getpid(), signal.SIGTERM)
+        return ["still running"]
+
+    monkeypatch.setattr("exporters.onnx.check.lint", end)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as ended:
+        dslc("export", "run", "--output", "m.onnx", "--external-data")
+    assert ended.value.code == 143 and signal.getsignal(signal.SIGTERM) is before
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 def test_a_mapped_run_is_the_run(run: Path) -> None:

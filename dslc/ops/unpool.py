@@ -93,14 +93,10 @@ def max_unpool(xp: Any, x: Any, index: Any, kernel: Any, stride: Any, pad: Any, 
         pads = ["same"] * len(kernel) if pad == "same" else pad
         rows = zip(x.shape[2:], kernel, stride, pads, strict=True)
         size = tuple(default_size(Dim.of(n), k, s, p).constant for n, k, s, p in rows)
-    return written(xp, xp.zeros((*x.shape[:2], prod(size)), x.dtype), index, x).reshape(*x.shape[:2], *size)
-
-
-def written(xp: Any, target: Any, index: Any, values: Any) -> Any:
-    """[n, c, places] with each value [n, c, …] at its index, in their order."""
-    lead, flat = planes(xp, index, target.shape[2])
-    target[(*lead, flat)] = values.reshape(flat.shape)
-    return target
+    lead, flat = planes(xp, index, prod(size))
+    y = xp.zeros((*x.shape[:2], prod(size) + 1), x.dtype)  # values that do not stay go to one more place
+    y[(*lead, xp.where(staying(xp, lead, flat), flat, prod(size)))] = x.reshape(flat.shape)
+    return xp.ascontiguousarray(y[:, :, :-1]).reshape(*x.shape[:2], *size)
 
 
 def planes(xp: Any, index: Any, places: int) -> tuple[tuple[Any, Any], Any]:
@@ -110,12 +106,19 @@ def planes(xp: Any, index: Any, places: int) -> tuple[tuple[Any, Any], Any]:
     return (xp.arange(n).reshape(n, 1, 1), xp.arange(c).reshape(1, c, 1)), flat
 
 
+def staying(xp: Any, lead: tuple[Any, Any], flat: Any) -> Any:
+    """Whether an index is the last of its kind: in the order of (index, number) another one follows. The same on every device."""
+    count = flat.shape[2]
+    order = xp.argsort(flat * count + xp.arange(count), axis=2)
+    indices = xp.take_along_axis(flat, order, axis=2)
+    kept = xp.ones(flat.shape, bool)
+    kept[(*lead, order[:, :, :-1])] = indices[:, :, 1:] != indices[:, :, :-1]
+    return kept
+
+
 def unpool_kept(xp: Any, index: Any, size: Any) -> Any:
-    """Each value writes its number; those that find it again stay."""
-    numbers = xp.arange(prod(index.shape[2:])).reshape(1, 1, -1) + xp.zeros((*index.shape[:2], 1), "int64")
-    places = written(xp, xp.zeros((*index.shape[:2], prod(size)), "int64"), index, numbers)
     lead, flat = planes(xp, index, prod(size))
-    return (places[(*lead, flat)] == numbers).reshape(index.shape)
+    return staying(xp, lead, flat).reshape(index.shape)
 
 
 def _unpool_grad(g: Val, y: Val, x: Val, index: Val, **a: Any) -> Val:

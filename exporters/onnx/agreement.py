@@ -1,4 +1,4 @@
-"""Whether a model in float16 decides for the same classes as the network in float32."""
+"""Samples in float16: no value leaves its range, and the model decides for the same classes as the network in float32."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ from dslc.ir.types import Dim
 from exporters.onnx.backends import BACKENDS, LeftOut, Run
 from exporters.onnx.check import Subject
 from exporters.onnx.errors import ParityFailed
-from exporters.onnx.half import LARGEST
 from exporters.onnx.parity import arrays
 from exporters.onnx.report import Check
-from exporters.onnx.rounding import bounds
+from exporters.onnx.rounding import bounds, held_size
 from exporters.onnx.sizes import grid, inputs_for
 
 DRAWN = 64  # samples where none are given
@@ -85,25 +84,27 @@ def class_axis(maker: Mapping[int, Node], id: int, rank: int) -> int:
 
 
 def agreement(subject: Subject, classes: Sequence[str], samples: Samples | None) -> Check:
-    """Compare the classes of all samples; they may differ only where float16 may move the two scores past each other."""
-    name, found = "class agreement", decisions(subject, classes)
-    if not found:
-        return Check(name=name, verdict="left out", detail="no output is a class")
-    given = samples or drawn(subject)
-    run = runner(subject)
-    if run is None:
-        return Check(name=name, verdict="left out", detail="no backend can judge the model")
+    """Run samples: no value may leave the range of float16, and classes may differ only where float16 may move two scores past each other.
+
+    Where none are given and no output is a class, nothing is left to see that the comparison has not seen.
+    """
+    name, found = "samples in float16", decisions(subject, classes)
+    run = runner(subject) if found else None
+    if run is None and samples is None:
+        return Check(name=name, verdict="left out", detail="no output is a class" if not found else "no backend can judge the model")
+    given, largest = samples or drawn(subject), 0.0
     same, total = np.zeros(len(found), np.int64), np.zeros(len(found), np.int64)
     for inputs in chunks(subject, given.arrays):
-        ours, theirs = both(subject, run, inputs)
-        for at, decision in enumerate(found):
+        ours, most = in_range(subject, inputs)
+        theirs, largest = run(inputs) if run is not None else [], max(largest, most)
+        for at, decision in enumerate(found if theirs else []):
             mine, other = places(decision, ours), places(decision, theirs)
             same[at] += int((mine == other).sum())
             total[at] += mine.size
             if (mine != other).any():
                 refuse_clear(subject, decision, inputs, mine, other)
     parts = [f"the class of `{item.name}` is the same in {a:,} of {b:,}" for item, a, b in zip(found, same, total, strict=True)]
-    return Check(name=name, verdict="passed", detail=f"{given.source}: {', '.join(parts)}")
+    return Check(name=name, verdict="passed", detail=", ".join([f"{given.source}: values up to {largest:.3g}", *parts]))
 
 
 def runner(subject: Subject) -> Run | None:
@@ -134,9 +135,19 @@ def chunks(subject: Subject, given: Arrays) -> list[dict[str, np.ndarray]]:
     return [{name: array[at : at + CHUNK] for name, array in given.items()} for at in range(0, count, CHUNK)]
 
 
-def both(subject: Subject, run: Run, inputs: Arrays) -> tuple[Sequence[Any], Sequence[Any]]:
-    wanted = interpret(subject.definition, np, arrays(subject, inputs))
-    return [np.asarray(wanted[output.name]) for output in subject.graph.outputs], run(inputs)
+def in_range(subject: Subject, inputs: Arrays) -> tuple[list[np.ndarray], float]:
+    """The outputs in float32, and the largest of the values that float16 holds; DataError where one is beyond its range."""
+    assert subject.half is not None
+    half = subject.half
+    named = [item for item in subject.graph.inputs if item.name in inputs]
+    largest = max((held_size(half, item.id, item.name, inputs[item.name]) for item in named), default=0.0)
+
+    def look(node: Node, results: Sequence[Any]) -> None:
+        nonlocal largest
+        largest = max(largest, *(held_size(half, id, node.address, result) for id, result in zip(node.outputs, results, strict=True)))
+
+    wanted = interpret(subject.graph, np, {**arrays(subject, inputs), **subject.stored}, on_node=look)
+    return [np.asarray(wanted[output.name]) for output in subject.graph.outputs], largest
 
 
 def places(decision: Decision, outputs: Sequence[Any]) -> np.ndarray:
@@ -153,7 +164,7 @@ def refuse_clear(subject: Subject, decision: Decision, inputs: Arrays, mine: np.
     sides = [np.take_along_axis(scores, np.expand_dims(at, decision.axis), decision.axis) for at in (mine, other)]
     margin = float(np.abs(sides[0] - sides[1]).max())
     if margin > 2 * limit:
-        difference = f"another class, though its score is {min(margin, LARGEST):.3g} apart and float16 moves it by {limit:.3g} at most"
+        difference = f"another class, though its score is {margin:.3g} apart and float16 moves it by {limit:.3g} at most"
         raise InternalError(
             ParityFailed(backend="the model", sizes="a sample", output=decision.name, difference=difference, node="the scores")
         )

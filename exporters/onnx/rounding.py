@@ -41,6 +41,14 @@ def largest(array: Any) -> float:
     return float(np.abs(np.asarray(array)).max(initial=0, where=np.isfinite(array)))
 
 
+def held_size(half: Half, id: int, name: str, array: Any) -> float:
+    """The largest size of a value that the model holds in float16, 0 of others; DataError where it leaves the range."""
+    size = largest(array) if id in half.held else 0.0
+    if size > LARGEST:
+        raise DataError(BeyondHalf(name=name, value=size))
+    return size
+
+
 def judged(graph: Graph) -> set[int]:
     """What is compared within a bound: outputs that are floats, and the scores where an output is the place of the largest."""
     ids = {output.id for output in graph.outputs}
@@ -62,6 +70,8 @@ def shaken(graph: Graph, half: Half, arrays: Arrays, wanted: Collection[int], dr
     block = random_block(draw) if draw >= 0 else None
     values: dict[int, Any] = {}
     for item in graph.inputs:
+        if block is None:
+            held_size(half, item.id, item.name, arrays[item.name])
         times = 1 if item.name in half.parameters else half.rounds[item.id]
         values[item.id] = moved(arrays[item.name], times, block, item.id)
     sizes, kept = bind_dims(graph, arrays), {id: values[id] for id in wanted if id in values}
@@ -70,8 +80,8 @@ def shaken(graph: Graph, half: Half, arrays: Arrays, wanted: Collection[int], dr
         for at, node in enumerate(graph.nodes):
             results = run_node(np, node, [values[id] for id in node.inputs], sizes)
             for id, result in zip(node.outputs, results, strict=True):
-                if block is None and id in half.held and largest(result) > LARGEST:
-                    raise DataError(BeyondHalf(name=node.address, value=largest(result)))
+                if block is None:
+                    held_size(half, id, node.address, result)
                 values[id] = moved(result, half.rounds[id], block, id)
                 if id in wanted:
                     kept[id] = values[id]

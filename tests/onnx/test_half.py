@@ -75,7 +75,7 @@ def test_the_report_says_what_is_float16_and_how_far_it_is(tmp_path: Path) -> No
     assert (tmp_path / "half.onnx").stat().st_size == report.bytes < 0.51 * single.bytes
     text = report.text()
     assert "  float16   8 weights, 862,160 bytes with what stays float32, instead of 1,724,320" in text
-    assert "64 drawn samples: the class of `class` is the same in 64 of 64" in text
+    assert re.search("samples in float16: 64 drawn samples: values up to [0-9.]+, the class of `class` is the same in 64 of 64", text)
     assert re.search("float16 may move `logits` by 0[.][34][0-9]% of its largest value", text)
     assert max(row.max_absolute for row in report.parity) > 1e-4, "float32 was compared"
 
@@ -172,6 +172,18 @@ def test_a_value_beyond_the_range_is_refused(tmp_path: Path) -> None:
         export_network(net, given, None, dtype="f16")
 
 
+def test_a_sample_that_leaves_the_range_is_refused(tmp_path: Path) -> None:
+    net = spec(tmp_path, "  input x: [batch, 3]\n  output y = x -> dense(2) -> relu")
+    samples = Samples({"x": np.array([[1, 2, 3], [30000, 60000, 60000], [1e5, 0, 0]], np.float32)}, "rows")
+    given = {name: np.ones_like(array) for name, array in values(net).items()}
+    first, second, third = (replace(samples, arrays={"x": samples.arrays["x"][at : at + 1]}) for at in range(3))
+    assert export_network(net, given, None, dtype="f16", samples=first).checks[-1].detail == "rows: values up to 7"
+    with pytest.raises(DataError, match=r"onnx-half-range.*Net.dense0/matmul0 holds 150000"):
+        export_network(net, given, None, dtype="f16", samples=second)
+    with pytest.raises(DataError, match=r"onnx-half-range.*x holds 100000"):
+        export_network(net, given, None, dtype="f16", samples=third)
+
+
 def test_values_that_become_zero_are_reported(tmp_path: Path) -> None:
     net = spec(tmp_path, "  input x: [batch, 3]\n  output y = x -> dense(2)")
     given = values(net) | {"Net.dense0.b": np.array([1e-8, 1], np.float32)}
@@ -219,7 +231,7 @@ def test_another_class_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run is not None
     image = np.random.default_rng(0).uniform(-1, 1, (10, 1, 28, 28)).astype(np.float32)
     check = agreement.agreement(subject, (), Samples({"image": image}, "ten images"))
-    assert check.detail == "ten images: the class of `class` is the same in 10 of 10"
+    assert re.fullmatch("ten images: values up to [0-9.]+, the class of `class` is the same in 10 of 10", check.detail)
     monkeypatch.setattr(agreement, "runner", lambda _: lambda inputs: [run(inputs)[0], (run(inputs)[1] + 1) % 10])
     with pytest.raises(InternalError, match=r"another class, though its score is"):
         agreement.agreement(subject, (), Samples({"image": image}, "ten images"))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dslc.diagnostics import DataError
-from dslc.pieces import is_finite, mapped_file, pieces, raw
+from dslc.pieces import is_finite, mapped_file, pieces, raw, same_bytes
 from runtime.train.checkpoint import Checkpoint, encode, load_checkpoint, map_checkpoint, save_checkpoint
 
 STATE = Checkpoint(
@@ -91,3 +91,14 @@ def test_one_number_that_is_not_finite_is_found_in_any_piece(monkeypatch: pytest
         assert is_finite(array)
         array[place] = np.nan if place % 2 else np.inf
         assert not is_finite(array)
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "u1"])
+def test_one_other_bit_is_found_in_any_place(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dslc.pieces.PIECE", 40)
+    array = np.zeros(37, dtype)
+    assert same_bytes(array, array.copy()) and not same_bytes(array, array[:-1])
+    for place in range(array.nbytes):
+        other = array.copy()
+        other.view(np.uint8)[place] = 0x80  # -0 where it is the sign
+        assert not same_bytes(array, other)

@@ -63,7 +63,7 @@ def start_of(training: Training, call: Call, folder: Path) -> Start:
     path = found(str(args["path"]), str(args.get("which") or "best"), folder)
     shown = str(args["path"]) if path.suffix == ".safetensors" and str(path).endswith(str(args["path"])) else f"{args['path']}/{path.name}"
     digest, tensors = read_tensors(path, shown)
-    tensors = {name: array for name, array in tensors.items() if not name.startswith(SLOT)}
+    tensors = {name: tensors[name] for name in sorted(tensors) if not name.startswith(SLOT)}  # a file has no order of its own
     networks, owners = tuple(training.networks), tuple({name.split(".")[0] for name in tensors})
     renamed, problems = renaming(tensors, named(args.get("rename")))
     items = {item.address: item for item in (*training.weights, *(s for s in training.states if s.scope == "network"))}

@@ -24,6 +24,7 @@ from exporters.onnx import drafts
 from exporters.onnx.export import export_network, make_subject
 from exporters.onnx.external import ABOVE, Storage, storage_for
 from exporters.onnx.external_read import read_external, verify_checksums
+from exporters.onnx.lint import lint
 from exporters.onnx.report import Report
 from runtime.train.checkpoint import Checkpoint, map_checkpoint, save_checkpoint
 
@@ -288,6 +289,22 @@ def test_a_check_that_fails_leaves_the_old_pair(net: Net, tmp_path: Path, monkey
     with pytest.raises(InternalError, match="a fault"):
         exported(net, tmp_path, True)
     assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (None, "stands in a file that is not there"),
+        (np.full(3, np.nan, np.float32), "holds a value that is not finite"),
+        (np.zeros(2, np.float32), "holds 8 bytes, its shape says 12"),
+    ],
+)
+def test_the_lint_looks_into_the_data_file(net: Net, array: np.ndarray | None, words: str) -> None:
+    subject, _, _ = make_subject(*net, storage=Storage(always=True))
+    name, beside = "Net.dense0.b", dict(net[1])
+    assert lint(subject.model, subject.types, beside) == []
+    del beside[name]
+    assert lint(subject.model, subject.types, beside | ({name: array} if array is not None else {})) == [f"initializer {name} {words}"]
 
 
 def test_what_is_read_back_is_compared_bit_by_bit(net: Net, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

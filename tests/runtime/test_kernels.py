@@ -115,7 +115,6 @@ def test_rows_without_a_kernel_of_their_own_are_few() -> None:
 
 
 BY_EVAL = {
-    "max_pool_take",
     "constant",
     "einsum",
     "sort",

@@ -113,6 +113,29 @@ def max_pool_grad(call: Call) -> list[Step]:
     return steps
 
 
+def max_pool_take(call: Call) -> list[Step]:
+    """out = h at the first place of each window that holds its maximum, selected by masks on the bits."""
+    (x, y, h), (out,) = call.inputs, call.outputs
+    axes = axes_of(x.shape[2:], y.shape[2:], call.attrs)
+    word = MASKS[h.dtype.itemsize]
+    hit, free = call.scratch(y.shape, "bool"), call.scratch(y.shape, "bool")
+    mask, bits, found = call.scratch(y.shape, np.dtype(word).name), h.view(word), out.view(word)
+    steps: list[Step] = [partial(free.fill, True), partial(out.fill, 0)]
+    for windows, read in places(axes):
+        now, flags, wide, into = hit[windows], free[windows], mask[windows], found[windows]
+        if now.size:
+            steps += [
+                partial(np.equal, x[read], y[windows], out=now),
+                partial(np.logical_and, now, flags, out=now),
+                partial(np.greater, flags, now, out=flags),
+                partial(np.negative, now.view(np.int8), out=now.view(np.int8)),
+                partial(np.copyto, wide, now.view(np.int8)),
+                partial(np.bitwise_and, bits[read], wide, out=wide),
+                partial(np.bitwise_or, into, wide, out=into),
+            ]
+    return steps
+
+
 def tiled(axes: Sequence[Axis]) -> bool:
     """Whether windows lie side by side and reach every place of x once."""
     return everywhere(axes) and all(axis.rolled and axis.step == len(axis.offsets) and axis.count * axis.step == axis.size for axis in axes)
@@ -154,6 +177,15 @@ def counts(sizes: Sequence[int], y: Array, attrs: Any) -> Array:
     return counted(np, sizes, attrs["kernel"], attrs["stride"], pads, y.shape[2:], attrs["count_pad"], y.dtype)
 
 
+KERNELS = {
+    "max_pool": max_pool,
+    "max_pool_grad": max_pool_grad,
+    "max_pool_take": max_pool_take,
+    "avg_pool": avg_pool,
+    "avg_pool_grad": avg_pool_grad,
+}
+
+
 def register(registry: Registry) -> None:
-    for name, bind in (("max_pool", max_pool), ("max_pool_grad", max_pool_grad), ("avg_pool", avg_pool), ("avg_pool_grad", avg_pool_grad)):
+    for name, bind in KERNELS.items():
         registry.tune(name, split=split_rows)(bind)

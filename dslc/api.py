@@ -469,7 +469,7 @@ class Run:
             return None
         split = inputs.evaluated()
         arrays = network_samples(self.training, network, self.parameters, inputs, CHUNK)
-        return (arrays, f"samples of the {split} split") if arrays else None
+        return (arrays, f"the first {CHUNK} of the {split} split") if arrays else None
 
     def export_step(self, path: str | Path, *, step: str | None = None, verify: bool = True, **options: Any) -> Report:
         """Write one step of the run's training as ONNX, to go on from its weights with a fresh optimizer; as `Spec.export_step`."""

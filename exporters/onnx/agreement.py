@@ -29,7 +29,7 @@ Arrays = Mapping[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Samples:
-    """Inputs of the network by name, samples along the first axis, and what they are (`256 samples of the test split`)."""
+    """Inputs of the network by name, samples along the first axis, and what they are (`the first 256 of the test split`)."""
 
     arrays: Arrays
     source: str
@@ -123,7 +123,7 @@ def drawn(subject: Subject) -> Samples:
     if "batch" in sizes:
         sizes["batch"] = DRAWN
     count = sizes.get("batch", 1)
-    return Samples(inputs_for(subject.graph, sizes), f"{count} drawn sample{'s' if count > 1 else ''}")
+    return Samples(inputs_for(subject.graph, sizes), f"{count} drawn")
 
 
 def chunks(subject: Subject, given: Arrays) -> list[dict[str, np.ndarray]]:

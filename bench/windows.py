@@ -1,4 +1,4 @@
-"""Kernels over windows beside PyTorch's, one thread each: `python -m bench.windows [NAME …]`.
+"""Kernels over windows beside PyTorch's, one thread each: `python -m bench.windows [--write] [NAME …]`.
 
 Every row is bound as the runtime binds it (cut along the samples, scratch reused) and timed at one shape; PyTorch runs the same function in
 inference mode, or its backward pass alone. Figures are milliseconds, the best of several runs, f32; the ratio is ours over PyTorch's.
@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from bench import page
 from dslc.ir.types import tensor
 from dslc.ops.infer import bind_attrs, evaluate
 from runtime.arena import Scratch
@@ -135,12 +136,17 @@ def main(names: Sequence[str]) -> None:
     import torch
 
     torch.set_num_threads(1)
-    print("| | ours | PyTorch | ratio |\n|---|---|---|---|")
+    chosen = [name for name in names if name != "--write"]
+    lines = ["| | dslc (NumPy) | PyTorch | dslc / PyTorch |", "|---|---|---|---|"]
+    print(*lines, sep="\n")
     with single_blas():
         for name, mine, theirs in rows(np.random.default_rng(0)):
-            if not names or any(name.startswith(start) for start in names):
+            if not chosen or any(name.startswith(start) for start in chosen):
                 a, b = milliseconds(mine), milliseconds(theirs)
-                print(f"| {name} | {a:.2f} | {b:.2f} | {a / b:.1f} |", flush=True)
+                lines.append(f"| {name} | {a:.1f} | {b:.1f} | {a / b:.1f} |")
+                print(lines[-1], flush=True)
+    if "--write" in names:
+        page.write("windows", "\n".join(lines))
 
 
 if __name__ == "__main__":

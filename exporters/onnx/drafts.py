@@ -10,7 +10,7 @@ import mmap
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,6 +100,22 @@ def taken(model: onnx.ModelProto, data: DataFile, folder: Path, name: str) -> Be
 
 def cannot(path: Path, error: OSError) -> DataError:
     return DataError(CannotWrite(path=str(path), reason=reason(error)))
+
+
+def write_pair(target: Path, content: bytes, other: Path, save: Callable[[Path], None]) -> None:
+    """A model and a second file in its folder, which `save` writes where it is told: both or neither. Raises DataError."""
+    for path in (target, other):
+        if path.is_symlink() or path.is_dir():
+            raise DataError(CannotWrite(path=str(path), reason="it is a link or a folder"))
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{target.name[:100]}.", dir=target.parent) as name:
+            folder = Path(name)
+            (folder / "model").write_bytes(content)
+            save(folder / "other")
+            move_all([(flushed(folder / "other"), other), (flushed(folder / "model"), target)], folder)
+            flushed(target.parent)
+    except OSError as error:
+        raise cannot(target, error) from error
 
 
 # ---- to their places --------------------------------------------------------------------------------------------------------------

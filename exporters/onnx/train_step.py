@@ -6,7 +6,6 @@ written beside the model, `step.npz` for `step.onnx`.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -18,8 +17,9 @@ from dslc.ir.graph import Graph
 from dslc.passes.pipeline import optimize
 from dslc.program import Call, StepProgram, Training, WeightUpdate
 from exporters.onnx.check import Subject, static_checks
+from exporters.onnx.drafts import write_pair
 from exporters.onnx.draws import DRAWN, Draws
-from exporters.onnx.export import as_json, facts_of, file_facts, fitting, write
+from exporters.onnx.export import as_json, facts_of, file_facts, fitting
 from exporters.onnx.lower import lower, refuse_unsupported
 from exporters.onnx.opset import DEFAULT, checked
 from exporters.onnx.report import Check, Parity, Report
@@ -64,8 +64,8 @@ def export_train_step(
     else:
         checks.append(Check(name="training steps", verdict="left out", detail="not asked for"))
     if path is not None:
-        write(Path(path), subject.data)
-        write(Path(path).with_suffix(".npz"), packed(start))
+        target = Path(path)
+        write_pair(target, subject.data, target.with_suffix(".npz"), lambda draft: save_start(draft, start))
     return make_report(Path(path).name if path is not None else "(not written)", training, step, subject, metadata, checks, table)
 
 
@@ -115,11 +115,10 @@ def parted(start: Mapping[str, np.ndarray], whole: StepGraph) -> tuple[Arrays, A
     return moving, {name: array for name, array in start.items() if name not in whole.moving}
 
 
-def packed(arrays: Arrays) -> bytes:
-    """The bytes of an .npz: the same for the same arrays."""
-    file = io.BytesIO()
-    np.savez(file, **arrays)  # type: ignore[arg-type]
-    return file.getvalue()
+def save_start(path: Path, arrays: Arrays) -> None:
+    """The first values as .npz: the same bytes for the same arrays."""
+    with path.open("wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
 # ---- words ------------------------------------------------------------------------------------------------------------------------

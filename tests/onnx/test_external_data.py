@@ -352,6 +352,37 @@ except DataError as error:
     assert "cannot write model.onnx.data: file too large" in done.stdout and files(tmp_path) == ["net.nn"]
 
 
+@pytest.mark.parametrize("at", [0, 1])
+@pytest.mark.parametrize("old", [True, False])
+def test_a_training_step_and_its_first_values_appear_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int, old: bool
+) -> None:  # fmt: skip
+    spec = load("xor")
+    if old:
+        for name in ("step.onnx", "step.npz"):
+            (tmp_path / name).write_text("old")
+    before = contents(tmp_path)
+    calls: list[Path] = []
+    replace = Path.replace
+
+    def failing(self: Path, target: Path) -> Path:
+        calls.append(self)
+        if len(calls) == at + 1:
+            raise OSError(28, "No space left on device")
+        return replace(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", failing)
+        with pytest.raises(DataError, match="no space left"):
+            spec.export_step(tmp_path / "step.onnx", verify=False)
+    assert contents(tmp_path) == before
+    spec.export_step(tmp_path / "step.onnx", verify=False)
+    first = contents(tmp_path)
+    assert sorted(first) == ["step.npz", "step.onnx"] and set(np.load(tmp_path / "step.npz")) >= set(spec.network().parameters)
+    spec.export_step(tmp_path / "step.onnx", verify=False)
+    assert contents(tmp_path) == first
+
+
 # ---- places ---------------------------------------------------------------------------------------------------------------------------
 
 

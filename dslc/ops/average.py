@@ -42,7 +42,7 @@ def average_cases(rng: Any) -> list[Case]:
     for shape in ((4,), (2, 3), (1, 2, 2), ()):
         x, weight = rng.uniform(-2, 2, shape), rng.uniform(0.5, 2, shape)
         mask = np.arange(x.size).reshape(shape) % 2 == 0
-        found += [Case((x,), {"each": False}), Case((x, mask), {"each": False, "optional": ("mask",)})]
+        found += [Case((x,), {"each": False}), Case((x,), {"each": True}), Case((x, mask), {"each": False, "optional": ("mask",)})]
         found.append(Case((x, mask, weight), {"each": True, "optional": ("mask", "weight")}))
         found.append(Case((x, mask, rng.uniform(0.5, 2, ())), {"each": False, "optional": ("mask", "weight")}))
     return found

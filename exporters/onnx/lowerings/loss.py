@@ -30,12 +30,15 @@ def spelled(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]
 
 
 def inlined(w: Writer, graph: Graph, inputs: Sequence[str], outputs: Sequence[str]) -> None:
-    """The nodes of `graph` below the current node's address, between these tensors. Every output is the result of a node."""
+    """The nodes of `graph` below the current node's address, between these tensors. An input that is an output is handed through."""
     from exporters.onnx.lower import lower_node
 
     around, types, names = w.current, w.types, w.names
+    given = {item.id: name for item, name in zip(graph.inputs, inputs, strict=True)}
     results = {output.id: name for output, name in zip(graph.outputs, outputs, strict=True)}
-    w.types, w.names = graph.types, {item.id: name for item, name in zip(graph.inputs, inputs, strict=True)}
+    for id in results.keys() & given.keys():
+        w.emit("Identity", [given[id]], graph.types[id], results[id])
+    w.types, w.names = graph.types, given
     for node in graph.nodes:
         inner = node.model_copy(update={"address": f"{around.address}/{node.address}", "place": around.place})
         w.names.update((id, results.get(id) or w.at(inner.address)) for id in node.outputs)

@@ -13,8 +13,12 @@ from dslc.source import Span
 if TYPE_CHECKING:
     from dslc.elaborate.frame import Frame
 
-TAKES_LOGITS = {"cross_entropy": "softmax", "soft_cross_entropy": "softmax", "binary_cross_entropy": "sigmoid", "focal": "sigmoid"}
+TAKES_LOGITS = {
+    **dict.fromkeys(("cross_entropy", "soft_cross_entropy", "brier", "calibration_error"), "softmax"),
+    **dict.fromkeys(("binary_cross_entropy", "focal"), "sigmoid"),
+}
 TAKES_LOGARITHMS = frozenset(["nll", "kl_divergence"])
+DECISIONS = frozenset(["class_counts", "confusion_matrix"])
 PRODUCTS = frozenset(["matmul", "conv"])
 VIEWS = frozenset(["reshape", "transpose", "identity"])
 
@@ -23,6 +27,8 @@ def look(frame: Frame, name: str, inputs: Sequence[Val], span: Span) -> None:
     """Report the warnings that the new node gives rise to."""
     if inputs:
         scores(frame, name, inputs[0], span)
+    if name in DECISIONS:
+        decisions(frame, inputs[0], inputs[1], span)
     if name in PRODUCTS:
         for value in inputs:
             zero_weight(frame, value, span)
@@ -45,6 +51,14 @@ def scores(frame: Frame, name: str, x: Val, span: Span) -> None:
         frame.report(errors.SoftmaxBeforeCrossEntropy(span=span, loss=name, function=function))
     if function == "softmax" and name in TAKES_LOGARITHMS:
         frame.report(errors.SoftmaxWithoutLog(span=span, loss=name))
+
+
+def decisions(frame: Frame, x: Val, label: Val, span: Span) -> None:
+    """Two classes told apart by a threshold that no sigmoid passes; the node was made just now."""
+    threshold = frame.tape.builder.nodes[-1].attrs["threshold"]
+    assert isinstance(threshold, float)
+    if x.type.shape == label.type.shape and not 0 < threshold < 1 and maker(frame, x)[0] == "sigmoid":
+        frame.report(errors.ThresholdOutside(span=span, threshold=f"{threshold:g}"))
 
 
 def maker(frame: Frame, value: Val) -> tuple[str, tuple[Val, ...]]:

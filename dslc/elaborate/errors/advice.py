@@ -24,6 +24,15 @@ class SoftmaxWithoutLog(Finding):
     hint = "`log_softmax` gives log-probabilities"
 
 
+class ThresholdOutside(Finding):
+    threshold: str
+    code = "threshold-outside"
+    severity = "warning"
+    words = "a sigmoid is between 0 and 1, and the threshold is {threshold}: every decision is the same"
+    label = "decisions of a sigmoid"
+    hint = "give it the value before the sigmoid, or `threshold=0.5`"
+
+
 class ZeroWeights(Finding):
     address: str
     code = "zero-weights"

@@ -468,8 +468,9 @@ class Run:
         except DataError:
             return None
         split = inputs.evaluated()
-        arrays = network_samples(self.training, network, self.parameters, inputs, CHUNK)
-        return (arrays, f"the first {CHUNK} of the {split} split") if arrays else None
+        count = min(CHUNK, inputs.count(split))
+        arrays = network_samples(self.training, network, self.parameters, inputs, count)
+        return (arrays, f"the first {count} of the {split} split") if arrays else None
 
     def export_step(self, path: str | Path, *, step: str | None = None, verify: bool = True, **options: Any) -> Report:
         """Write one step of the run's training as ONNX, to go on from its weights with a fresh optimizer; as `Spec.export_step`."""

@@ -174,6 +174,10 @@ def classified(body: FileBody, fields: Arrays, whole: list[str], x: Value) -> st
     args += [f"axis={axis}"] if axis != -1 else []
     args += [f"smoothing={body.rng.choice((0.1, 0.0, 0.5))}"] if body.chance(0.3) else []
     args += [f"ignore={body.rng.choice((0, 1, 255))}"] if body.chance(0.3) else []
+    if axis == -1 and body.chance(0.2):
+        return weighed(body, body.rng.choice(("multi_margin", "categorical_hinge")), args[:2], shape)
+    if body.chance(0.2):
+        return weighed(body, "soft_cross_entropy", [x.name, f"softmax(tanh({x.name}), axis={axis})", f"axis={axis}"], shape)
     return weighed(body, "cross_entropy", args, shape)
 
 
@@ -192,7 +196,7 @@ def weighed(body: FileBody, name: str, args: list[str], shape: Sequence[Dim]) ->
 
 
 def regressed(body: FileBody, fields: Arrays, whole: list[str], x: Value) -> str | None:
-    name = body.rng.choice(("mse", "binary_cross_entropy"))
+    name = body.rng.choice(("mse", "binary_cross_entropy", "mae", "huber", "log_cosh", "focal"))
     targets = ["1", "0", "0.25"]
     y = body.pick(lambda value: value.shape == x.shape and value.dtype in ("f", "bool"))
     if y is not None:

@@ -94,6 +94,19 @@ class TooCoarse(Diagnostic):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Undecided(Diagnostic):
+    """The roundings of float16 change an output that is no float."""
+
+    output: str
+    changed: int
+    count: int
+
+    code = "onnx-half-decision"
+    words = "float16 has too few digits for `{output}`: its roundings alone change {changed:,} of its {count:,} values"
+    hint = "export it in float32, without `--dtype f16`; or export the numbers that decide, and decide outside"
+
+
+@dataclass(frozen=True, kw_only=True)
 class TooLarge(Diagnostic):
     """Protobuf files end at 2 GiB."""
 

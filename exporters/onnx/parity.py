@@ -8,18 +8,19 @@ from typing import Any
 import numpy as np
 import onnx
 
-from dslc.diagnostics import InternalError
+from dslc.diagnostics import DataError, InternalError
 from dslc.interpret import interpret
 from dslc.ir.graph import Output
 from exporters.onnx.backends import BACKENDS, Arrays, LeftOut, Run
 from exporters.onnx.check import Subject
-from exporters.onnx.errors import CheckFailed, ParityFailed
+from exporters.onnx.errors import CheckFailed, ParityFailed, Undecided
 from exporters.onnx.half import Bound
 from exporters.onnx.report import Check, Parity
-from exporters.onnx.rounding import bounds, judged, refuse_coarse
+from exporters.onnx.rounding import bounds, flips, judged, refuse_coarse
 from exporters.onnx.sizes import grid, inputs_for
 
 RTOL, ATOL = 1e-4, 1e-5
+COMPARISONS = ("greater", "greater_equal", "less", "less_equal")
 
 
 def parity(subject: Subject) -> tuple[list[Check], list[Parity]]:
@@ -106,6 +107,7 @@ def compare(
     for output, array in zip(subject.graph.outputs, found, strict=True):
         ours = np.asarray(wanted[output.name])
         if not agrees(ours, array, limits.get(output.id, 0)) and not tied(subject, output, ours, array, inputs, limits):
+            refuse_undecided(subject, output, ours, array, inputs)
             raise fail(output.name, describe(ours, array))
         if ours.dtype.kind == "f":
             difference = apart(ours, array)
@@ -133,17 +135,32 @@ def apart(ours: np.ndarray, array: np.ndarray) -> np.ndarray:
 def tied(
     subject: Subject, output: Output, ours: np.ndarray, array: np.ndarray, inputs: Arrays, limits: Mapping[int, float]
 ) -> bool:  # fmt: skip
-    """An argmax may differ where the two candidates are equal within the tolerance, or float16 may move both so far."""
+    """An argmax may differ where the two candidates are equal within the tolerance, or float16 may move both so far.
+
+    In float16 so may a comparison where it may move the two numbers past each other.
+    """
     node = next((node for node in subject.graph.nodes if output.id in node.outputs), None)
-    if node is None or node.op != "argmax" or ours.shape != array.shape or ours.dtype != array.dtype:
+    if node is None or node.op not in ("argmax", *COMPARISONS) or ours.shape != array.shape or ours.dtype != array.dtype:
         return False
-    scores = np.asarray(every_value(subject, inputs)[node.inputs[0]])
-    axis: Any = node.attrs["axis"]
+    values = every_value(subject, inputs)
+    room = sum(limits.get(id, 0) for id in node.inputs)
+    if node.op in COMPARISONS:
+        gap = np.broadcast_to(np.abs(np.subtract(*(values[id] for id in node.inputs), dtype=np.float64)), ours.shape)
+        return subject.half is not None and bool((gap[ours != array] <= ATOL + room).all())
+    scores, axis = np.asarray(values[node.inputs[0]]), node.attrs["axis"]
 
     def score(index: np.ndarray) -> np.ndarray:
-        return np.take_along_axis(scores, np.expand_dims(index, axis), axis)
+        return np.take_along_axis(scores, np.expand_dims(index, axis), axis)  # type: ignore[arg-type]
 
-    return bool(np.allclose(score(ours), score(array), rtol=RTOL, atol=ATOL + 2 * limits.get(node.inputs[0], 0)))
+    return bool(np.allclose(score(ours), score(array), rtol=RTOL, atol=ATOL + 2 * room))
+
+
+def refuse_undecided(subject: Subject, output: Output, ours: np.ndarray, array: np.ndarray, inputs: Arrays) -> None:
+    """DataError where an output that is no float differs and roundings to float16 alone change it too: no fault, but no use."""
+    if subject.half is not None and ours.dtype == array.dtype and ours.dtype.kind != "f" and ours.shape == array.shape:
+        changed = flips(subject.graph, subject.half, {**arrays(subject, inputs), **subject.stored}, output.id)
+        if changed:
+            raise DataError(Undecided(output=output.name, changed=changed, count=ours.size))
 
 
 def describe(ours: np.ndarray, array: np.ndarray) -> str:

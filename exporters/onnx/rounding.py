@@ -41,6 +41,12 @@ def largest(array: Any) -> float:
     return float(np.abs(np.asarray(array)).max(initial=0, where=np.isfinite(array)))
 
 
+def flips(graph: Graph, half: Half, arrays: Arrays, id: int) -> int:
+    """How many numbers of a value that is no float change in the draw that changes most."""
+    exact = shaken(graph, half, arrays, [id], -1)[id]
+    return max(int((shaken(graph, half, arrays, [id], draw)[id] != exact).sum()) for draw in range(DRAWS))
+
+
 def held_size(half: Half, id: int, name: str, array: Any) -> float:
     """The largest size of a value that the model holds in float16, 0 of others; DataError where it leaves the range."""
     size = largest(array) if id in half.held else 0.0
@@ -50,9 +56,9 @@ def held_size(half: Half, id: int, name: str, array: Any) -> float:
 
 
 def judged(graph: Graph) -> set[int]:
-    """What is compared within a bound: outputs that are floats, and the scores where an output is the place of the largest."""
+    """What is compared within a bound: outputs that are floats, and what is read where an output is the place of a largest, or a test."""
     ids = {output.id for output in graph.outputs}
-    scores = {node.inputs[0] for node in graph.nodes if node.op in ("argmax", "argmin") and ids.intersection(node.outputs)}
+    scores = {id for node in graph.nodes if ids.intersection(node.outputs) for id in node.inputs}
     return {id for id in ids | scores if graph.types[id].dtype.is_float}
 
 

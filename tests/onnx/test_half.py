@@ -242,3 +242,11 @@ def test_scores_of_labelled_classes_are_compared(tmp_path: Path) -> None:
     report = export_network(net, values(net), None, dtype="f16", classes=("no", "yes"))
     assert re.search("the class of `scores` is the same in 6[0-4] of 64", report.text())
     assert "`other` is the same" not in report.text()
+
+
+def test_a_comparison_may_differ_where_float16_cannot_tell(tmp_path: Path) -> None:
+    net = spec(tmp_path, "  input x: [batch, 300]\n  output y = dense(x, 6000) > 0")
+    assert export_network(net, values(net), None, dtype="f16").parity
+    other = spec(tmp_path, "  input x: [batch, 300]\n  output y = not (dense(x, 6000) > 0)")
+    with pytest.raises(DataError, match=r"onnx-half-decision.*`y`: its roundings alone change \d of its 6,000 values"):
+        export_network(other, values(other), None, dtype="f16")

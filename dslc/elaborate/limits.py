@@ -81,6 +81,9 @@ SPATIAL = frozenset(
         "channel_shuffle",
         "global_avg_pool",
         "global_max_pool",
+        "global_lp_pool",
+        "local_conv",
+        "pad_spatial",
         "adaptive_avg_pool",
         "adaptive_max_pool",
     ]

@@ -101,6 +101,7 @@ LAYERS: dict[str, tuple[str, str]] = {
     "lp_pool_ceil": ("[batch, 2, h, w]", "lp_pool([3, 2], p=3, stride=2, ceil=true)"),
     "lp_pool_1d": ("[batch, 2, time]", "lp_pool(3, p=1.5)"),
     "lp_pool_same": ("[batch, 2, h, 5]", 'lp_pool(3, stride=2, pad="same")'),
+    "global": ("[batch, 2, h, w]", "global_lp_pool(p=3)"),
     "sum_pool": ("[batch, c, h, w]", "sum_pool(2, stride=3, pad=1)"),
     "sum_pool_ceil": ("[batch, 2, 3, h, w]", "sum_pool(2, ceil=true)"),
     "gradient": ("[batch, 2, h, w]", "lp_pool(3, p=3, stride=2, pad=1)\n  output gx = grad(sum(y * y), x)"),

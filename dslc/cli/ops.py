@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from typing import TYPE_CHECKING
 
 from dslc import usage
@@ -126,6 +127,8 @@ def layers() -> dict[str, str]:
 
 
 def first(text: str) -> str:
-    """The block's head: its parameters with their defaults."""
+    """The block's head: its parameters with their defaults, by the names by which they are given (`weight` for `weight_`)."""
+    from dslc.elaborate.calls import outside
+
     head = text[text.index("block ") :].removeprefix("block ").partition("{")[0]
-    return " ".join(head.split())
+    return re.sub(r"\w+_(?=[:=])", lambda found: outside(found[0]), " ".join(head.split()))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from dslc.diagnostics import Label
 from dslc.elaborate import apply, errors, kinds, limits, patterns, warnings
-from dslc.elaborate.calls import CALLERS, Given, Site, Slot, bind, setting, tensor_argument
+from dslc.elaborate.calls import CALLERS, Given, Site, Slot, bind, outside, setting, tensor_argument
 from dslc.elaborate.evaluation import evaluate, run_body
 from dslc.elaborate.frame import Frame, is_std
 from dslc.elaborate.scope import Scope
@@ -45,8 +45,8 @@ def slot_of(parm: ast.Parm) -> Slot:
 
 
 def signature(block: BlockValue) -> str:
-    """The head of a block, on one line."""
-    parms = ", ".join(" ".join(parm.span.text.split()) for parm in block.decl.parms)
+    """The head of a block, on one line, its parameters by the names by which they are given."""
+    parms = ", ".join(outside(parm.name.id) + " ".join(parm.span.text.split())[len(parm.name.id) :] for parm in block.decl.parms)
     return f"{block.name}({parms})"
 
 

@@ -151,6 +151,7 @@ def test_log_cosh_keeps_its_digits_near_0_and_far_from_it(dtype: type) -> None:
         ("triplet(a, b, a, weights=w)", "weights"),
         ("huber(a, b, 0.5)", "`mask` of `huber` must be a tensor, not the number 0.5"),
         ("triplet(a, b, a, weight=w, weight=w)", "`weight`"),
+        ("triplet(a, b, a, weight_=w)", "did you mean `weight`?"),
     ],
 )
 def test_what_does_not_fit_is_refused(call: str, words: str) -> None:

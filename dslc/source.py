@@ -21,6 +21,19 @@ class Source:
         starts.extend(i + 1 for i, char in enumerate(self.text) if char == "\n")
         return tuple(starts)
 
+    @cached_property
+    def places(self) -> dict[int, str]:
+        """Places that were asked for, by offset: bodies that are expanded over and over ask for the same ones."""
+        return {}
+
+    def place(self, offset: int) -> str:
+        """`file:line:column` of an offset."""
+        found = self.places.get(offset)
+        if found is None:
+            line, column = self.position(offset)
+            found = self.places[offset] = f"{self.path}:{line}:{column}"
+        return found
+
     def position(self, offset: int) -> tuple[int, int]:
         """Line and column of an offset, both from 1; columns count code points."""
         line = bisect_right(self.line_starts, offset)
@@ -48,8 +61,7 @@ class Span:
     @property
     def place(self) -> str:
         """`file:line:column` of the first character, as the IR and ONNX metadata store it."""
-        line, column = self.source.position(self.start)
-        return f"{self.source.path}:{line}:{column}"
+        return self.source.place(self.start)
 
     def to(self, other: Span) -> Span:
         """The span from here to the end of `other`."""

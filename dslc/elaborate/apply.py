@@ -9,7 +9,8 @@ from typing import Any
 from dslc.diagnostics import Diagnostic, Label
 from dslc.elaborate import errors, warnings
 from dslc.elaborate.frame import Frame, is_std
-from dslc.elaborate.session import MOST_NODES
+from dslc.elaborate.numbers import DOUBT
+from dslc.elaborate.session import INPUTS, LETTERS, MOST_NODES, NODE, TERMS
 from dslc.elaborate.values import POISON, Poison, Several, Value, is_scalar, size, text_of, words_of
 from dslc.ir.types import Dim, DType, TensorType
 from dslc.ops.infer import bind_attrs, parameters
@@ -62,6 +63,8 @@ def emit(
         results = infer(name, types, bound)
     except Mismatch as mismatch:
         return frame.report(explain(name, mismatch, span, labels or {}))
+    frame.session.step(span, NODE + len(values) // INPUTS)
+    frame.session.work(span, len(address), LETTERS)
     if not all(within_limits(frame, type, span) for type in results):
         return POISON
     if row.eval is None:
@@ -91,6 +94,9 @@ def stream(frame: Frame, name: str, address: str) -> dict[str, Any]:
 
 def within_limits(frame: Frame, type: TensorType, span: Span) -> bool:
     """Rank, dims and elements, counted in exact ints before anything is allocated."""
+    if type in frame.session.sound:
+        return True
+    frame.session.step(span, DOUBT * sum(dim.expansion for dim in type.shape if not dim.is_constant) // TERMS)
     if type.rank > MOST_RANK:
         frame.report(errors.RankTooLarge(span=span, rank=str(type.rank), limit=str(MOST_RANK)))
         return False
@@ -110,6 +116,7 @@ def within_limits(frame: Frame, type: TensorType, span: Span) -> bool:
     if fixed > MOST_ELEMENTS:
         frame.report(errors.SizeTooLarge(span=span, type=str(type), limit=f"{MOST_ELEMENTS:,} elements"))
         return False
+    frame.session.sound.add(type)
     return True
 
 
@@ -154,8 +161,13 @@ def shown(span: Span) -> str:
 
 def constant(frame: Frame, value: bool | int | float, dtype: DType, span: Span) -> Val:
     """A rank-0 constant of this graph."""
-    frame.tape.builder.place, frame.tape.builder.scope = frame.place(span), frame.address
-    return frame.tape.builder.constant(value, dtype)
+    builder = frame.tape.builder
+    builder.place, builder.scope = frame.place(span), frame.address
+    before = len(builder.nodes)
+    found = builder.constant(value, dtype)
+    if len(builder.nodes) > before:
+        frame.session.step(span, NODE)
+    return found
 
 
 def scalar(frame: Frame, value: Value, dtype: DType, span: Span) -> Value:
@@ -262,6 +274,8 @@ def row(frame: Frame, vector: Val, span: Span, axis: int) -> Value:
 def meet(frame: Frame, op: str, types: tuple[TensorType, TensorType], span: Span, spans: tuple[Span, Span]) -> bool:
     """R11: equal rank: sizes equal or literally 1; otherwise the shorter one's axes equal the last axes of the longer."""
     left, right = types
+    if left.shape == right.shape:
+        return True
     if left.rank == right.rank:
         one = Dim.of(1)
         bad = [axis for axis, (a, b) in enumerate(zip(left.shape, right.shape, strict=True)) if a != b and one not in (a, b)]

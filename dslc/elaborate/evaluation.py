@@ -10,7 +10,9 @@ from typing import Any
 
 from dslc.elaborate import errors
 from dslc.elaborate.frame import Frame
-from dslc.elaborate.values import POISON, Binding, NetworkValue, Poison, Several, Value, is_scalar, words_of
+from dslc.elaborate.numbers import MOST_ITEMS
+from dslc.elaborate.session import MOST_DEPTH
+from dslc.elaborate.values import POISON, Binding, NetworkValue, Poison, Several, Value, is_scalar, leaves, words_of
 from dslc.elaborate.walk import bound_names
 from dslc.ops.value import Val
 from dslc.source import Span
@@ -27,8 +29,13 @@ def evaluate(frame: Frame, node: ast.Expr, want: str = "") -> Value:
     """The value of an expression. `want`: the type that is expected, where it decides what a name means (`init`, `layer`, `several`)."""
     session = frame.session
     session.step(node.span)
-    with session.deeper(FRAMES, node.span):
-        value = EXPRESSIONS[type(node)](frame, node, want)
+    session.depth += FRAMES  # as `deeper` does, without its price: Stopped ends everything, so nothing is undone on the way out
+    if session.depth > MOST_DEPTH:
+        session.stop(errors.TooComplex(span=node.span))
+    value = EXPRESSIONS[type(node)](frame, node, want)
+    session.depth -= FRAMES
+    if value.__class__ is tuple:
+        session.work(node.span, leaves(value, MOST_ITEMS))
     if isinstance(value, Several) and want != "several":
         return frame.report(errors.SeveralResults(span=node.span, callee=node.span.text[:40], count=str(len(value.values))))
     return value

@@ -10,7 +10,7 @@ from dslc.elaborate import apply, errors, fields, index, initialisers, names, nu
 from dslc.elaborate.calls import Site, call
 from dslc.elaborate.evaluation import EXPRESSIONS, as_tensor, evaluate, short
 from dslc.elaborate.frame import Frame
-from dslc.elaborate.session import ITEMS
+from dslc.elaborate.session import TERMS
 from dslc.elaborate.values import (
     POISON,
     BlockValue,
@@ -78,9 +78,13 @@ def list_value(frame: Frame, node: ast.List, want: str) -> Value:
                 return POISON
         else:
             items.append(evaluate(frame, item, inner))
-    if depth(items) > MOST_NESTED:
+    try:
+        found = numbers.listed(tuple(items))
+    except numbers.Failed as failed:
+        return frame.report(errors.NumberTooLarge(span=node.span, what=failed.text))
+    if depth(found) > MOST_NESTED:
         return frame.report(errors.NumberTooLarge(span=node.span, what=f"lists are nested at most {MOST_NESTED} deep"))
-    return tuple(items)
+    return found
 
 
 def depth(value: Value) -> int:
@@ -205,6 +209,7 @@ def compare(frame: Frame, node: ast.Compare, want: str) -> Value:
     spans = (node.left.span, node.right.span)
     if isinstance(left, Val) or isinstance(right, Val):
         return apply.binary(frame, node.op, left, right, node.span, spans)
+    frame.session.work(node.span, numbers.doubt(left, right), TERMS)
     try:
         return numbers.compare(node.op, left, right)
     except numbers.Failed as failed:
@@ -226,7 +231,9 @@ def arithmetic(frame: Frame, op: str, left: Value, right: Value, span: Span, spa
     if isinstance(left, Val) or isinstance(right, Val):
         return apply.binary(frame, op, left, right, span, spans)
     if isinstance(left, tuple) and isinstance(right, tuple):
-        frame.session.step(span, (len(left) + len(right)) // ITEMS)
+        frame.session.work(span, len(left) + len(right))
+    elif isinstance(left, Dim) or isinstance(right, Dim):
+        frame.session.work(span, numbers.cost(op, left, right), TERMS)
     try:
         return numbers.arithmetic(op, left, right)
     except numbers.Failed as failed:

@@ -10,8 +10,9 @@ from dslc.diagnostics import Diagnostic, Label
 from dslc.elaborate.scope import Scope
 from dslc.elaborate.session import Session
 from dslc.elaborate.tape import Tape
-from dslc.elaborate.values import POISON, Poison
+from dslc.elaborate.values import POISON, Poison, Value, text_of
 from dslc.source import Span
+from dslc.syntax import ast
 
 if TYPE_CHECKING:
     from dslc.elaborate.files import FileScope
@@ -44,7 +45,7 @@ class Frame:
     frozen: frozenset[str] = frozenset()
     body: Any = None  # the network, train, generate or scan under construction
     scanning: bool = False
-    turns: tuple[tuple[Span, str], ...] = ()  # the loops around, with the turn that runs: `i = 3`
+    turns: tuple[tuple[ast.Name, Value], ...] = ()  # the loops around, with the number of the turn that runs
 
     def inside(self, scope: Scope | None = None, address: str | None = None, **changes: Any) -> Frame:
         """The same expansion with an inner scope or another address."""
@@ -81,7 +82,8 @@ class Frame:
         seen: set[tuple[int, int]] = set()
         current: Frame | None = frame
         while current is not None and len(chain) < MOST_CHAIN:
-            chain += [Label(place, text) for place, text in reversed(current.turns) if not is_std(place)]
+            turns = ((name.span, f"with `{name.id} = {text_of(value)}`") for name, value in reversed(current.turns))
+            chain += [Label(place, text) for place, text in turns if not is_std(place)]
             if current.call_span is None:
                 break
             call = current.call_span

@@ -9,7 +9,7 @@ from dslc.elaborate import errors
 from dslc.elaborate.calls import Given, Site, Slot, bind, tensor_argument
 from dslc.elaborate.evaluation import as_tensor, evaluate, short
 from dslc.elaborate.frame import Frame
-from dslc.elaborate.session import MOST_NODES
+from dslc.elaborate.session import MOST_NODES, NODE
 from dslc.elaborate.values import POISON, Poison, Several, Value, words_of
 from dslc.ops.value import Val
 from dslc.source import Span
@@ -17,7 +17,6 @@ from dslc.syntax import ast
 
 SLOTS = (Slot("loss", "", True), Slot("x", "", True, variadic=True))
 SIGNATURE = "grad(loss, x, …)"
-NODES = 16  # nodes that are looked through in one step of fuel
 Target = tuple[Val, Span, str]
 
 
@@ -83,16 +82,14 @@ def gradients(frame: Frame, loss: Val, targets: list[Target], text: str, span: S
     tape = frame.tape
     builder, seed = tape.builder, tape.local(loss).id
     ids = [tape.local(value).id for value, _, _ in targets]
-    frame.session.step(span, len(builder.nodes) // NODES)
+    frame.session.step(span, len(builder.nodes))
     reverse = Reverse(builder, builder.nodes, ids, ".grad")
     try:
-        reverse.run(seed, frame.address)
+        reverse.run(seed, frame.address, Meter(frame, span))
     except SpecError as error:
         for diagnostic in error.diagnostics:
             frame.report(replace(diagnostic, span=span))
         return None
-    if len(builder.nodes) > MOST_NODES:
-        frame.session.stop(frame.located(errors.TooManyNodes(span=span, limit=f"{MOST_NODES:,}", where=frame.session.busiest())))
     found = []
     for id, (_, place, name) in zip(ids, targets, strict=True):
         value = reverse.gradient(id)
@@ -101,6 +98,22 @@ def gradients(frame: Frame, loss: Val, targets: list[Target], text: str, span: S
         else:
             found.append(value)
     return tuple(found) if len(found) == len(targets) else None
+
+
+class Meter:
+    """Fuel for the nodes that a differentiation writes, charged while it runs."""
+
+    def __init__(self, frame: Frame, span: Span) -> None:
+        self.frame, self.span = frame, span
+        self.nodes = frame.tape.builder.nodes
+        self.seen = len(self.nodes)
+
+    def __call__(self) -> None:
+        session, count = self.frame.session, len(self.nodes)
+        session.step(self.span, (1 + NODE) * (count - self.seen))
+        self.seen = count
+        if count > MOST_NODES:
+            session.stop(self.frame.located(errors.TooManyNodes(span=self.span, limit=f"{MOST_NODES:,}", where=session.busiest())))
 
 
 def missing(frame: Frame, id: int, seed: int, name: str, text: str, span: Span) -> errors.NoGradient:

@@ -21,6 +21,8 @@ def covers(pattern: str, address: str) -> bool:
         if len(parts) in states and char == ".":
             return True
         states = closure(parts, step(parts, states, char))
+        if not states:
+            return False
     return len(parts) in states
 
 

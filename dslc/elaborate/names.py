@@ -46,6 +46,7 @@ def operators() -> Iterator[str]:
 
 def built_in(frame: Frame, name: str) -> Value | None:
     if name == "training":
+        frame.session.phase_read = True
         return frame.training
     if name == "batch" and frame.kind in ("train", "generate"):
         return Dim.of("batch")

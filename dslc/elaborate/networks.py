@@ -30,6 +30,7 @@ from dslc.elaborate.values import (
     words_of,
 )
 from dslc.elaborate.walk import nodes
+from dslc.ir.graph import Graph
 from dslc.ir.types import Dim, TensorType
 from dslc.ops.value import Builder, Val
 from dslc.program import Network, Port
@@ -179,15 +180,20 @@ def elaborate_network(session: Session, decl: NetworkDecl) -> Network | None:
     """Both phases of a network; None where something failed (reported)."""
     before = session.sink.error_count + session.sink.dropped
     tapes: list[tuple[Tape, NetworkBody]] = []
+    session.phase_read = False
     for training in (False, True):
+        if training and not session.phase_read:
+            tapes.append(tapes[0])  # nothing asks which phase it is: both graphs are the same
+            break
         tape = Tape(Builder(decl.name), training)
         body = NetworkBody(decl.decl, None)
         frame = network_frame(session, decl, tape, body, training)
         run_body(frame, decl.decl.body)
         tapes.append((tape, body))
     for _, body in tapes:
-        failed = body.doubtful or any(isinstance(node, ast.Error) for node in nodes((decl.decl.body,)))
-        if not (body.outputs or failed) and session.sink.error_count + session.sink.dropped == before:
+        if body.outputs or body.doubtful or session.sink.error_count + session.sink.dropped != before:
+            continue
+        if not any(isinstance(node, ast.Error) for node in nodes((decl.decl.body,))):
             session.report(errors.NoOutput(span=decl.decl.name.span, network=decl.name))
     if session.sink.error_count + session.sink.dropped == before:
         same_weights(session, decl, tapes[0][0], tapes[1][0])
@@ -224,8 +230,11 @@ def same_weights(session: Session, decl: NetworkDecl, evaluate: Tape, train: Tap
 
 
 def finished(decl: NetworkDecl, tapes: list[tuple[Tape, NetworkBody]]) -> Network:
-    graphs = []
-    for tape, body in tapes:
+    graphs: list[Graph] = []
+    for at, (tape, body) in enumerate(tapes):
+        if at and tape is tapes[0][0]:
+            graphs.append(graphs[0])
+            break
         for name, (value, _) in body.outputs.items():
             tape.builder.output(name, value)
         for address, (value, _) in tape.updates.items():

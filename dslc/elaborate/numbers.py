@@ -7,12 +7,16 @@ import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dslc.elaborate.values import Value, is_int, is_number, text_of, words_of
+from dslc.elaborate.values import Value, is_int, is_number, leaves, text_of, words_of
 from dslc.ir.types import Dim, DType
 
 LARGEST = 2**63
+DOUBT = 32  # a term of a comparison counts as much as so many pairs of names
 MOST_ITEMS = 100_000
 MOST_TERMS = 64  # monomials of a symbolic size
+MOST_WEIGHT = 512  # names in the terms of a symbolic size, counted with their powers
+MOST_NESTED = 16  # quotients of symbolic sizes within each other
+MOST_EXPANSION = 1024  # terms that a question about the sign of a symbolic size looks at
 MOST_POWER = 8
 
 
@@ -37,7 +41,7 @@ def checked(value: Value) -> Value:
     if isinstance(value, Dim):
         if value.is_constant:
             return checked(value.constant)
-        if len(value.terms) > MOST_TERMS:
+        if len(value.terms) > MOST_TERMS or value.weight > MOST_WEIGHT or value.nesting > MOST_NESTED or value.expansion > MOST_EXPANSION:
             raise Failed("large", "this size is too complicated")
     return value
 
@@ -45,9 +49,7 @@ def checked(value: Value) -> Value:
 def arithmetic(op: str, left: Value, right: Value) -> Value:
     """`left op right` for `+ - * / // % ^`. Raises Failed."""
     if op == "+" and isinstance(left, tuple) and isinstance(right, tuple):
-        if len(left) + len(right) > MOST_ITEMS:
-            raise Failed("large", f"a list has at most {MOST_ITEMS:,} items")
-        return left + right
+        return listed(left + right)
     if isinstance(left, Dim) or isinstance(right, Dim):
         return symbolic(op, left, right)
     if op not in NUMBERS or not (is_number(left) and is_number(right)):
@@ -58,6 +60,27 @@ def arithmetic(op: str, left: Value, right: Value) -> Value:
         raise Failed("zero") from error
     except OverflowError as error:
         raise Failed("large", "this number is too large for a float") from error
+
+
+def listed(items: tuple[Value, ...]) -> tuple[Value, ...]:
+    """The list, or Failed where it has too many items, those of its lists counted."""
+    if leaves(items, MOST_ITEMS) > MOST_ITEMS:
+        raise Failed("large", f"a list has at most {MOST_ITEMS:,} items")
+    return items
+
+
+def cost(op: str, left: Value, right: Value) -> int:
+    """How much a calculation with symbolic sizes is: about the pairs of names that meet."""
+    a, b = (value.weight if isinstance(value, Dim) else 1 for value in (left, right))
+    if op == "^":
+        return a * a * (min(right, MOST_POWER) if is_int(right) else 1)
+    return a * b if op == "*" else a + b
+
+
+def doubt(left: Value, right: Value) -> int:
+    """How many terms a comparison of sizes looks at."""
+    found = [value.expansion for value in (left, right) if isinstance(value, Dim)]
+    return sum(found) * DOUBT
 
 
 def power(base: Value, exponent: Value) -> Value:
@@ -98,10 +121,10 @@ def symbolic(op: str, left: Value, right: Value) -> Value:
     if op in ("//", "%"):
         return quotient(op, a, b)
     if op == "^" and is_int(right) and 0 <= right <= MOST_POWER:
-        result = Dim.of(1)
+        result: Value = 1
         for _ in range(right):
-            result = result * a
-        return checked(result)
+            result = checked(Dim.of(result) * a)
+        return result
     raise Failed("symbolic")
 
 

@@ -12,6 +12,7 @@ from dslc.elaborate.apply import emit
 from dslc.elaborate.calls import CALLERS, Given, Site, Slot, bind, piped, setting, tensor_argument
 from dslc.elaborate.evaluation import as_tensor, evaluate
 from dslc.elaborate.frame import Frame
+from dslc.elaborate.session import CONSTANTS
 from dslc.elaborate.values import POISON, OperatorValue, Poison, Value, is_int, is_number, is_poison, is_scalar, text_of, words_of
 from dslc.ir.types import Dim, DType
 from dslc.ops.infer import REQUIRED, Parameter, parameters
@@ -279,6 +280,7 @@ def tensor_of(frame: Frame, site: Site) -> Value:
         dtype = DType.bool if all(isinstance(v, bool) for v in leaves) else frame.session.precision
     if dtype.is_int and any(isinstance(leaf, float) for leaf in leaves):
         return frame.report(errors.WeakFloat(span=given.span, op="tensor", number="a number of the list", dtype=str(dtype)))
+    frame.session.work(site.span, len(leaves), CONSTANTS)
     convert = float if dtype.is_float else bool if dtype is DType.bool else int
     flat = tuple(convert(leaf) for leaf in leaves)
     if len(shape) == 0:

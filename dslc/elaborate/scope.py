@@ -10,11 +10,12 @@ from dslc.elaborate.values import Binding
 class Scope:
     """One body; `parent` is the enclosing body of the same expansion."""
 
-    __slots__ = ("fence", "names", "parent")
+    __slots__ = ("depth", "fence", "names", "parent")
 
     def __init__(self, parent: Scope | None = None, fence: bool = False) -> None:
         self.names: dict[str, Binding] = {}
         self.parent = parent
+        self.depth: int = 0 if parent is None else parent.depth + 1
         self.fence = fence  # the body of a `scan`: names around it are read only
 
     def find(self, name: str) -> Binding | None:

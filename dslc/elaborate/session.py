@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from dslc.diagnostics import LIMIT, Diagnostic, Sink
 from dslc.elaborate import errors
-from dslc.ir.types import DType
+from dslc.ir.types import DType, TensorType
 from dslc.source import Span
 
 if TYPE_CHECKING:
@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 MOST_STEPS = 1_000_000
 MOST_NODES = 100_000
 EXPANSION = 8  # steps that the expansion of a block counts
-ITEMS = 16  # items of a list that are copied in one step
+NODE = 2  # steps that a node counts beside those of its expression
+CONSTANTS = 2  # items of a list that become a tensor in one step
+INPUTS = 4  # tensors of a node that count one step
+ITEMS = 16  # items of a list that are looked through in one step
+LETTERS = 64  # characters of an address, or of a text that is shown, in one step
+SCOPES = 4  # bodies around a loop, for one step of a turn
+TERMS = 2  # pairs of terms of symbolic sizes in one step
 MOST_BLOCKS = 40  # nested calls of blocks
 MOST_DEPTH = 600  # Python frames that nested expressions and calls may take together
 
@@ -44,6 +50,8 @@ class Session:
         self.misplaced: set[int] = set()  # statements in a wrong place, by identity: they are not elaborated
         self.layer_homes: dict[str, Span] = {}
         self.muted = 0
+        self.phase_read = False  # `training` was read since this was last set
+        self.sound: set[TensorType] = set()  # types within the limits
         self.library: Library
 
     def report(self, diagnostic: Diagnostic) -> None:
@@ -64,6 +72,11 @@ class Session:
         self.steps += count
         if self.steps > MOST_STEPS:
             self.stop(errors.TooManySteps(span=span, limit=f"{MOST_STEPS:,}", where=self.busiest()))
+
+    def work(self, span: Span, size: int, share: int = ITEMS) -> None:
+        """Fuel for something that takes time in proportion to a size: one step for each `share`."""
+        if size >= share:
+            self.step(span, size // share)
 
     def busiest(self) -> str:
         """Which blocks were expanded most, for the messages of fuel."""

@@ -12,6 +12,7 @@ from dslc.elaborate.expressions import condition, path_of
 from dslc.elaborate.frame import Frame
 from dslc.elaborate.names import callee
 from dslc.elaborate.scope import Scope
+from dslc.elaborate.session import LETTERS, SCOPES
 from dslc.elaborate.values import (
     POISON,
     Binding,
@@ -25,7 +26,6 @@ from dslc.elaborate.values import (
     is_int,
     is_number,
     is_poison,
-    text_of,
     words_of,
 )
 from dslc.elaborate.walk import bound_names
@@ -100,11 +100,11 @@ def for_(frame: Frame, node: ast.For) -> Result:
         poison(frame, node.body.statements)
         return None
     for label, value in items:
-        frame.session.step(node.span)
+        frame.session.step(node.span, 2 + frame.scope.depth // SCOPES + len(frame.address) // LETTERS)
         scope = Scope(frame.scope)
         if node.name.id != "_":
             scope.declare(node.name.id, Binding(value, node.name.span, "loop"))
-        turns = (*frame.turns, (node.name.span, f"with `{node.name.id} = {text_of(value)}`")) if is_number(value) else frame.turns
+        turns = (*frame.turns, (node.name, value)) if is_number(value) else frame.turns
         inner = frame.inside(scope=scope, address=frame.at(f"{node.name.id}{label}"), turns=turns)
         result = run_body(inner, node.body)
         if result is not None:

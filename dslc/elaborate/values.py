@@ -120,6 +120,16 @@ class Binding:
     note: str = field(default="")
 
 
+def leaves(value: Value, most: int) -> int:
+    """How many items a list has, those of the lists in it counted too; counting ends beyond `most`."""
+    count, stack = 0, [value]
+    while stack and count <= most:
+        items = stack.pop()
+        count += len(items)
+        stack += [item for item in items if item.__class__ is tuple]
+    return count
+
+
 def size(dim: Dim) -> int | Dim:
     """A dim as a compile-time value: an int where it is constant."""
     return dim.constant if dim.is_constant else dim

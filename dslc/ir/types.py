@@ -11,7 +11,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from math import gcd
+from functools import lru_cache
+from math import gcd, prod
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
@@ -66,6 +67,7 @@ class Floor:
         return f"({self.numerator}) // {self.divisor}"
 
 
+LONG = 16  # bits of a number that count as one name
 Atom = str | Floor
 Monomial = tuple[tuple[Atom, int], ...]  # (atom, power), sorted by text; () is the constant
 
@@ -180,8 +182,30 @@ class Dim:
     # -- questions
 
     @property
+    def weight(self) -> int:
+        """How large it is written out: terms, names with their powers, those inside quotients too, and long numbers."""
+        found = 0
+        for monomial, coefficient in self.terms:
+            found += 1 + coefficient.bit_length() // LONG
+            for atom, power in monomial:
+                inside = 0 if isinstance(atom, str) else atom.numerator.weight + atom.divisor.bit_length() // LONG
+                found += power * (1 + inside)
+        return found
+
+    @property
+    def nesting(self) -> int:
+        """How many quotients stand within each other."""
+        atoms = [atom for monomial, _ in self.terms for atom, _ in monomial]
+        return max((1 + atom.numerator.nesting for atom in atoms if isinstance(atom, Floor)), default=0)
+
+    @property
+    def expansion(self) -> int:
+        """How many terms `sign` and `lower` may look at: those of the polynomial over x - 1."""
+        return sum(prod(power + 1 for _, power in monomial) for monomial, _ in self.terms)
+
+    @property
     def is_constant(self) -> bool:
-        return all(not monomial for monomial, _ in self.terms)
+        return not self.terms or (len(self.terms) == 1 and not self.terms[0][0])
 
     @property
     def constant(self) -> int:
@@ -214,6 +238,7 @@ class Dim:
         """A lower bound for all names >= 1, or None."""
         return self._bounds()[0]
 
+    @lru_cache(maxsize=4096)  # noqa: B019 (a dim is a value)
     def _bounds(self) -> tuple[int | None, int | None]:
         low, high = self._shifted()
         if not any(isinstance(monomial[0][0], Floor) for monomial, _ in self.terms if len(monomial) == 1):
@@ -402,6 +427,14 @@ class TensorType(Frozen):
 
     dtype: DType
     shape: tuple[Dim, ...]
+
+    # As pydantic's own, in a third of the time: types are compared for each node of a graph.
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, TensorType) and self.dtype is other.dtype and self.shape == other.shape)
+
+    def __hash__(self) -> int:
+        return hash((self.dtype, self.shape))
 
     @property
     def rank(self) -> int:

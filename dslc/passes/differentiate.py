@@ -27,7 +27,7 @@ after:
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from dslc.collector import paused_collector
@@ -89,13 +89,14 @@ class Reverse:
         self.gradients: dict[int, Val] = {}
         self.carries = self.dependent()
 
-    def run(self, seed: int, address: str) -> None:
-        """Write the gradients of the scalar `seed`; `address` is where its own gradient, 1, stands."""
+    def run(self, seed: int, address: str, after: Callable[[], None] = lambda: None) -> None:
+        """Write the gradients of the scalar `seed`; `address` is where its own gradient, 1, stands. `after` is called after each node."""
         self.at("", address)
         self.gradients[seed] = self.builder.constant(1, self.type(seed).dtype)
         for node in reversed(self.nodes):
             if any(id in self.gradients for id in node.outputs) and any(id in self.carries for id in node.inputs):
                 self.step(node)
+                after()
 
     def gradient(self, id: int) -> Val | None:
         """The gradient of a value of `wrt`; None where no path leads from it to the seed."""

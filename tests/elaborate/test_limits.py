@@ -50,6 +50,62 @@ def test_forty_doublings_are_refused_in_seconds() -> None:
     assert time.process_time() - start < 30
 
 
+LONG_LIST = "y = [1]\nfor i in 0..16 {\n y = y + y\n}\n"
+NESTS = "".join(f"for {'i' * 120}{k} in 0..1 {{\n" for k in range(60))
+SIZES = "input z: [a, b, c, d, e, f, g, h]\n"
+SUM, PRODUCT = "(a + b + c + d + e + f + g + h)", "(a * b * c * d * e * f * g * h)"
+HOSTILE = {
+    "a list of 65,536 items compared over and over": (LONG_LIST + "for i in 0..100000 {\n if y == y {\n }\n}\noutput x", "too-many-steps"),
+    "parts of a long list": (LONG_LIST + "q = 0\nfor i in 0..100000 {\n q = y[1:][0]\n}\noutput z = x * q", "too-many-steps"),
+    "long lists as tensors": (
+        LONG_LIST + "z = x\nfor i in 0..10000 {\n z = z + tensor(y)[0]\n}\noutput z",
+        "too-many-steps",
+    ),
+    "lists of a list twice": ("y = [1]\nfor i in 0..60 {\n y = [y, y]\n}\noutput x", "number-too-large"),
+    "powers of a power": ("n = batch\nfor i in 0..60 {\n n = n^8\n}\noutput z = x * n", "number-too-large"),
+    "a quotient of its own square": ("n = batch\nfor i in 0..60 {\n n = (n * n + 1) // 2\n}\noutput z = x * n", "number-too-large"),
+    "nested quotients": ("n = batch\nfor i in 0..9000 {\n n = (n + batch) // 3\n}\noutput z = x * n", "number-too-large"),
+    "a divisor that grows": (SIZES + "n = a\nfor i in 0..99000 {\n n = (n + 1) // 2\n}\noutput y = x * n", "too-many-steps"),
+    "sizes of many terms": (SIZES + f"n = {SUM}\nfor i in 0..99000 {{\n m = n * n - n\n}}\noutput y = x * n * m", "too-many-steps"),
+    "signs of products": (SIZES + f"n = {PRODUCT}\nm = n * n - {SUM}\noutput y = x * m", "number-too-large"),
+    "signs asked for": (SIZES + "n = a * b * c * d * e\nfor i in 0..99000 {\n if n - b > i {\n }\n}\noutput y = x * n", "too-many-steps"),
+    "long addresses": (NESTS + "y = x\nfor i in 0..99000 {\n y = y + i\n}\n" + "}\n" * 60 + "output x", "too-many-steps"),
+    "gradients of a long chain": (
+        "y = x\nfor i in 0..300 {\n y = tanh(y)\n}\nz = sum(y)\nfor i in 0..9000 {\n g = grad(z, x)\n}\noutput q = g * z",
+        "too-many-steps",
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "code"), HOSTILE.values(), ids=HOSTILE)
+def test_fuel_is_charged_by_the_time_that_something_takes(body: str, code: str) -> None:
+    start = time.process_time()
+    assert code in codes(network(body))
+    assert time.process_time() - start < 10  # about 1 s where nothing else runs; without the charges minutes, or no end
+
+
+def test_both_phases_are_one_graph_where_nothing_asks_for_the_phase() -> None:
+    plain, _ = check(network("output y = x -> dense(3)"))
+    asked, _ = check(network("output y = x -> dense(3) -> dropout(0.5)"))
+    assert plain is not None and asked is not None
+    (one,), (two,) = plain.networks.values(), asked.networks.values()
+    assert one.train is one.evaluate
+    assert two.train is not two.evaluate and len(two.train.nodes) > len(two.evaluate.nodes)
+
+
+def test_a_hundred_thousand_nodes_leave_half_of_the_fuel() -> None:
+    """What `bench/growth.py` measures with 100,000 nodes, here with 10,000: less than 5 steps a node."""
+    from bench.growth import spec
+    from dslc.elaborate import session
+
+    body = spec(10_000).removeprefix("dslc 1\n")
+    most, session.MOST_STEPS = session.MOST_STEPS, 51_000
+    try:
+        assert codes(body) == []
+    finally:
+        session.MOST_STEPS = most
+
+
 def test_fifty_errors_at_most() -> None:
     body = "\n".join(f"a{k} = x -> unknown{k}" for k in range(200))
     _, found = check(network(f"{body}\noutput x"))

@@ -34,7 +34,7 @@ SIMPLE: dict[str, tuple[str, Fits]] = {
     "layer": ("a layer", lambda v: isinstance(v, LayerValue)),
     "size": ("a size", is_size),
     "shape": ("a shape", lambda v: isinstance(v, tuple) and all(map(is_size, v))),
-    "axes": ("an axis or a list of axes", lambda v: is_int(v) or ints(v)),
+    "axes": ("an int or a list of ints", lambda v: is_int(v) or ints(v)),
     "sizes": ("an int, or one for each spatial axis", lambda v: is_int(v) or ints(v)),
     "padding": ('an int, one for each spatial axis, [before, after] pairs, or "same"', is_padding),
     "scalar": ("a number or a list of numbers", lambda v: is_number(v) or isinstance(v, (bool, tuple))),

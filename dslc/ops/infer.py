@@ -180,7 +180,7 @@ KINDS: dict[str, tuple[str, Any]] = {
     "dtype": ("a dtype", lambda v: isinstance(v, DType)),
     "size": ("a size", is_size),
     "shape": ("a shape", lambda v: isinstance(v, tuple) and all(map(is_size, v))),
-    "axes": ("an axis or a list of axes", lambda v: is_int(v) or (isinstance(v, tuple) and all(map(is_int, v)))),
+    "axes": ("an int or a list of ints", lambda v: is_int(v) or (isinstance(v, tuple) and all(map(is_int, v)))),
     "sizes": ("an int, or one for each spatial axis", lambda v: is_int(v) or (isinstance(v, tuple) and all(map(is_int, v)))),
     "padding": ('an int, one for each spatial axis, [before, after] pairs, or "same"', is_padding),
     "list[int]": ("a list of ints", lambda v: isinstance(v, tuple) and all(map(is_int, v))),

@@ -56,7 +56,7 @@ def test_a_name_stands_once(metrics: tuple[str, ...], tmp_path: Path) -> None:
         ("confusion_matrix(net.y, data.label, axis=2)", "bad-setting", "there is no axis 2 in f32[batch, 3]", "2"),
         ("recall(net.y, data.label, multilabel=true)", "shape-mismatch", "one truth value for each class", "recall(net"),
         ("roc_auc(net.y, data.label, mask=net.p)", "shape-mismatch", "`mask` has one value for each prediction", "net.p"),
-        ("roc_auc(net.y, data.label, ignore=[1.5])", "wrong-kind", "`ignore` of `roc_auc`", "[1.5]"),
+        ("roc_auc(net.y, data.label, ignore=[1.5])", "wrong-kind", "`ignore` of `roc_auc` must be an int or a list of ints", "[1.5]"),
         ("r2(net.y, net.p[:, :2])", "shape-mismatch", "takes [batch, *s] for `target`", "net.p[:, :2]"),
         ("argmax(net.y)", "metric-batch", "still has the axis `batch`", "argmax(net.y)"),
         ("roc_auc(net.y - mean(net.y), data.label)", "metric-not-joinable", "meets values of single samples", "roc_auc(net"),

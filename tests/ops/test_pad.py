@@ -33,8 +33,8 @@ def padded(x: np.ndarray, mode: str, *amounts: tuple[int, int]) -> np.ndarray:
 @pytest.mark.parametrize("mode", MODES)
 def test_values_and_gradients_of_torch(mode: str) -> None:
     torch = pytest.importorskip("torch", reason="the comparison with PyTorch needs torch==2.13.0")
-    for size, before, after in product(range(1, 6), range(4), range(4)):
-        if max(before, after) > {"edge": 3, "reflect": size - 1, "wrap": size}[mode]:
+    for size, before, after in product((1, 2, 4, 5), (0, 1, 3), (0, 1, 4)):
+        if max(before, after) > {"edge": 4, "reflect": size - 1, "wrap": size}[mode]:
             continue
         x = np.random.default_rng(size).uniform(-1, 1, (2, 1, 3, size))
         b = Builder("one")

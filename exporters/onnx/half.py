@@ -145,7 +145,7 @@ class Narrowing:
         wanted = wanted and not (node.op_type == "Mul" and len(set(node.input)) == 1)  # a square leaves the range soon
         wanted = wanted and takes_half(node.op_type, self.w.opset, self.floats(node.input), self.floats(node.output))
         if not wanted:
-            self.found.single[node.op_type] += node.op_type not in ("Cast", "Identity")
+            self.found.single[node.op_type] += node.op_type not in ("Cast", "Identity", "Shape")
         return wanted
 
     def holds(self, name: str) -> bool:
@@ -198,7 +198,7 @@ class Narrowing:
         w.current = Node(op=maker.op, inputs=(), outputs=maker.outputs, address=address_of(node), place=place_of(node))
         taken = places(node.op_type, w.opset, len(node.input)) if half else frozenset[int]()
         for at, name in enumerate(node.input):
-            if self.is_float(name):
+            if self.is_float(name) and node.op_type != "Shape":
                 node.input[at] = self.read(name, at in taken, node)
         id = maker.outputs[0] if maker.outputs else -1
         if half and node.op_type not in FREE:

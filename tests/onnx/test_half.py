@@ -20,7 +20,7 @@ from exporters.onnx.export import export_network, make_subject
 from exporters.onnx.half import refuse_half_step
 from exporters.onnx.parity import parity
 from tests.onnx.networks import parameters
-from tests.onnx.test_specs import only_network
+from tests.onnx.test_specs import ROOT, only_network
 from tests.specs.subjects import reduced
 
 HALF, SINGLE = onnx.TensorProto.FLOAT16, onnx.TensorProto.FLOAT
@@ -123,13 +123,26 @@ def test_integers_and_indices_are_left_as_they_are(tmp_path: Path) -> None:
 # ---- specs, opsets, functions -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["resnet18", "densenet121", "vae", "unet"])
+@pytest.mark.parametrize("name", ["mobilenet2", "densenet121", "vae", "unet"])
 def test_specs(name: str) -> None:
     for net in reduced(name).networks.values():
         report = export_network(net, values(net), None, dtype="f16")
         assert report.half is not None
         assert report.half.bytes < 0.6 * report.half.bytes_f32
         assert report.parity
+
+
+@pytest.mark.parametrize("opset", [13, 21])
+def test_a_transformer(opset: int, tmp_path: Path) -> None:
+    """Two layers of causal attention, with the table of the embedding as the last matrix."""
+    text = (ROOT / "tests" / "targets" / "gpt.nn").read_text().replace("192", "24").replace("0..6", "0..2").replace("4096", "40")
+    (tmp_path / "gpt.nn").write_text(text)
+    (net,) = load_program(tmp_path / "gpt.nn")[0].networks.values()
+    report = export_network(net, values(net), None, dtype="f16", opset=opset, flat=opset == 13)
+    assert report.half is not None
+    assert (report.half.single["Softmax"], report.half.single.get("LayerNormalization")) == (2, 5 if opset == 21 else None)
+    assert report.half.bytes < 0.52 * report.half.bytes_f32
+    assert "the class of `logits` is the same in " in report.text()
 
 
 @pytest.mark.parametrize("opset", [13, 18, 24, 28])

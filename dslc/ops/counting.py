@@ -112,9 +112,10 @@ def class_shape(x: TensorType, label: TensorType, mask: TensorType | None = None
     return TensorType(dtype=x.dtype, shape=shape if each else ())
 
 
-def class_index(xp: Any, label: Any, hit: Any, classes: int) -> Any:
-    """The labels, 0 where they do not count; IndexError where one is no class."""
-    index = (label if hit is None else xp.where(hit, label, xp.zeros((), label.dtype))).astype("int64")
+def class_index(xp: Any, label: Any, hit: Any, mask: Any, classes: int) -> Any:
+    """The labels, 0 where they do not count (ignored, or with a mask of 0); IndexError where one that counts is no class."""
+    counts = hit if mask is None else mask != 0 if hit is None else hit & (mask != 0)
+    index = (label if counts is None else xp.where(counts, label, xp.zeros((), label.dtype))).astype("int64")
     return checked_index(index, classes, "a label", "classes")
 
 

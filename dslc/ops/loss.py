@@ -34,7 +34,7 @@ def cross_entropy(xp: Any, x: Any, label: Any, mask: Any = None, weight: Any = N
     """-(1 - ε)·log p[label] - ε·mean(log p), with p = softmax(x) (Szegedy et al. 2016 for the smoothing ε)."""
     logp = log_softmax(xp, x, axis)
     hit = None if ignore is None else label != ignore
-    index = class_index(xp, label, hit, x.shape[axis])
+    index = class_index(xp, label, hit, mask, x.shape[axis])
     loss = -xp.take_along_axis(logp, xp.expand_dims(index, axis), axis).squeeze(axis)
     if smoothing:
         loss = (1 - smoothing) * loss - smoothing * xp.mean(logp, axis=axis)
@@ -73,7 +73,8 @@ def class_cases(rng: Any) -> list[Case]:
         found.append(Case((x, np.where(np.arange(label.size).reshape(rows) % 3 == 1, -100, label)), {**plain, "ignore": -100}))
         mask = np.arange(label.size).reshape(rows) % 2 == 0
         found.append(Case((x, label.astype(np.uint8), mask), {**plain, "optional": ("mask",)}))
-        found.append(Case((x, label, mask, rng.uniform(0.5, 2, rows)), {**plain, "optional": ("mask", "weight"), "smoothing": 0.2}))
+        masked = np.where(mask, label, -7)  # what does not count is no class
+        found.append(Case((x, masked, mask, rng.uniform(0.5, 2, rows)), {**plain, "optional": ("mask", "weight"), "smoothing": 0.2}))
     return found
 
 
@@ -96,7 +97,7 @@ op(
 
 def nll(xp: Any, x: Any, label: Any, mask: Any = None, weight: Any = None, *, ignore: int | None, each: bool, axis: int) -> Any:
     hit = None if ignore is None else label != ignore
-    index = class_index(xp, label, hit, x.shape[axis])
+    index = class_index(xp, label, hit, mask, x.shape[axis])
     loss = -xp.take_along_axis(x, xp.expand_dims(index, axis), axis).squeeze(axis)
     return averaged(xp, loss, counted(xp, loss.shape, x.real.dtype, mask, weight, hit), each)
 
@@ -147,7 +148,7 @@ def accuracy(
 ) -> Any:
     """Right if fewer than k classes come before the label; of equal scores the lower index comes first, as in argmax."""
     hit = None if ignore is None else label != ignore
-    index = xp.expand_dims(class_index(xp, label, hit, x.shape[axis]), axis)
+    index = xp.expand_dims(class_index(xp, label, hit, mask, x.shape[axis]), axis)
     score = xp.take_along_axis(x, index, axis)
     numbers = xp.arange(x.shape[axis]).reshape([-1 if i == axis % x.ndim else 1 for i in range(x.ndim)])
     before = xp.sum((x > score) | ((x == score) & (numbers < index)), axis=axis)

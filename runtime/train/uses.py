@@ -52,9 +52,9 @@ def graph_bounds(graph: Graph) -> list[tuple[str, Bound]]:
 
 
 def label_bound(node: Node, types: Mapping[str, TensorType]) -> Bound | None:
-    """A class index: one for each prediction of x; where x has the labels' shape there are two classes. Metrics skip what is masked."""
+    """A class index: one for each prediction of x; where x has the labels' shape there are two classes. What is masked may be anything."""
     x, label = types["x"], types["label"]
-    if label.dtype is DType.bool or ("mask" in types and node.op not in ("cross_entropy", "nll", "accuracy")):
+    if label.dtype is DType.bool or "mask" in types:
         return None
     axis: Any = node.attrs.get("axis", -1)
     if label.shape == x.shape:

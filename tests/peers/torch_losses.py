@@ -32,12 +32,18 @@ def pair(loss: Each) -> Callable[..., Tensor]:
     return run
 
 
+def counted_labels(label: Tensor, *counting: Tensor | None) -> Tensor:
+    """The labels, 0 where they do not count: PyTorch takes classes only."""
+    index = label.long()
+    for counts in counting:
+        index = index if counts is None else torch.where(counts != 0, index, 0)
+    return index
+
+
 def cross_entropy(x: Tensor, label: Tensor, mask: Tensor | None = None, weight: Tensor | None = None, *, smoothing: float,
                   ignore: int | None, each: bool, axis: int) -> Tensor:  # fmt: skip
-    index = label.long()
-    hit = None if ignore is None else index != ignore
-    if hit is not None:
-        index = torch.where(hit, index, 0)
+    hit = None if ignore is None else label != ignore
+    index = counted_labels(label, hit, mask)
     rows = x.movedim(axis, -1).reshape(-1, x.shape[axis])
     loss = tf.cross_entropy(rows, index.reshape(-1), reduction="none", label_smoothing=smoothing)
     return averaged(loss.reshape(index.shape), hit, mask, weight, each=each)
@@ -45,11 +51,10 @@ def cross_entropy(x: Tensor, label: Tensor, mask: Tensor | None = None, weight: 
 
 def nll(x: Tensor, label: Tensor, mask: Tensor | None = None, weight: Tensor | None = None, *, ignore: int | None, each: bool,
         axis: int) -> Tensor:  # fmt: skip
-    index = label.long()
-    hit = None if ignore is None else index != ignore
+    hit = None if ignore is None else label != ignore
+    index = counted_labels(label, hit, mask)
     rows = x.movedim(axis, -1).reshape(-1, x.shape[axis])
-    flat = (index if hit is None else torch.where(hit, index, 0)).reshape(-1)
-    return averaged(tf.nll_loss(rows, flat, reduction="none").reshape(index.shape), hit, mask, weight, each=each)
+    return averaged(tf.nll_loss(rows, index.reshape(-1), reduction="none").reshape(index.shape), hit, mask, weight, each=each)
 
 
 def accuracy(x: Tensor, label: Tensor, mask: Tensor | None = None, weight: Tensor | None = None, *, k: int,

@@ -31,6 +31,7 @@ class Labelled:
         self.classes = self.x.shape[self.axis]
         self.kept = tuple(1 if at == self.axis else size for at, size in enumerate(self.x.shape))
         self.steps: list[Step] = []
+        self.mask, self.weight = (self.factor(name) for name in ("mask", "weight"))
         self.hit = self.counting_labels()
         self.index = self.indices()
         self.place = self.places()
@@ -39,6 +40,11 @@ class Labelled:
     def scratch(self, dtype: str = "") -> Array:
         """One value for each prediction."""
         return self.call.scratch(self.kept, dtype or self.x.dtype.name)
+
+    def factor(self, name: str) -> Array | None:
+        """The mask or weight, as it meets the predictions."""
+        given = dict(zip(self.call.attrs.get("optional") or (), self.call.inputs[2:], strict=True)).get(name)
+        return given if given is None or not given.ndim else given.reshape(self.kept)
 
     def counting_labels(self) -> Array | None:
         ignore = self.call.attrs["ignore"]
@@ -49,11 +55,14 @@ class Labelled:
         return hit
 
     def indices(self) -> Array:
-        """The labels as i64, ignored ones as 0."""
+        """The labels as i64, those that do not count as 0."""
         index = self.scratch("int64")
         self.steps.append(partial(np.copyto, index, self.label.reshape(self.kept), casting="unsafe"))
         if self.hit is not None:
             self.steps.append(partial(np.multiply, index, self.hit, out=index))
+        if self.mask is not None:
+            counts = self.scratch("bool")
+            self.steps += [partial(np.not_equal, self.mask, 0, out=counts), partial(np.multiply, index, counts, out=index)]
         self.steps.append(partial(check_labels, self.call, index, self.classes))
         return index
 
@@ -66,7 +75,7 @@ class Labelled:
         return place
 
     def counts(self) -> Array | None:
-        factors = [factor.reshape(self.kept) if factor.ndim else factor for factor in self.call.inputs[2:]]
+        factors = [factor for factor in (self.mask, self.weight) if factor is not None]
         factors += [self.hit] if self.hit is not None else []
         if not factors:
             return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ import numpy as np
 from dslc.ir.graph import Graph
 from dslc.ir.types import Dim
 from dslc.ops.table import lookup
-from dslc.passes.accumulate import accumulate
+from dslc.passes.accumulate import Accumulation, accumulate
 from dslc.passes.pipeline import optimize
+from dslc.passes.share import share
 from dslc.program import Network, Program, Training
 from runtime.device import get_device
 from runtime.joined import join
@@ -85,11 +87,15 @@ class Compiled:
         runner = self.cached("predict", self.training.predict)
         return self.hosted(runner.run(self.data(runner.graph, fields), (self.seed, 0, 0)))
 
+    @cached_property
+    def parts(self) -> Accumulation:
+        """What one batch gives to an evaluation, and how it ends; equal values of several metrics are joined once."""
+        return accumulate(share(self.training.evaluate))
+
     def evaluate(self, batches: Iterable[Fields]) -> dict[str, Any]:
         """Loss and metrics over all batches, as if they were one."""
-        parts = accumulate(self.training.evaluate)
-        runner = self.cached("evaluate", parts.batch)
-        return join(parts, (self.hosted(results) for results in self.counted(runner, batches)))
+        runner = self.cached("evaluate", self.parts.batch)
+        return join(self.parts, (self.hosted(results) for results in self.counted(runner, batches)))
 
     def counted(self, runner: Runner, batches: Iterable[Fields]) -> Iterator[dict[str, Any]]:
         """Results of batch after batch; draws count the samples of all, so that they are those of one batch (R23)."""

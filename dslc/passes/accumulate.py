@@ -89,6 +89,7 @@ class Splitter:
         self.sorts: dict[int, Sort] = {item.id: "sample" if has_batch(graph.types[item.id]) else "same" for item in graph.inputs}
         self.layouts = Layouts(graph)
         self.values: dict[int, Val] = {}
+        self.gathered: dict[int, Val] = {}
         self.sizes: dict[Dim, str] = {}  # of what is gathered
         self.makers = {id: node for node in graph.nodes for id in node.outputs}
         self.errors: list[NotJoinable] = []
@@ -216,18 +217,23 @@ class Splitter:
     def gather(self, node: Node) -> Sort:
         """A node that needs all samples at once: its inputs are gathered, and it stands in the final graph."""
         ids = [id for id in node.inputs if self.sorts[id] == "sample"]
-        for at, id in enumerate(ids):
-            value = Val(self.builder, id)
-            axis = batch_axes(value.type)[0]
-            front = (axis, *(other for other in range(value.type.rank) if other != axis))
-            moved = F.transpose(value, axes=front) if axis else value
-            found = self.input(f"{node.address}.values{at}", moved, "concat", self.rows(moved.type))
-            back = tuple(front.index(other) for other in range(value.type.rank))
-            self.values[id] = F.transpose(found, axes=back) if axis else found
+        self.values |= {id: self.whole(node, id) for id in ids}
         self.move(node)
         for id in ids:
             del self.values[id]
         return "joined"
+
+    def whole(self, node: Node, id: int) -> Val:
+        """A value of all samples in the final graph; several metrics share it."""
+        if id not in self.gathered:
+            value = Val(self.builder, id)
+            axis = batch_axes(value.type)[0]
+            front = (axis, *(other for other in range(value.type.rank) if other != axis))
+            moved = F.transpose(value, axes=front) if axis else value
+            found = self.input(f"{node.address}.values{node.inputs.index(id)}", moved, "concat", self.rows(moved.type))
+            back = tuple(front.index(other) for other in range(value.type.rank))
+            self.gathered[id] = F.transpose(found, axes=back) if axis else found
+        return self.gathered[id]
 
     def rows(self, type: TensorType) -> TensorType:
         """The type of gathered values: equal sizes of a batch are equal sizes of the whole, called `rows0`, `rows1`, …"""

@@ -215,3 +215,10 @@ def test_updates_stay_with_the_batch() -> None:
     parts = accumulate(builder.build())
     assert [item.name for item in parts.batch.updates] == ["seen"]
     assert parts.final.updates == ()
+
+
+def test_two_metrics_gather_their_scores_once() -> None:
+    fields = Fields()
+    for name, value in (("area", F.roc_auc(fields.x, fields.label)), ("other", F.average_precision(fields.x, fields.label))):
+        fields.builder.output(f"metric.{name}", value)
+    assert list(accumulate(fields.builder.build()).combine.values()) == ["concat", "concat"]

@@ -7,7 +7,9 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -30,16 +32,19 @@ from runtime.data.tables import TABLES, open_table
 from runtime.errors import CannotRun
 
 Arrays = dict[str, np.ndarray]
+Redraw = Callable[[int], Arrays]
 
 
 @dataclass(frozen=True)
 class DataSet:
     """splits: split -> field -> array (`train` always; `validation`, `test` where they are not empty);
-    notes: what is to be said aloud; manifest: what the data was, with a SHA-256 over all of it under `hash`."""
+    notes: what is to be said aloud; manifest: what the data was, with a SHA-256 over all of it under `hash`;
+    redraw: where each epoch of training draws anew, its train split by its number, from 0."""
 
     splits: dict[str, Arrays]
     notes: tuple[str, ...]
     manifest: dict[str, object]
+    redraw: Redraw | None = None
 
 
 @dataclass(frozen=True)
@@ -78,13 +83,21 @@ def load_data(source: DataSource, *, folder: Path, data_dir: Path | None = None,
     allowed = dict(bounds or {})
     if source.classes and "label" in source.fields:
         allowed["label"] = (*allowed.get("label", ()), of_classes(len(source.classes)))
-    splits, notes = reader(source, Place(folder, data_dir), seed, allowed)
+    splits, notes, redraw = reader(source, Place(folder, data_dir), seed, allowed)
     if not {"validation", "test"} & set(splits):
         notes = (*notes, f"{file_of(source)}: there is no validation and no test split: the train split is evaluated")
-    return DataSet(splits, notes, _manifest(source, splits))
+    return DataSet(splits, notes, _manifest(source, splits), redraw)
 
 
-Read = Callable[[DataSource, Place, int, Bounds], tuple[dict[str, Arrays], tuple[str, ...]]]
+class Loaded(NamedTuple):
+    """What a reader returns: the fields of a `DataSet` that depend on its kind."""
+
+    splits: dict[str, Arrays]
+    notes: tuple[str, ...] = ()
+    redraw: Redraw | None = None
+
+
+Read = Callable[[DataSource, Place, int, Bounds], Loaded]
 
 
 def _name(source: DataSource) -> str:
@@ -98,7 +111,7 @@ def file_of(source: DataSource) -> str:
     )
 
 
-def _dataset(source: DataSource, place: Place, seed: int, bounds: Bounds) -> tuple[dict[str, Arrays], tuple[str, ...]]:
+def _dataset(source: DataSource, place: Place, seed: int, bounds: Bounds) -> Loaded:
     name = _name(source)
     if name in TABLES:
         return _table(open_table(name), source, seed, bounds)
@@ -109,8 +122,8 @@ def _dataset(source: DataSource, place: Place, seed: int, bounds: Bounds) -> tup
         _require(shaped, source, list(arrays))
         splits[split] = fit(shaped, source.fields, source.whole, bounds, f"{file_of(source)} ({split})")
     if "test" in splits:
-        return with_validation(splits, source.whole, seed), found.notes
-    return by_fractions(splits["train"], source.whole, _fractions(source), seed, file_of(source)), found.notes
+        return Loaded(with_validation(splits, source.whole, seed), found.notes)
+    return Loaded(by_fractions(splits["train"], source.whole, _fractions(source), seed, file_of(source)), found.notes)
 
 
 def _as_samples(array: np.ndarray, source: DataSource, name: str) -> np.ndarray:
@@ -122,7 +135,7 @@ def _as_samples(array: np.ndarray, source: DataSource, name: str) -> np.ndarray:
     return array.reshape(len(array), *shape) if np.prod(shape, dtype=int) * len(array) == array.size else array
 
 
-def _csv(source: DataSource, place: Place, seed: int, bounds: Bounds) -> tuple[dict[str, Arrays], tuple[str, ...]]:
+def _csv(source: DataSource, place: Place, seed: int, bounds: Bounds) -> Loaded:
     """Fields `input` (columns side by side), `target` (a column, or several side by side) and `label` (a column)."""
     path, target = str(source.args["path"]), source.args.get("target")
     wanted = {"input": _names(source, "inputs"), "target": _names(source, "target"), "label": _names(source, "label")}
@@ -134,19 +147,19 @@ def _csv(source: DataSource, place: Place, seed: int, bounds: Bounds) -> tuple[d
     return _table(arrays, source, seed, bounds)
 
 
-def _npz(source: DataSource, place: Place, seed: int, bounds: Bounds) -> tuple[dict[str, Arrays], tuple[str, ...]]:
+def _npz(source: DataSource, place: Place, seed: int, bounds: Bounds) -> Loaded:
     path = str(source.args["path"])
     return _table(read_npz(place.find(path), path), source, seed, bounds)
 
 
-def _idx(source: DataSource, place: Place, seed: int, bounds: Bounds) -> tuple[dict[str, Arrays], tuple[str, ...]]:
+def _idx(source: DataSource, place: Place, seed: int, bounds: Bounds) -> Loaded:
     """Fields `image` and `label`; with files of a test split, a tenth of the others is the validation split."""
     train = _pair(source, place, "images", "labels")
     if source.args.get("test_images") is None:
         return _table(train, source, seed, bounds)
     splits = {"train": train, "test": _pair(source, place, "test_images", "test_labels")}
     fitted = {split: fit(arrays, source.fields, source.whole, bounds, f"{file_of(source)} ({split})") for split, arrays in splits.items()}
-    return with_validation(fitted, source.whole, seed), ()
+    return Loaded(with_validation(fitted, source.whole, seed))
 
 
 def _pair(source: DataSource, place: Place, images: str, labels: str) -> Arrays:
@@ -155,7 +168,7 @@ def _pair(source: DataSource, place: Place, images: str, labels: str) -> Arrays:
     return {field: _as_samples(array, source, field) if field in source.fields else array for field, array in arrays.items()}
 
 
-def _images(source: DataSource, place: Place, seed: int, bounds: Bounds) -> tuple[dict[str, Arrays], tuple[str, ...]]:
+def _images(source: DataSource, place: Place, seed: int, bounds: Bounds) -> Loaded:
     """A folder of pictures for each class, or such folders under `train`, `validation`, `test`."""
     path = str(source.args["path"])
     found, names = read_folder(place.find(path), path, int(str(source.args["size"])), int(str(source.args["channels"])))
@@ -163,28 +176,31 @@ def _images(source: DataSource, place: Place, seed: int, bounds: Bounds) -> tupl
     notes = (f"{path}: {len(names):,} classes, {counts}",)
     fitted = {split: fit(arrays, source.fields, source.whole, bounds, f"{path} ({split})") for split, arrays in found.items()}
     if len(fitted) > 1:
-        return (with_validation(fitted, source.whole, seed) if "test" in fitted else fitted), notes
-    return by_fractions(fitted["train"], source.whole, _fractions(source), seed, path), notes
+        return Loaded(with_validation(fitted, source.whole, seed) if "test" in fitted else fitted, notes)
+    return Loaded(by_fractions(fitted["train"], source.whole, _fractions(source), seed, path), notes)
 
 
-def _pairs(source: DataSource, place: Place, seed: int, bounds: Bounds) -> tuple[dict[str, Arrays], tuple[str, ...]]:
-    """`left`, `right` and `same` of another source with `image` and `label`."""
+def _pairs(source: DataSource, place: Place, seed: int, bounds: Bounds) -> Loaded:
+    """`left`, `right` and `same` of another source with `image` and `label`; each epoch draws the partners of the train split anew."""
     args = {key.removeprefix("of."): value for key, value in source.args.items() if key.startswith("of.")}
     fields = {"image": source.fields["left"], "label": tensor("i64", "batch")}
     base = source.model_copy(update={"kind": str(source.args["of"]), "args": args, "fields": fields})
-    splits, notes = READERS[base.kind](base, place, seed, {})
+    splits, notes, _ = READERS[base.kind](base, place, seed, {})
     same = float(str(source.args["same"]))
-    made = {split: paired(arrays, same, seed, split) for split, arrays in splits.items()}
-    return {split: fit(arrays, source.fields, (), {}, f"{file_of(base)} ({split})") for split, arrays in made.items()}, notes
+
+    def drawn(split: str, epoch: int) -> Arrays:
+        return fit(paired(splits[split], same, seed, split, epoch), source.fields, (), {}, f"{file_of(base)} ({split})")
+
+    return Loaded({split: drawn(split, 0) for split in splits}, notes, partial(drawn, "train"))
 
 
-def _table(arrays: Arrays, source: DataSource, seed: int, bounds: Bounds) -> tuple[dict[str, Arrays], tuple[str, ...]]:
+def _table(arrays: Arrays, source: DataSource, seed: int, bounds: Bounds) -> Loaded:
     """A source that is one table: checked, then split by fractions."""
     _require(arrays, source, list(arrays))
     fitted = fit(arrays, source.fields, source.whole, bounds, file_of(source))
     if all(name in source.whole for name in fitted):
         raise fail(BadFormat(file=file_of(source), problem="no field has a batch axis: every one is named in `whole`"))
-    return by_fractions(fitted, source.whole, _fractions(source), seed, file_of(source)), ()
+    return Loaded(by_fractions(fitted, source.whole, _fractions(source), seed, file_of(source)))
 
 
 def _require(arrays: Arrays, source: DataSource, present: list[str]) -> None:

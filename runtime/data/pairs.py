@@ -1,4 +1,4 @@
-"""`pairs(…)`: each sample of a set beside a partner of the same or of another class, dealt out by seed."""
+"""`pairs(…)`: each sample of a set beside a partner of the same or of another class, dealt out by seed, anew for each epoch."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from dslc.ops.philox import stream_of, uniform
 Arrays = dict[str, np.ndarray]
 
 
-def paired(arrays: Arrays, same: float, seed: int, split: str) -> Arrays:
+def paired(arrays: Arrays, same: float, seed: int, split: str, epoch: int = 0) -> Arrays:
     """`left` (every sample once), `right` (its partner) and `same` (1 or 0), from `image` and `label`.
 
-    Whether the partner is of the same class (with probability `same`) and who it is are functions of (seed, split, sample number).
+    Whether the partner is of the same class (with probability `same`) and who it is are functions of (seed, epoch, split, sample
+    number); what is evaluated has the pairs of epoch 0.
     Where a class has one sample only, it is its own partner; where there is one class only, all pairs are of it.
     """
     image, label = arrays["image"], arrays["label"].astype(np.int64)
     count = len(label)
-    key = np.array([seed, 0, 0], np.int64)
+    key = np.array([seed, epoch, 0], np.int64)
     coin, place = (np.asarray(uniform(np, key, stream_of(f"pairs.{split}.{what}"), (count,), "float64")) for what in ("coin", "place"))
     order = np.argsort(label, kind="stable")  # samples by class
     starts = np.searchsorted(label[order], np.arange(label.max() + 2))

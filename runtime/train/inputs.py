@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,21 @@ Fields = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Inputs:
-    """splits: split -> graph input (`data.image`) -> array; whole: inputs without a batch axis; hash: SHA-256 of all sources."""
+    """splits: split -> graph input (`data.image`) -> array; whole: inputs without a batch axis; hash: SHA-256 of all sources;
+    redraws: what draws fields of the train split anew for each epoch, by its number from 0."""
 
     splits: dict[str, Fields]
     whole: frozenset[str]
     notes: tuple[str, ...]
     hash: str
+    redraws: tuple[Callable[[int], Fields], ...] = ()
+
+    def in_epoch(self, epoch: int) -> Inputs:
+        """The inputs as an epoch of training sees them: a pure function of (seed, epoch). What is evaluated stays as it is."""
+        if not self.redraws:
+            return self
+        fresh = {name: array for redraw in self.redraws for name, array in redraw(epoch).items()}
+        return replace(self, splits={**self.splits, "train": {**self.splits["train"], **fresh}})
 
     def count(self, split: str) -> int:
         """The number of samples of a split."""
@@ -55,11 +65,12 @@ class Inputs:
 
 
 class Order:
-    """The samples of each step of training: pure in (seed, step); the permutation of the present epoch is kept."""
+    """The samples of each step of training: pure in (seed, step); permutation and fields of the present epoch are kept."""
 
-    def __init__(self, count: int, size: int, seed: int) -> None:
-        self.count, self.size, self.seed = count, size, seed
-        self.steps = -(-count // size)  # in an epoch
+    def __init__(self, inputs: Inputs, size: int, seed: int) -> None:
+        self.inputs, self.size, self.seed = inputs, size, seed
+        self.count = inputs.count("train")
+        self.steps = -(-self.count // size)  # in an epoch
         self.epoch, self.rows = -1, np.empty(0, np.int64)
 
     def batch(self, step: int) -> np.ndarray:
@@ -67,7 +78,12 @@ class Order:
         epoch, index = divmod(step, self.steps)
         if epoch != self.epoch:
             self.epoch, self.rows = epoch, permutation(self.count, self.seed, epoch)
+            self.inputs = self.inputs.in_epoch(epoch)
         return self.rows[index * self.size : (index + 1) * self.size]
+
+    def take(self, rows: np.ndarray) -> Fields:
+        """The fields of some samples of the batch that was asked for last."""
+        return self.inputs.take("train", rows)
 
 
 def load_inputs(training: Training, folder: Path, data_dir: Path | None, seed: int) -> Inputs:
@@ -77,6 +93,7 @@ def load_inputs(training: Training, folder: Path, data_dir: Path | None, seed: i
     notes: list[str] = []
     hashes: list[object] = []
     whole: set[str] = set()
+    redraws: list[Callable[[int], Fields]] = []
     for source in training.data:
         prefix = f"{source.variable}."
         own = {name.removeprefix(prefix): allowed for name, allowed in bounds.items() if name.startswith(prefix)}
@@ -84,10 +101,18 @@ def load_inputs(training: Training, folder: Path, data_dir: Path | None, seed: i
         for split, arrays in loaded.splits.items():
             splits.setdefault(split, {}).update({prefix + name: array for name, array in arrays.items()})
         notes += loaded.notes
+        if loaded.redraw is not None:
+            redraws.append(partial(_prefixed, prefix, loaded.redraw))
         hashes.append(loaded.manifest["hash"])
         whole |= {prefix + name for name in source.whole}
     joined = _complete(splits, len(training.data), frozenset(whole))
-    return Inputs(joined, frozenset(whole), tuple(notes), hashlib.sha256(json.dumps(hashes).encode()).hexdigest())
+    digest = hashlib.sha256(json.dumps(hashes).encode()).hexdigest()
+    return Inputs(joined, frozenset(whole), tuple(notes), digest, tuple(redraws))
+
+
+def _prefixed(prefix: str, redraw: Callable[[int], Fields], epoch: int) -> Fields:
+    """The fields of one source by their names among all."""
+    return {prefix + name: array for name, array in redraw(epoch).items()}
 
 
 def _complete(splits: Mapping[str, Fields], sources: int, whole: frozenset[str]) -> dict[str, Fields]:

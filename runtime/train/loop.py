@@ -79,7 +79,7 @@ class Session:
 
     def __post_init__(self) -> None:
         size = self.training.batch_size * self.training.accumulate
-        self.order = Order(self.inputs.count("train"), size, self.seed)
+        self.order = Order(self.inputs, size, self.seed)
         self.rounds = rounds_of(self.training, self.order.steps)
 
 
@@ -194,7 +194,7 @@ def _one_turn(session: Session, half: OneStep) -> Turn:
     turn = counters.step * len(session.step.turns) + counters.turn
     rows = session.order.batch(turn)
     size = session.training.batch_size
-    parts = [(session.inputs.take("train", rows[at : at + size]), len(rows[at : at + size])) for at in range(0, len(rows), size)]
+    parts = [(session.order.take(rows[at : at + size]), len(rows[at : at + size])) for at in range(0, len(rows), size)]
     status = half.backward_parts(parts, seed=session.seed, step=turn)
     if not status.finite:
         fields, _ = parts[status.bad]

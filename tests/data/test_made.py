@@ -109,6 +109,18 @@ def test_pairs_are_of_one_class_or_of_two_as_they_say() -> None:
     assert (again["right"] == found["right"]).all() and (other["right"] != found["right"]).any()
 
 
+def test_pairs_are_drawn_anew_in_each_epoch() -> None:
+    label = np.arange(1000) % 7
+    epochs = [paired({"image": np.arange(1000), "label": label}, 0.5, 1, "train", epoch) for epoch in (0, 1, 1, 2)]
+    for found in epochs:
+        assert (found["left"] == np.arange(1000)).all()
+        assert ((label[found["right"]] == label) == (found["same"] == 1)).all()
+    assert (epochs[1]["right"] == epochs[2]["right"]).all() and (epochs[1]["same"] == epochs[2]["same"]).all()
+    for one, two in ((0, 1), (0, 3), (1, 3)):
+        assert (epochs[one]["right"] != epochs[two]["right"]).mean() > 0.9
+        assert 0.4 < (epochs[one]["same"] != epochs[two]["same"]).mean() < 0.6
+
+
 @pytest.mark.parametrize(("label", "same"), [([0, 0, 0], [1, 1, 1]), ([0, 1, 2], None), ([4], [1])])
 def test_pairs_of_odd_sets(label: list[int], same: list[int] | None) -> None:
     found = paired({"image": np.array(label), "label": np.array(label)}, 0.5, seed=0, split="train")
@@ -122,6 +134,10 @@ def test_pairs_of_a_set() -> None:
     args = {"of": "dataset", "of.name": "fashion-mnist", "same": 0.5}
     data = load_data(DataSource(variable="d", kind="pairs", args=args, fields=fields), folder=Path(), data_dir=SLICE)
     assert data.splits["test"]["left"].shape == data.splits["test"]["right"].shape == (2000, 1, 28, 28)
+    assert data.redraw is not None
+    first, second = data.redraw(0), data.redraw(1)
+    assert all((first[name] == array).all() for name, array in data.splits["train"].items())
+    assert second["right"].dtype == np.uint8 and (second["right"] != first["right"]).any() and (second["left"] == first["left"]).all()
     assert data.splits["test"]["same"].dtype == np.float32 and abs(data.splits["test"]["same"].mean() - 0.5) < 0.05
 
 

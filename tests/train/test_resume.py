@@ -15,6 +15,7 @@ import pytest
 
 from dslc.diagnostics import DataError
 from runtime.train.checkpoint import load_checkpoint
+from runtime.train.inputs import Inputs, Order
 from runtime.train.progress import Progress
 from tests.train.example import PER_EPOCH, STEPS, contents, run, write_example
 
@@ -55,6 +56,50 @@ def test_every_optimizer_resumes(tmp_path: Path, optimizer: str) -> None:
     run(spec, out=tmp_path / "b", seed=7, max_steps=4)
     run(spec, resume=tmp_path / "b")  # the seed is the run's own
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
+
+
+PAIRS = """dslc 1
+
+network Embed {
+  input image: [batch, 1, 28, 28]
+  output code = image -> avg_pool(4) -> flatten -> dense(4)
+}
+
+train {
+  data = pairs(dataset("fashion-mnist"))
+  a    = Embed(data.left / 255).code
+  b    = Embed(data.right / 255).code
+
+  loss:       contrastive(a, b, data.same)
+  optimizer:  sgd(0.1)
+  batch_size: 4500
+  epochs:     3
+}
+"""
+
+
+def test_pairs_of_each_epoch_are_drawn_again_after_a_pause(tmp_path: Path) -> None:
+    """Stops within an epoch and between two; the third epoch's pairs are not those of the first."""
+    path = tmp_path / "pairs.nn"
+    path.write_text(PAIRS)
+    slice = Path(__file__).parents[2] / "runtime" / "data" / "shipped"
+    whole = run(path, out=tmp_path / "a", data_dir=slice)
+    for number, stop in enumerate((1, whole.steps // 3, whole.steps - 1)):
+        run(path, max_steps=stop, data_dir=slice, **({"resume": tmp_path / "b"} if number else {"out": tmp_path / "b"}))
+    run(path, resume=tmp_path / "b", data_dir=slice)
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+
+
+def test_training_sees_the_pairs_of_its_epoch_and_evaluation_those_of_the_first() -> None:
+    drawn = Inputs({"train": {"d.right": np.zeros(6), "e.x": np.arange(6)}, "test": {"d.right": np.ones(2)}}, frozenset(), (), "", (fresh,))
+    order = Order(drawn, 4, seed=0)
+    seen = [set(order.take(order.batch(step))["d.right"]) for step in range(6)]
+    assert seen == [{0}, {0}, {10}, {10}, {20}, {20}]
+    assert drawn.take("test", slice(0, 2))["d.right"].tolist() == [1, 1] and drawn.take("train", slice(0, 1))["d.right"] == 0
+
+
+def fresh(epoch: int) -> dict[str, np.ndarray]:
+    return {"d.right": np.full(6, 10 * epoch)}
 
 
 def test_other_seed_is_another_run(tmp_path: Path, straight: tuple[Path, dict[str, bytes]]) -> None:

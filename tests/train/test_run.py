@@ -16,7 +16,7 @@ from dslc.diagnostics import DataError, DivergedError, SpecError
 from dslc.loading import Override, load_program
 from runtime.train import atomic, loop
 from runtime.train.checkpoint import load_checkpoint
-from runtime.train.inputs import Order
+from runtime.train.inputs import Inputs, Order
 from runtime.train.loop import train
 from runtime.train.metrics import MetricsLog, is_better, judged, read_history, smaller_is_better
 from runtime.train.resolved import literal, program_hash
@@ -228,11 +228,12 @@ def test_labels_are_bounded_by_the_classes_of_the_network() -> None:
 
 
 def test_order_of_a_step_is_pure() -> None:
-    order = Order(10, 4, seed=3)
+    inputs = Inputs({"train": {"data.x": np.arange(10)}}, frozenset(), (), "")
+    order = Order(inputs, 4, seed=3)
     rows = [order.batch(step).tolist() for step in range(6)]
     assert [len(batch) for batch in rows] == [4, 4, 2, 4, 4, 2]
     assert sorted(sum(rows[:3], [])) == sorted(sum(rows[3:], [])) == list(range(10)) and rows[:3] != rows[3:]  # noqa: RUF017
-    assert Order(10, 4, seed=3).batch(4).tolist() == rows[4]
+    assert Order(inputs, 4, seed=3).batch(4).tolist() == rows[4]
 
 
 def test_which_metric_chooses_the_best(tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ def draw(seed: int) -> Data:
         "many": rng.normal(size=(SAMPLES, 3)).round(1),
         "flags": rng.integers(0, 2, (SAMPLES, 3)),
         "mask": rng.integers(0, 2, SAMPLES).astype(bool),
+        "half": np.stack([rng.integers(0, 2, SAMPLES), np.zeros(SAMPLES, int)], axis=1).astype(bool),
         "x": target + 0.5 * rng.normal(size=(SAMPLES, 2)),
         "target": target,
     }
@@ -293,6 +294,10 @@ CASES |= {
     "r2(data.x, data.target)": lambda d: mean([r2(d["x"][:, k], d["target"][:, k]) for k in range(2)]),
     "r2(data.x, data.target, each=true)": lambda d: [r2(d["x"][:, k], d["target"][:, k]) for k in range(2)],
     "r2(data.x[:, 0], data.target[:, 0], mask=data.mask)": lambda d: r2(d["x"][d["mask"], 0], d["target"][d["mask"], 0]),
+    "r2(data.x, data.target, mask=data.half)": lambda d: r2(d["x"][d["half"][:, 0], 0], d["target"][d["half"][:, 0], 0]),
+    "r2(data.x, data.target, mask=data.half, each=true)": lambda d: [r2(d["x"][d["half"][:, 0], 0], d["target"][d["half"][:, 0], 0]), 0],
+    "r2(data.x, 0 * data.target)": lambda d: 0,
+    "r2(0 * data.x, 0 * data.target)": lambda d: 1,
     "explained_variance(data.x[:, 1], data.target[:, 1])": lambda d: explained(d["x"][:, 1], d["target"][:, 1]),
     "pearson(data.x[:, 1], data.target[:, 1], mask=data.mask)": lambda d: correlation(d["x"][d["mask"], 1], d["target"][d["mask"], 1]),
     "var(data.target[:, 0])": lambda d: float(varied(exact(d["target"][:, 0])) / SAMPLES),

@@ -28,14 +28,23 @@ def written_settings(spec: str | Path, program: Program) -> tuple[ParamValue, ..
     for node in (item for item in tree.statements if isinstance(item, ast.Train)):
         name = node.name.id if node.name is not None else "train"
         training = program.trainings.get(name)
-        own = list(body_settings(name, node.body, calls_of(training, None)))
-        for step in (item for item in node.body.statements if isinstance(item, ast.Step)):
-            own += body_settings(f"{name}.{step.name.id}", step.body, calls_of(training, step.name.id))
-        own += left_out(name, training, {item.name for item in own})
+        steps = [item for item in node.body.statements if isinstance(item, ast.Step)]
+        calls = {"": calls_of(training, not steps)} | {step.name.id: calls_of_step(training, step.name.id) for step in steps}
+        own = list(body_settings(name, node.body, calls[""]))
+        for step in steps:
+            own += body_settings(f"{name}.{step.name.id}", step.body, calls[step.name.id])
+        own += left_out(name, training, calls[""], {item.name for item in own})
         found += [as_set(item, outside.get(item.name)) for item in own]
         known = {item.name for item in found}
-        found += [item for item in program.settings if item.name.split(".")[0] == name and item.name not in known]
+        found += [bound(item, calls) for item in program.settings if item.name.split(".")[0] == name and item.name not in known]
     return tuple(found)
+
+
+def bound(item: ParamValue, calls: dict[str, dict[str, Call | None]]) -> ParamValue:
+    """A word of a step that stands outside of the text alone, with its arguments."""
+    _, step, key = item.name.split(".") if item.name.count(".") == 2 else ("", "", "")
+    call = calls.get(step, {}).get(key) if item.type == TEXT and item.value != "none" else None
+    return item if call is None else item.model_copy(update={"value": call_text(call)})
 
 
 def as_set(item: ParamValue, outside: ParamValue | None) -> ParamValue:
@@ -46,16 +55,18 @@ def as_set(item: ParamValue, outside: ParamValue | None) -> ParamValue:
     return item.model_copy(update={"origin": outside.origin, "value": value, "type": outside.type})
 
 
-def calls_of(training: Training | None, step: str | None) -> dict[str, Call | None]:
-    """The words of a training, or of one of its steps, with all their arguments."""
+def calls_of(training: Training | None, alone: bool) -> dict[str, Call | None]:
+    """The words of a training with all their arguments; the optimizer of one without steps (`alone`)."""
     if training is None:
         return {}
-    steps = {item.name: item for item in training.steps}
-    if step is not None:
-        own = steps.get(step)
-        return {} if own is None else {"optimizer": own.optimizer, "schedule": own.schedule, "clip": own.clip}
     words = {"schedule": training.schedule, "clip": training.clip, "start": training.start}
-    return words | ({"optimizer": training.steps[0].optimizer} if len(steps) == 1 else {})
+    return ({"optimizer": training.steps[0].optimizer} if alone else {}) | words
+
+
+def calls_of_step(training: Training | None, name: str) -> dict[str, Call | None]:
+    """The words of a step."""
+    found = next((step for step in training.steps if step.name == name), None) if training is not None else None
+    return {} if found is None else {"optimizer": found.optimizer, "schedule": found.schedule, "clip": found.clip}
 
 
 def body_settings(owner: str, body: ast.Body, calls: dict[str, Call | None]) -> Iterator[ParamValue]:
@@ -70,14 +81,12 @@ def body_settings(owner: str, body: ast.Body, calls: dict[str, Call | None]) -> 
         yield ParamValue(name=key, type=TEXT, value=text, origin="spec", place=node.span.place)
 
 
-def left_out(name: str, training: Training | None, known: set[str]) -> Iterator[ParamValue]:
+def left_out(name: str, training: Training | None, calls: dict[str, Call | None], known: set[str]) -> Iterator[ParamValue]:
     """Settings that the spec leaves to their defaults, or that stand outside of it alone."""
     if training is None:
         return
-    words = {"optimizer": training.steps[0].optimizer if len(training.steps) == 1 else None, "schedule": training.schedule,
-             "clip": training.clip, "start": training.start}  # fmt: skip
-    for key, call in words.items():
-        if f"{name}.{key}" not in known and not (key == "optimizer" and call is None):
+    for key, call in calls.items():
+        if f"{name}.{key}" not in known:
             yield ParamValue(name=f"{name}.{key}", type=TEXT, value=call_text(call) if call else "none", origin="default")
     for key, given, default in (("accumulate", training.accumulate != 1, "1"), ("ema", training.ema is not None, "none")):
         if not given:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from dslc.ir.graph import Graph, Input, Node
+from dslc.ir.types import Dim
 from dslc.ops.group_norm import members
 from dslc.ops.infer import resolve_attrs
 from dslc.ops.pad import has_room
+from dslc.ops.support import product
 
 BATCHES = (1, 2, 5)
 LENGTHS = (1, 2, 7, 19)
@@ -91,16 +93,40 @@ def inputs_for(graph: Graph, sizes: Mapping[str, int]) -> dict[str, np.ndarray]:
 
 
 def index_bounds(graph: Graph, sizes: Mapping[str, int]) -> dict[int, int]:
-    """For integer inputs that index a table (through views of them): the size of the smallest axis that they index."""
+    """For integer inputs that are indices (through views of them): the least number of places that they count."""
     bounds: dict[int, int] = {}
     source = {node.outputs[0]: node.inputs[0] for node in graph.nodes if node.op in VIEWS}
     for node in graph.nodes:
-        if node.op != "gather":
+        if node.op not in COUNTED:
             continue
-        index = node.inputs[1]
+        at, places = COUNTED[node.op]
+        index = node.inputs[at]
         while index in source:
             index = source[index]
-        axis: Any = node.attrs["axis"]
-        count = graph.types[node.inputs[0]].shape[axis].evaluate(sizes)
+        count = places(graph, node).evaluate(sizes)
         bounds[index] = min(bounds.get(index, count), count)
     return bounds
+
+
+def along_axis(graph: Graph, node: Node) -> Dim:
+    axis: Any = node.attrs["axis"]
+    return graph.types[node.inputs[0]].shape[axis]
+
+
+def of_plane(graph: Graph, node: Node) -> Dim:
+    return product(graph.types[node.outputs[0]].shape[2:])
+
+
+def of_attribute(graph: Graph, node: Node) -> Dim:
+    classes: Any = node.attrs["classes"]
+    return Dim.of(classes)
+
+
+COUNTED: dict[str, tuple[int, Callable[[Graph, Node], Dim]]] = {
+    "gather": (1, along_axis),
+    "take_along_axis": (1, along_axis),
+    "scatter": (1, along_axis),
+    "max_unpool": (1, of_plane),
+    "one_hot": (0, of_attribute),
+}
+"""Operator -> which input holds indices, and how many places they count."""

@@ -18,7 +18,7 @@ from dslc.ops.pool import counted as counted_places
 from dslc.ops.resize import matrix
 from dslc.ops.support import product
 from exporters.onnx.lowerings.base import axes_of, counted, like, lowering, reduce_over, result
-from exporters.onnx.lowerings.spatial import Window, cut, gathered, planes, reshaped, shaped, spread, taps, transposed, window_of
+from exporters.onnx.lowerings.spatial import Window, cut, gathered, padded, planes, reshaped, shaped, spread, taps, transposed, window_of
 from exporters.onnx.lowerings.window import refused
 from exporters.onnx.model import ELEMENT, Writer
 
@@ -42,15 +42,19 @@ def conv_grad_w(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[
     x, g, type = w.type(inputs[0]), w.type(inputs[1]), result(w, node)
     window = window_of(node, x, g, [size.constant for size in type.shape[2:]])
     groups: Any = node.attrs["groups"]
-    image = by_samples(w, inputs[0], groups)
+    source, sizes, pads = inputs[0], window.sizes, window.pads
+    if pads is None:
+        source, pads = padded(w, source, window, 0.0), ((0, 0),) * window.rank
+        sizes = w.type(source).shape[2:]
+    image = by_samples(w, source, groups)
     each = list(range(2, g.rank))
     kernel = transposed(w, inputs[1], [1, 0, *each])
     found = [
         (size + before + after - ((n - 1) * s + 1)) // d + 1
-        for size, (before, after), n, s, d in zip(window.sizes, window.pads, window.count, window.stride, window.dilation, strict=True)
+        for size, (before, after), n, s, d in zip(sizes, pads, window.count, window.stride, window.dilation, strict=True)
     ]
     made = shaped(type, type.shape[1], type.shape[0], *found)
-    befores, afters = zip(*window.pads, strict=True)
+    befores, afters = zip(*pads, strict=True)
     settings = {"strides": list(window.dilation), "dilations": list(window.stride), "pads": [*befores, *afters], "group": groups}
     grown = w.emit("Conv", [image, kernel], made, **settings)
     if tuple(found) != type.shape[2:]:  # the stride leaves a rest of x
@@ -128,10 +132,10 @@ def avg_pool_grad(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequenc
 def counts(node: Node, window: Window) -> Any:
     """How many places the mean of each window is over: of fixed sizes, or where all windows lie inside."""
     counts_pad = bool(node.attrs["count_pad"])
-    if all(size.is_constant for size in window.sizes):
+    if window.pads is not None and all(size.is_constant for size in window.sizes):
         sizes, count = [size.constant for size in window.sizes], [size.constant for size in window.count]
         return counted_places(np, sizes, window.kernel, window.stride, window.pads, count, counts_pad, np.dtype("float64"))
-    if window.ceil or (any(map(any, window.pads)) and not counts_pad):
+    if window.ceil or ((window.pads is None or any(map(any, window.pads))) and not counts_pad):
         raise refused(node, "with padding that does not count, or `ceil`, its input needs fixed sizes")
     return float(prod(window.kernel))
 

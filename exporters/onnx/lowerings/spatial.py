@@ -11,21 +11,24 @@ from typing import Any
 import numpy as np
 
 from dslc.ir.graph import Node
-from dslc.ir.types import Dim, TensorType
+from dslc.ir.types import Dim, TensorType, tensor
 from exporters.onnx.lowerings.window import fixed_pads, refused
 from exporters.onnx.model import Writer
 
 
 @dataclass(frozen=True)
 class Window:
-    """The windows over the spatial axes of an input: its sizes, the number of windows, and their geometry, an entry for each axis."""
+    """The windows over the spatial axes of an input: its sizes, the number of windows, and their geometry, an entry for each axis.
+
+    pads: None for `same` with a stride over open sizes: how `totals` are divided is computed when the model runs.
+    """
 
     sizes: tuple[Dim, ...]
     count: tuple[Dim, ...]
     kernel: tuple[int, ...]
     stride: tuple[int, ...]
     dilation: tuple[int, ...]
-    pads: tuple[tuple[int, int], ...]
+    pads: tuple[tuple[int, int], ...] | None
     ceil: bool
 
     @property
@@ -42,10 +45,21 @@ class Window:
         return [(n - 1) * s + e for n, s, e in zip(self.count, self.stride, self.extents, strict=True)]
 
     @property
+    def befores(self) -> list[int]:
+        """Pads before the input; without `pads` it is padded before its windows are counted."""
+        return [0] * self.rank if self.pads is None else [before for before, _ in self.pads]
+
+    @property
+    def totals(self) -> list[Dim]:
+        """Both pads of each axis together, for `same`."""
+        rows = zip(self.sizes, self.reach, self.extents, strict=True)
+        return [Dim.of(0) if extent == 1 or (reach - size).sign() == -1 else reach - size for size, reach, extent in rows]
+
+    @property
     def behind(self) -> list[Dim]:
         """Pads behind the input, with which every window is inside: those of the node, and what `ceil` adds."""
-        found = []
-        for size, (before, after), reach, step in zip(self.sizes, self.pads, self.reach, self.stride, strict=True):
+        found: list[Dim] = []
+        for size, (before, after), reach, step in zip(self.sizes, self.pads or (), self.reach, self.stride, strict=True):
             more = reach - size - before
             known = max(after, more.constant) if more.is_constant else after + (step - 1 if self.ceil else 0)
             found.append(Dim.of(known))
@@ -53,14 +67,22 @@ class Window:
 
 
 def window_of(node: Node, x: TensorType, y: TensorType, kernel: Sequence[int]) -> Window:
-    """The geometry of a node between an input like x and a result like y; `same` with a stride needs fixed sizes."""
+    """The geometry of a node between an input like x and a result like y."""
     a: dict[str, Any] = dict(node.attrs)
     dilation = tuple(a.get("dilation", (1,) * len(kernel)))
     pads = fixed_pads(x, kernel, a["stride"], dilation, a["pad"])
-    if pads is None:
-        raise refused(node, 'with pad="same" and a stride its input needs fixed sizes')
-    ceil = bool(a.get("ceil", False))
-    return Window(x.shape[2:], y.shape[2:], tuple(kernel), tuple(a["stride"]), dilation, tuple(map(tuple, pads)), ceil)
+    fixed = None if pads is None else tuple(map(tuple, pads))
+    window = Window(x.shape[2:], y.shape[2:], tuple(kernel), tuple(a["stride"]), dilation, fixed, bool(a.get("ceil", False)))
+    rows = zip(window.sizes, window.extents, window.stride, strict=True)
+    if pads is None and any(not size.is_constant and 1 < extent < step for size, extent, step in rows):
+        raise refused(node, 'with pad="same" and a stride above its kernel its input needs fixed sizes')  # some pads would be negative
+    return window
+
+
+def halves(w: Writer, window: Window) -> tuple[str, str]:
+    """All pads of each axis, and those before the input, computed from the sizes: `same` puts the odd one behind."""
+    total = w.shape(window.totals)
+    return total, w.emit("Div", [total, w.ints([2])], tensor("i64", window.rank))
 
 
 def shaped(type: TensorType, *shape: int | Dim) -> TensorType:
@@ -94,7 +116,14 @@ def cut(w: Writer, x: str, starts: Sequence[int], sizes: Sequence[Dim], steps: S
 
 def padded(w: Writer, x: str, window: Window, value: float) -> str:
     """x with a border of `value` in which every window ends."""
-    type, befores, behind = w.type(x), [before for before, _ in window.pads], window.behind
+    type = w.type(x)
+    if window.pads is None:
+        total, before = halves(w, window)
+        after = w.emit("Sub", [total, before], tensor("i64", window.rank))
+        amounts = w.emit("Concat", [w.ints([0, 0]), before, w.ints([0, 0]), after], tensor("i64", 2 * type.rank), axis=0)
+        wanted = shaped(type, *type.shape[:2], *(size + both for size, both in zip(window.sizes, window.totals, strict=True)))
+        return w.emit("Pad", [x, amounts, w.constant(value, type.dtype)], wanted)
+    befores, behind = window.befores, window.behind
     if not any(befores) and all(after == Dim.of(0) for after in behind):
         return x
     grown = [size + before + after for size, before, after in zip(window.sizes, befores, behind, strict=True)]
@@ -118,19 +147,23 @@ def spread(w: Writer, g: str, weight: str, window: Window, channels: Dim | int, 
 
     Fixed sizes are pads and output padding of the operator, which begins at the padding before; open ones are cut out of all that it makes.
     """
-    type, befores = w.type(g), [before for before, _ in window.pads]
+    type, befores = w.type(g), window.befores
     settings: dict[str, Any] = {"strides": list(window.stride), "dilations": list(window.dilation), "group": groups}
     settings["kernel_shape"] = list(window.kernel)
     missing = [before + size - reach for before, size, reach in zip(befores, window.sizes, window.reach, strict=True)]
     result = shaped(type, type.shape[0], channels, *window.sizes)
-    if all(room.is_constant for room in missing):
+    if window.pads is not None and all(room.is_constant for room in missing):
         rooms = [room.constant for room in missing]
         settings |= {"pads": [*befores, *(max(-room, 0) for room in rooms)], "output_padding": [max(room, 0) for room in rooms]}
         return w.emit("ConvTranspose", [g, weight], result, output, **settings)
     extra = [step - 1 for step in window.stride]
     made = shaped(type, type.shape[0], channels, *(reach + more for reach, more in zip(window.reach, extra, strict=True)))
     full = w.emit("ConvTranspose", [g, weight], made, pads=[0, 0] * window.rank, output_padding=extra, **settings)
-    return cut(w, full, befores, window.sizes, [1] * window.rank, output)
+    if window.pads is not None:
+        return cut(w, full, befores, window.sizes, [1] * window.rank, output)
+    _, start = halves(w, window)
+    stop = w.emit("Add", [start, w.shape(window.sizes)], tensor("i64", window.rank))
+    return w.emit("Slice", [full, start, stop, w.ints(range(2, type.rank))], result, output)
 
 
 def gathered(w: Writer, parts: str, window: Window, output: str | None = None) -> str:

@@ -37,7 +37,7 @@ def unfold(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str])
 def fold(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence[str]) -> None:
     image = result(w, node)
     window = window_over(node, image)
-    if w.opset >= COL2IM and window.rank == 2:
+    if w.opset >= COL2IM and window.rank == 2 and window.pads is not None:
         befores, afters = zip(*window.pads, strict=True)
         settings = {"strides": list(window.stride), "dilations": list(window.dilation), "pads": [*befores, *afters]}
         w.emit("Col2Im", [inputs[0], w.shape(image.shape[2:]), w.ints(window.kernel)], image, outputs[0], **settings)

@@ -14,7 +14,7 @@ from dslc.elaborate.files import FileScope
 from dslc.elaborate.frame import Frame
 from dslc.elaborate.graphs import pruned
 from dslc.elaborate.match import matches
-from dslc.elaborate.overrides import COUNTED, WORDS
+from dslc.elaborate.overrides import COUNTED, OF_STEP, WORDS
 from dslc.elaborate.params import Given as Overrides
 from dslc.elaborate.scope import Scope
 from dslc.elaborate.session import LETTERS, Session
@@ -278,6 +278,8 @@ class TrainElaborator:
             for (key, _), span in body.settings.spans.items():
                 if key == "loss":
                     frame.report(errors.StepPlace(span=span, name=key))
+                if key in OF_STEP and all((key, "") in step.settings.spans for step in steps):
+                    frame.report(errors.UnusedSetting(span=span, name=key))
         failed = any(binding.value is POISON for binding in frame.scope.names.values())
         if not (body.calls or body.unknown_data or failed) and self.errors == before:
             frame.report(errors.NoNetwork(span=self.span, place=f"`{self.name}`"))

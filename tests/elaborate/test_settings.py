@@ -253,6 +253,16 @@ def test_a_rule_for_weights_that_matches_states_only_is_refused(tmp_path: Path) 
     ]
 
 
+def test_a_setting_that_every_step_has_for_itself_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("a,b,c,d,e\n")
+    step = "  step fit {\n    loss: cross_entropy(net.y, data.label)\n    OWN\n  }\n"
+    text = network("output y = x -> dense(3)") + TRAIN.replace("  loss: cross_entropy(net.y, data.label)\n", step)
+    assert check(text.replace("OWN", "clip: norm(1)"), tmp_path)[0] is not None
+    found, diagnostics = check(text.replace("OWN", "optimizer: adam(0.1)"), tmp_path)
+    assert found is None
+    assert [item.message for item in diagnostics] == ["`optimizer` is never used: each step has its own"]
+
+
 def test_contract_is_the_text_of_the_argument() -> None:
     assert load_program("lenet")[0].trainings["train"].contract == {"image": "data.image / 255"}
 

@@ -102,6 +102,13 @@ class UnknownDataset(Finding):
     hint = "the data sets are {known}"
 
 
+class UnusedSetting(Finding):
+    name: str
+    code = "unused-setting"
+    words = "`{name}` is never used: each step has its own"
+    hint = "delete it here, or in a step that should take this one"
+
+
 class NoNetwork(Finding):
     place: str
     code = "no-network"

@@ -17,6 +17,7 @@ from dslc.syntax.parse import parse
 from dslc.syntax.reader import read_source
 from runtime.train.errors import RunFolderFault
 
+NONE = "none"
 NOT_MEANING = {"place", "path", "origin", "origins", "checked"}  # keys of a program that do not change what it computes
 
 
@@ -61,25 +62,44 @@ def _param_edit(item: ast.Param, param: ParamValue) -> Edit:
 
 
 def _setting_edits(source: Source, train: ast.Train, settings: Iterable[ParamValue]) -> Iterator[Edit]:
-    """Settings that stand in the body, or in that of a step, get their value; the others are added before its closing brace."""
+    """Settings that stand in the body, or in that of a step, get their value; the others are added before its closing brace.
+
+    One around steps that all have their own now goes.
+    """
     name = train.name.id if train.name is not None else "train"
-    bodies = {name: train.body, f"train {name}": train.body}
-    bodies |= {f"{name}.{item.name.id}": item.body for item in train.body.statements if isinstance(item, ast.Step)}
-    for setting in settings:
-        owner, _, key = setting.name.rpartition(".")
-        body = bodies.get(owner)
-        if body is None or not isinstance(setting.value, bool | int | float | str):
-            continue
-        written = next(
-            (item for item in body.statements if isinstance(item, ast.Setting) and item.name is None and item.key.id == key), None
-        )
-        text = setting.value if isinstance(setting.value, str) else literal(setting.value)
-        if written is not None:
-            yield Edit(written.span, "") if text == "none" else Edit(written.value.span, text)
-        elif text != "none":
-            start = "\n" if body is not train.body else ""
-            close = Span(source, body.span.end - 1, body.span.end - 1)
-            yield Edit(close, f"{start}  {key}: {text}\n")
+    steps = {f"{name}.{item.name.id}": item.body for item in train.body.statements if isinstance(item, ast.Step)}
+    bodies = {name: train.body, f"train {name}": train.body} | steps
+    given = {item.name: item for item in settings if item.name.rpartition(".")[0] in bodies}
+    for key in ("optimizer", "schedule", "clip") if any(owner in steps for owner in map(_owner, given)) else ():
+        if all(_has(body, key, given.get(f"{owner}.{key}")) for owner, body in steps.items()) and _written(train.body, key) is not None:
+            given[f"{name}.{key}"] = ParamValue(name=f"{name}.{key}", type="text", value=NONE, origin="--set")
+    for path, setting in given.items():
+        if isinstance(setting.value, bool | int | float | str):
+            yield from _setting_edit(source, bodies[_owner(path)], path.rpartition(".")[2], setting.value, inner=_owner(path) in steps)
+
+
+def _owner(path: str) -> str:
+    return path.rpartition(".")[0]
+
+
+def _written(body: ast.Body, key: str) -> ast.Setting | None:
+    found = (item for item in body.statements if isinstance(item, ast.Setting) and item.name is None and item.key.id == key)
+    return next(found, None)
+
+
+def _has(body: ast.Body, key: str, given: ParamValue | None) -> bool:
+    """Whether a step has the setting in the end."""
+    return given.value != NONE if given is not None else _written(body, key) is not None
+
+
+def _setting_edit(source: Source, body: ast.Body, key: str, value: float | str, *, inner: bool) -> Iterator[Edit]:
+    written = _written(body, key)
+    text = value if isinstance(value, str) else literal(value)
+    if written is not None:
+        yield Edit(written.span, "") if text == NONE else Edit(written.value.span, text)
+    elif text != NONE:
+        close = Span(source, body.span.end - 1, body.span.end - 1)
+        yield Edit(close, ("\n" if inner else "") + f"  {key}: {text}\n")
 
 
 def _apply(text: str, edits: Iterable[Edit]) -> str:

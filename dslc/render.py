@@ -67,7 +67,7 @@ def _footers(diagnostic: Diagnostic) -> Iterator[tuple[str, str]]:
     if diagnostic.help:
         yield "help", diagnostic.help
     if diagnostic.fix is not None:
-        file = not diagnostic.fix.edits[0].span.source.path.startswith("--")  # what `--set` says stands in no file
+        file = not any(edit.span.source.path.startswith("--") for edit in diagnostic.fix.edits)  # what `--set` says stands in no file
         yield "fix", f"{diagnostic.fix.title} (dslc check --fix)" if file else diagnostic.fix.title
     yield "note", f"dslc explain {diagnostic.code}"
 

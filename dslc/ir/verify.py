@@ -79,6 +79,8 @@ class Check:
         for id in node.outputs:
             self.define(where, id)
         self.row(node, where)
+        if node.op == "multiply" and node.inputs[0] in self.keys:
+            self.keys |= set(node.outputs)  # a key whose first sample is another one
         types = [self.graph.types[id] for id in node.outputs]
         unknown = {name for type in types for name in type.names} | {name for value in node.attrs.values() for name in dim_names(value)}
         if unknown - self.dims:

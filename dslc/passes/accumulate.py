@@ -29,6 +29,7 @@ from dslc.passes.errors import NotJoinable
 from dslc.passes.layouts import BATCH, Layouts, batch_axes, coefficient
 from dslc.passes.mixing import mixing
 from dslc.passes.rewrite import resume
+from dslc.passes.steady import steady
 
 Join = Literal["sum", "prod", "max", "min", "all", "any", "logsumexp", "moments", "concat"]
 JOINS: dict[str, Join] = {
@@ -65,7 +66,7 @@ def accumulate(graph: Graph) -> Accumulation:
     >>> [node.op for node in parts.final.nodes]
     ['constant', 'equal', 'divide', 'where', 'sqrt']
     """
-    return Splitter(drop_dead(graph)).run()
+    return Splitter(steady(drop_dead(graph))).run()
 
 
 def widened(value: Attr) -> Attr:

@@ -222,3 +222,21 @@ def test_two_metrics_gather_their_scores_once() -> None:
     for name, value in (("area", F.roc_auc(fields.x, fields.label)), ("other", F.average_precision(fields.x, fields.label))):
         fields.builder.output(f"metric.{name}", value)
     assert list(accumulate(fields.builder.build()).combine.values()) == ["concat", "concat"]
+
+
+def test_draws_that_belong_to_no_sample_are_those_of_the_whole() -> None:
+    fields = Fields()
+    key = fields.builder.key()
+    own = fields.builder.one("uniform", (key,), shape=(fields.x.type.shape[0], 4), dtype=DType.f64, stream=1)
+    shared = fields.builder.one("uniform", (key,), shape=(4,), dtype=DType.f64, stream=2)
+    fields.builder.output("metric.m", F.mean(fields.x * own + shared) + F.sum(shared))
+    graph = fields.builder.build()
+    parts = accumulate(graph)
+    verify(parts.batch)
+    batches = (
+        interpret(parts.batch, np, {"x": ARRAYS["x"][start:stop], "key": np.array([5, 0, start])})
+        for start, stop in pairwise([0, 4, 9, SAMPLES])
+    )
+    found = interpret(parts.final, np, totals(parts, batches))["metric.m"]
+    wanted = interpret(graph, np, {"x": ARRAYS["x"], "key": np.array([5, 0, 0])})["metric.m"]
+    np.testing.assert_allclose(found, wanted, rtol=1e-12)

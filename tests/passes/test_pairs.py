@@ -13,7 +13,7 @@ import pytest
 from dslc.ir.graph import Graph
 from dslc.ir.text import from_text, to_text
 from dslc.ir.verify import verify
-from dslc.passes import differentiate, drop_dead, fold, separate, share, simplify
+from dslc.passes import differentiate, drop_dead, fold, separate, share, simplify, steady
 from tests.conftest import Golden
 
 FOLDER = Path(__file__).parent
@@ -36,6 +36,7 @@ PASSES: dict[str, tuple[ModuleType, Callable[[Graph], Graph]]] = {
     "separate": (separate, contiguous),
     "share": (share, share.share),
     "simplify": (simplify, simplify.simplify),
+    "steady": (steady, steady.steady),
 }
 PAIRS = sorted(FOLDER.glob("*/*.before.ir"))
 

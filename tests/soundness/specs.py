@@ -239,11 +239,12 @@ def metrics(body: FileBody, fields: Arrays, whole: list[str]) -> list[str]:
             other = partner(body, x)
             texts += [f"sqrt(mean({x.name} ^ 2))", f"max({x.name})", f"exp(mean(tanh({x.name})))", f"mean({x.name})", f"sum({x.name} > 0) / (sum({x.name} > 0.5) + 1)",
                       f"all({x.name} > -1000)", f"min({x.name}) - max({x.name})", f"mse({x.name}, 0.5)", f"mean({x.name}) / batch", f"mean(mean({x.name}, axis=0))",
-                      f"sum({x.name}) / batch"]  # fmt: skip
+                      f"sum({x.name}) / batch", f"var({x.name})", f"covariance({x.name}, tanh({x.name}))", f"any({x.name} > 1)", f"logsumexp({x.name})",
+                      *two_classes(f"sin(3 * {x.name})", f"{x.name} > 0")]  # fmt: skip
             if other is not None:
                 texts.append(f"mean({x.name} * {other[0]})")
             if x.rank and body.chance(0.2):
-                texts.append(f"mean({x.name}, axis=0)")
+                texts.append(f"{body.rng.choice(('mean', 'std', 'prod', 'logsumexp'))}({x.name}, axis=0)")
         found.append(f"metric m{at}: {body.rng.choice(texts)}")
     return found
 
@@ -251,8 +252,24 @@ def metrics(body: FileBody, fields: Arrays, whole: list[str]) -> list[str]:
 def scalar_metric(body: FileBody, fields: Arrays, whole: list[str], x: Value) -> str:
     if x.dtype == "f" and x.rank and (body.mixes or "batch" not in x.shape[-1].names):
         more = body.rng.choice(("", ", k=2", ", ignore=1"))
-        return f"accuracy({x.name}, {labels(body, fields, whole, x, -1)}{more})"
+        given = f"{x.name}, {labels(body, fields, whole, x, -1)}"
+        if body.chance(0.5):
+            return body.rng.choice(of_classes(given))
+        return f"accuracy({given}{more})"
     return {"bool": f"mean({x.name})", "f": x.name}.get(x.dtype, f"max({x.name})")
+
+
+def two_classes(x: str, label: str) -> list[str]:
+    """Metrics of scores against two classes."""
+    given = f"{x}, {label}"
+    return [f"roc_auc({given})", f"average_precision({given})", f"confusion_matrix({given}, threshold=0.1)", f"f1({given})", f"matthews({given})",
+            f"binary_accuracy({given})", f"class_counts({given})"]  # fmt: skip
+
+
+def of_classes(given: str) -> list[str]:
+    return [f"confusion_matrix({given})", f'recall({given}, average="none")', f"precision({given}, ignore=1)", f"mean_iou({given})",
+            f"cohen_kappa({given}, power=2)", f"balanced_accuracy({given})", f"roc_auc({given})", f'specificity({given}, average="weighted")',
+            f'roc_auc({given}, average="none", ignore=[0])']  # fmt: skip
 
 
 # ---- changed texts ------------------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dslc.diagnostics import DataError
-from dslc.pieces import is_finite, mapped_file, pieces, raw, same_bytes
+from dslc.pieces import gathered, is_finite, mapped_file, pieces, raw, same_bytes
 from runtime.train.checkpoint import Checkpoint, encode, load_checkpoint, map_checkpoint, save_checkpoint
 
 STATE = Checkpoint(
@@ -102,3 +102,17 @@ def test_one_other_bit_is_found_in_any_place(dtype: str, monkeypatch: pytest.Mon
         other = array.copy()
         other.view(np.uint8)[place] = 0x80  # -0 where it is the sign
         assert not same_bytes(array, other)
+
+
+def test_a_temporary_file_that_cannot_be_written_is_an_error_of_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_checkpoint(tmp_path, "last", STATE)
+    array = map_checkpoint(tmp_path / FILE, "last").parameters["N.a.w"]
+    assert np.array_equal(gathered([np.arange(6, dtype=np.float32)], "float32", (2, 3), array), array)
+
+    def full(*args: object) -> object:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", full)
+    assert np.array_equal(gathered([np.arange(6, dtype=np.float32)], "float32", (2, 3), array.copy()), array)
+    with pytest.raises(DataError, match="no space left on device"):
+        gathered([np.arange(6, dtype=np.float32)], "float32", (2, 3), array)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dslc.show import Summary
     from exporters.onnx.report import Report
     from runtime.step import Step
+    from runtime.train.checkpoint import Checkpoint
     from runtime.train.loop import RunResult
     from runtime.train.run import SavedRun
 
@@ -473,9 +474,14 @@ class Run:
         return (arrays, f"the first {count} of the {split} split") if arrays else None
 
     def export_step(self, path: str | Path, *, step: str | None = None, verify: bool = True, **options: Any) -> Report:
-        """Write one step of the run's training as ONNX, to go on from its weights with a fresh optimizer; as `Spec.export_step`."""
+        """Write one step of the run's training as ONNX, as `Spec.export_step`, to go on where the run stands.
+
+        Its weights, its states, what its optimizer keeps, averages and the number of updates are taken over from the checkpoint that was
+        opened: `Run.open(path, checkpoint="last")` is where the run stopped.
+        """
         source, seed = self.folder / "spec.nn", int(self.saved.meta["seed"])
-        return export_step(self.training, self.parameters, path, step=step, spec_path=source, seed=seed, verify=verify, **options)
+        given: dict[str, Any] = {"step": step, "spec_path": source, "seed": seed, "verify": verify}
+        return export_step(self.training, self.parameters, path, state=self.saved.state, **given, **options)
 
 
 def export_step(
@@ -487,6 +493,7 @@ def export_step(
     spec_path: Path,
     seed: int,
     verify: bool,
+    state: Checkpoint | None = None,
     **options: Any,
 ) -> Report:
     """Join forward and backward with the optimizer's updates, check, train three steps in a backend, and write; never over a spec."""
@@ -495,7 +502,7 @@ def export_step(
     from exporters.onnx.half import refuse_half_step
     from exporters.onnx.train_step import export_train_step
     from runtime.memory import enough_memory
-    from runtime.train.alone import turn_of, weight_updates
+    from runtime.train.alone import standing, turn_of, weight_updates
 
     refuse_half_step(options.pop("dtype", "f32"))
     for name in options:
@@ -506,6 +513,9 @@ def export_step(
     given: dict[str, Any] = {"turns": turns, "first": first, "seed": seed, "spec_text": read_source(spec_path, spec_path.name).text}
     with enough_memory():
         updates = weight_updates(training, number)
+        if state is not None:
+            found = standing(training, number, state)
+            parameters, given = found.parameters, given | {"slots": found.slots, "done": found.done}
         return export_train_step(training, chosen, updates, parameters, target, verify=verify, **given, **options)
 
 

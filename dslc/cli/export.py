@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", type=Path, help="a run folder made by `dslc train`; with --train-step also a spec")
     parser.add_argument("--output", required=True, type=output_path, metavar="FILE", help="the ONNX file to write")
     parser.add_argument("--report", type=output_path, metavar="FILE", help="also write the report as JSON")
-    parser.add_argument("--checkpoint", choices=("best", "last"), default="best", help="which weights (default: best)")
+    parser.add_argument("--checkpoint", choices=("best", "last"), help="which weights (default: best; with --train-step last)")
     parser.add_argument("--opset", type=opset, default=21, metavar="N", help="the ONNX opset, 13 … 28 (default: 21)")
     parser.add_argument("--flat", action="store_true", help="no functions: all nodes in one graph")
     parser.add_argument("--fold-batch-norm", action="store_true", help="make batch normalisation part of the weights before it")
@@ -96,7 +96,8 @@ def refuse_report(args: argparse.Namespace) -> None:
 def opened(args: argparse.Namespace) -> Run:
     from dslc.api import Run
 
-    found = Run.open(args.run, checkpoint=args.checkpoint, mapped=args.train_step is None)
+    whole = args.train_step is None
+    found = Run.open(args.run, checkpoint=args.checkpoint or ("best" if whole else "last"), mapped=whole)
     for text in found.notes:
         note(f"note: {text}")
     return found

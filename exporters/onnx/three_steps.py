@@ -37,22 +37,23 @@ Arrays = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What three steps start from: the moving values, those that stay, the rate, and the draws of the step."""
+    """What three steps start from: the moving values, those that stay, the rate, the draws of the step, and its number."""
 
     moving: Arrays
     fixed: Arrays
     rate: np.ndarray
     draws: Draws
+    done: int  # updates before the first of the three
 
     def scalars(self, t: int) -> Arrays:
-        return {"rate": self.rate, "t": np.array(t, np.int64)}
+        return {"rate": self.rate, "t": np.array(self.done + t, np.int64)}
 
     def times(self, part: float) -> np.ndarray:
         """A part of the rate."""
         return np.asarray(self.rate * part, self.rate.dtype)
 
     def key(self, t: int) -> np.ndarray:
-        return np.array([self.draws.seed, self.draws.number(t), 0], np.int64)
+        return np.array([self.draws.seed, self.draws.number(self.done + t), 0], np.int64)
 
 
 def rehearse(subject: Subject, rehearsal: Rehearsal) -> tuple[list[Check], list[Parity]]:

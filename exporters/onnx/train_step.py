@@ -39,6 +39,8 @@ def export_train_step(
     turns: int = 1,
     first: int = 0,
     seed: int = 0,
+    slots: Mapping[str, np.ndarray] | None = None,
+    done: int = 0,
     spec_text: str = "",
     verify: bool = True,
     opset: int = DEFAULT,
@@ -46,20 +48,21 @@ def export_train_step(
     """Write one step of a training to `path`, its first values beside it, and return the report.
 
     updates: the optimizer for each trained weight; parameters: weights and states by address; turns, first: the length of a round and the
-    step's place in it, for draws, which are those of `seed`. With `path` None nothing is written; `verify=False` leaves out the three
-    steps, never the static checks.
+    step's place in it, for draws, which are those of `seed`; slots, done: what the optimizer of a run keeps by ADDRESS.SLOT, with averages,
+    and how many updates there were (without them it begins anew). With `path` None nothing is written; `verify=False` leaves out the
+    three steps, never the static checks.
     Raises SpecError for another opset and for operators without an ONNX form, DataError for parameters that do not fit or a path that
     cannot be written, InternalError where a check fails: in all cases no file is written.
     """
     checked(opset)
     whole = step_graph(step, updates, training.ema)
-    start = beginning(training, step, whole, updates, parameters)
+    start = beginning(training, step, whole, updates, parameters, slots or {})
     draws = Draws(seed, turns, first, step.times)
-    subject, metadata = make_subject(training, step, whole, draws, spec_text, opset)
+    subject, metadata = make_subject(training, step, whole, draws, spec_text, opset, done)
     checks, table = static_checks(subject), list[Parity]()
     if verify:
         rate = np.asarray(step.optimizer.args["rate"], subject.types["rate"].dtype.numpy)
-        more, table = rehearse(subject, Rehearsal(*parted(start, whole), rate, draws))
+        more, table = rehearse(subject, Rehearsal(*parted(start, whole), rate, draws, done))
         checks += more
     else:
         checks.append(Check(name="training steps", verdict="left out", detail="not asked for"))
@@ -70,13 +73,13 @@ def export_train_step(
 
 
 def make_subject(
-    training: Training, step: StepProgram, whole: StepGraph, draws: Draws, spec_text: str, opset: int
+    training: Training, step: StepProgram, whole: StepGraph, draws: Draws, spec_text: str, opset: int, done: int
 ) -> tuple[Subject, dict[str, str]]:
     """The unchecked model with all that its checks need, and its metadata."""
     more = draws.lowerings()
     graph = optimize(whole.graph)
     refuse_unsupported(graph, more)
-    metadata = describe(training, step, graph, draws.seed, spec_text)
+    metadata = describe(training, step, graph, draws.seed, spec_text) | {"dslc.t": str(done + 1)}
     named = graph.model_copy(update={"name": f"{training.name or 'train'}.{step.name}"})
     model, writer, _ = lower(named, {}, metadata, opset, more)
     return Subject(
@@ -89,8 +92,9 @@ def make_subject(
 
 
 def beginning(
-    training: Training, step: StepProgram, whole: StepGraph, updates: Mapping[str, WeightUpdate], parameters: Mapping[str, np.ndarray]
-) -> Arrays:
+    training: Training, step: StepProgram, whole: StepGraph, updates: Mapping[str, WeightUpdate], parameters: Mapping[str, np.ndarray],
+    slots: Mapping[str, np.ndarray],
+) -> Arrays:  # fmt: skip
     """Weights, states and slots that the model reads, by the name of the input."""
     found: Arrays = dict(fitting(step_inputs(training, whole), parameters))
     for name in step.trains:
@@ -98,6 +102,7 @@ def beginning(
             found[f"{name}.{slot}"] = np.full_like(found[name], value)
         if f"{name}.{AVERAGE}" in whole.moving:
             found[f"{name}.{AVERAGE}"] = found[name].copy()
+    found |= slots
     read = {item.name for item in whole.graph.inputs}
     return {name: found[name] for name in sorted(found) if name in read}
 

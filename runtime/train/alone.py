@@ -2,9 +2,40 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import numpy as np
+
 from dslc.program import StepProgram, Training, WeightUpdate
-from runtime.step import rules_of
+from runtime.step import AVERAGE, RAW, rules_of
+from runtime.train.checkpoint import Checkpoint
 from runtime.train.optimizers import OPTIMIZERS, update_graph
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a run stands in one of its steps.
+
+    parameters: weights as training goes on with them (with `ema` not their averages) and states, by address; slots: what the optimizer
+    keeps, by ADDRESS.SLOT, averages among it; done: updates so far.
+    """
+
+    parameters: dict[str, np.ndarray]
+    slots: dict[str, np.ndarray]
+    done: int
+
+
+def standing(training: Training, number: int, state: Checkpoint) -> Standing:
+    """What a checkpoint holds of the step with this number; the inverse of `Step.state`, with the names of an exported step."""
+    step = training.steps[number]
+    prefix = f"{step.name}/" if len(training.steps) > 1 else ""
+    raw = {name.removeprefix(RAW): array for name, array in state.slots.items() if name.startswith(RAW)}
+    own = {name.removeprefix(prefix): array for name, array in state.slots.items() if name.startswith(prefix) and not name.startswith(RAW)}
+    done = int(own.pop("steps"))
+    slots = {f"{address}.{slot}": array for key, array in own.items() for slot, _, address in [key.partition(":")]}
+    if training.ema is not None:
+        slots |= {f"{name}.{AVERAGE.removesuffix(':')}": state.parameters[name] for name in raw}
+    return Standing(state.parameters | raw, slots, done)
 
 
 def weight_updates(training: Training, number: int) -> dict[str, WeightUpdate]:

@@ -242,15 +242,6 @@ def test_flags_that_do_not_belong_together(flags: list[str], tmp_path: Path, cap
     assert "bad-argument" in capsys.readouterr().err
 
 
-def test_goes_on_from_a_run(tmp_path: Path) -> None:
-    run = dslc.load("softmax").train(max_steps=3, out=tmp_path / "run", quiet=True)
-    assert main(["export", str(tmp_path / "run"), "--train-step", "--output", str(tmp_path / "step.onnx")]) == 0
-    values = np.load(tmp_path / "step.npz")
-    for name, array in run.parameters.items():
-        np.testing.assert_array_equal(values[name], array)
-    assert not values["Softmax.dense0.w.velocity"].any()
-
-
 def test_the_loop_of_the_document_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("onnxruntime", reason='the comparison with onnxruntime needs: pip install "dslc[ort]"')
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "onnx.md").read_text(encoding="utf-8"), re.DOTALL)

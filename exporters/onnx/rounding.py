@@ -1,9 +1,9 @@
 """How far float16 may move the results of a network: every value that is rounded is shaken by as much as its rounding can, at random.
 
 The model in float16 is the network with an error in each value that is rounded: at most 2⁻¹¹ of it, or 2⁻²⁵ where it is tiny. The
-interpreter runs the graph again with errors of that size drawn uniformly (Monte Carlo arithmetic, Parker 1997), `DRAWS` times. Real
-rounding errors are no larger, so `MARGIN` times the largest change that is seen bounds what float16 does, as far as errors are small and
-do not conspire. Nothing in it is fitted to what a backend computes.
+interpreter runs the graph again with errors of half to all of that size and random signs (Monte Carlo arithmetic, Parker 1997), `DRAWS`
+times. Real rounding errors are no larger than the whole, so `MARGIN` times the largest change that is seen, and the last rounding at its
+full size, bound what float16 does, as far as errors are small and do not conspire. Nothing in it is fitted to what a backend computes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dslc.ir.graph import Graph
 from exporters.onnx.errors import BeyondHalf, TooCoarse
 from exporters.onnx.half import LARGEST, UNIT, Bound, Half
 
-DRAWS, MARGIN = 4, 4.0
+DRAWS, MARGIN = 8, 3.0
 COARSE = 1 / 8
 TINY = 2.0**-25  # half the distance of float16 numbers below 2⁻¹⁴
 BLOCK = 65537  # random numbers that are used again, from another start for each value
@@ -33,8 +33,10 @@ def bounds(graph: Graph, half: Half, arrays: Arrays, wanted: Collection[int]) ->
     moved = dict.fromkeys(wanted, 0.0)
     for draw in range(DRAWS):
         for id, array in shaken(graph, half, arrays, wanted, draw).items():
-            moved[id] = max(moved[id], largest(array - exact[id]))
-    return {id: Bound(largest(exact[id]), MARGIN * size) for id, size in moved.items()}
+            with quiet(np):  # what is infinite stays so
+                moved[id] = max(moved[id], largest(array - exact[id]))
+    sizes = {id: largest(array) for id, array in exact.items()}
+    return {id: Bound(sizes[id], MARGIN * moved[id] + half.rounds[id] * UNIT * sizes[id]) for id in moved}
 
 
 def largest(array: Any) -> float:
@@ -73,7 +75,7 @@ def refuse_coarse(graph: Graph, half: Half) -> None:
 
 def shaken(graph: Graph, half: Half, arrays: Arrays, wanted: Collection[int], draw: int) -> dict[int, Any]:
     """The wanted values with every rounding an error of its size; draw -1: without errors."""
-    block = random_block(draw) if draw >= 0 else None
+    block = random_errors(draw) if draw >= 0 else None
     values: dict[int, Any] = {}
     for item in graph.inputs:
         if block is None:
@@ -97,17 +99,18 @@ def shaken(graph: Graph, half: Half, arrays: Arrays, wanted: Collection[int], dr
 
 
 def moved(array: Any, times: int, block: np.ndarray | None, start: int) -> Any:
-    """The array with a relative error of up to `times` roundings in each element."""
+    """The array with an error of the size of `times` roundings in each element."""
     if block is None or not times or array.dtype.kind != "f":
         return array
     places = (np.arange(array.size) + start * 7919) % BLOCK
     errors = block[places].reshape(array.shape).astype(array.dtype) * times
-    return array + array * (errors * UNIT) + errors * TINY
+    return array * (1 + errors * UNIT) + errors * TINY
 
 
-def random_block(draw: int) -> np.ndarray:
-    """Numbers in [-1, 1) from the counter-based generator."""
+def random_errors(draw: int) -> np.ndarray:
+    """Numbers in (-1, -1/2] and [1/2, 1) from the counter-based generator."""
     from dslc.ops.philox import stream_of, uniform
 
     key = np.array([0, draw, 0], np.int64)
-    return np.asarray(2 * uniform(np, key, stream_of("rounding"), (BLOCK,), np.dtype("float64")) - 1)
+    numbers = uniform(np, key, stream_of("rounding"), (BLOCK,), np.dtype("float64")) - 0.5
+    return np.asarray(numbers + np.where(numbers < 0, -0.5, 0.5))

@@ -17,7 +17,6 @@ from dslc.ops.infer import bind_attrs, parameters
 from dslc.ops.table import Mismatch, infer, lookup
 from dslc.ops.value import Val
 from dslc.source import Span
-from dslc.syntax import ast
 
 MOST_RANK = 8
 MOST_DIM = 2**31
@@ -313,7 +312,3 @@ def negated(frame: Frame, value: Val, span: Span) -> Value:
     """`-x` of a tensor."""
     value = promoted(frame, "-", value, span)
     return unary(frame, "negative", value, span) if isinstance(value, Val) else POISON
-
-
-def spans_of(*expressions: ast.Expr) -> tuple[Span, ...]:
-    return tuple(expression.span for expression in expressions)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from dslc.diagnostics import Label
 from dslc.elaborate import apply, errors, fields, index, initialisers, names, numbers
 from dslc.elaborate.calls import Site, call
 from dslc.elaborate.evaluation import EXPRESSIONS, as_tensor, evaluate, short
@@ -276,14 +275,6 @@ def neg(frame: Frame, node: ast.Neg, want: str) -> Value:
 def power(frame: Frame, node: ast.Power, want: str) -> Value:
     base, exponent = evaluate(frame, node.base), evaluate(frame, node.exponent)
     return arithmetic(frame, "^", base, exponent, node.span, (node.base.span, node.exponent.span))
-
-
-def declared(frame: Frame, node: ast.Expr | None, value: Value) -> tuple[Label, ...]:
-    """A label at the place where a name was bound, with its type."""
-    if not isinstance(node, ast.Name) or not isinstance(value, Val):
-        return ()
-    binding = frame.scope.find(node.id)
-    return () if binding is None else (Label(binding.span, f"`{node.id}` is {value.type}"),)
 
 
 HANDLERS: dict[type[ast.Node], Callable[[Frame, Any, str], Value]] = {

@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dslc.elaborate.values import Value, is_int, is_number, leaves, text_of, words_of
+from dslc.elaborate.values import Value, is_int, is_number, leaves, text_of
 from dslc.ir.types import Dim, DType
 
 LARGEST = 2**63
@@ -201,11 +201,6 @@ def bounded(op: str, difference: Dim) -> bool:
     if negated is not None and negated >= 0 and op in ("<=", ">"):
         return op == "<="
     raise Failed("condition")
-
-
-def describe(op: str, left: Value, right: Value) -> tuple[str, str, str]:
-    """Words for an operation without a value."""
-    return op, words_of(left), words_of(right)
 
 
 def shown(op: str, left: Value, right: Value) -> str:

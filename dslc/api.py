@@ -17,7 +17,7 @@ from dslc.diagnostics import DataError, Diagnostic, SpecError
 from dslc.ir.types import DType, TensorType
 from dslc.loading import Override, find_spec, load_program
 from dslc.parts import choose
-from dslc.program import Argument, Program, State, Training, Weight
+from dslc.program import Argument, Init, Program, State, Training, Weight
 from dslc.program import Network as NetworkProgram
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Spec:
         return f"Spec({self.shown!r}: {', '.join([*self.program.networks, *(f'train {name}'.strip() for name in self.program.trainings)])})"
 
     @property
-    def params(self) -> dict[str, Argument]:
+    def params(self) -> dict[str, Argument | Init]:
         """Params and settings of `train` with their values."""
         return {item.name: item.value for item in (*self.program.params, *self.program.settings)}
 

@@ -22,6 +22,23 @@ class Init(Frozen):
     args: dict[str, Argument] = {}
 
 
+def value_text(value: Argument | Init) -> str:
+    """A compile-time value as the language writes it: `0.05`, `true`, `"char"`, `[1, 2]`, `f32`, `normal(std=0.02)`."""
+    if isinstance(value, Init):
+        arguments = ", ".join(f"{name}={value_text(item)}" for name, item in value.args.items())
+        return f"{value.name}({arguments})" if arguments else value.name
+    if isinstance(value, DType):
+        return value.value
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
+        return f'"{escaped}"'
+    if isinstance(value, tuple):
+        return f"[{', '.join(value_text(item) for item in value)}]"
+    return "none" if value is None else repr(value)
+
+
 class Weight(Frozen):
     """A trained tensor; shared weights stand once."""
 
@@ -173,7 +190,7 @@ class ParamValue(Frozen):
 
     name: str
     type: str
-    value: Argument
+    value: Argument | Init
     origin: str
     place: str = ""
 

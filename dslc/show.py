@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dslc.ir.graph import Graph, Node
-from dslc.ir.types import Dim, DType, TensorType
-from dslc.program import Argument, Network, Training
+from dslc.ir.types import Dim, TensorType
+from dslc.program import Network, Training
 
 if TYPE_CHECKING:
     from dslc.plan import Plan
@@ -206,20 +206,6 @@ def bytes_text(size: Dim) -> str:
         if amount < 1024 or unit == "GiB":
             break
     return f"{amount:,.1f} {unit}"
-
-
-def value_text(value: Argument) -> str:
-    """A compile-time value as the language writes it."""
-    if isinstance(value, DType):
-        return value.value
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
-        return f'"{escaped}"'
-    if isinstance(value, tuple):
-        return f"[{', '.join(value_text(item) for item in value)}]"
-    return "none" if value is None else repr(value)
 
 
 def aligned(table: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:

@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
 
 def row(item: ParamValue, origin: bool) -> tuple[str, ...]:
     from dslc.cli.settings import TEXT
-    from dslc.show import value_text
+    from dslc.program import value_text
 
     text = str(item.value) if item.type == TEXT else value_text(item.value)
     cells = (item.name, f"= {text}")

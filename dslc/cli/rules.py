@@ -26,8 +26,7 @@ def rule_lines(trainings: Iterable[Training]) -> list[str]:
 def settings_text(rule: Rule) -> str:
     """`rate: 0.1, frozen: true` as it stands in the spec, arguments bound."""
     from dslc.cli.settings import call_text
-    from dslc.program import Call, Init
-    from dslc.show import value_text
+    from dslc.program import Call, Init, value_text
 
     texts = [
         f"{name}: {call_text(value) if isinstance(value, Call | Init) else value_text(value)}" for name, value in rule.settings.items()

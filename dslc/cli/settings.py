@@ -94,6 +94,6 @@ def left_out(name: str, training: Training | None, calls: dict[str, Call | None]
 
 
 def call_text(call: Call | Init) -> str:
-    from dslc.show import value_text
+    from dslc.program import value_text
 
     return f"{call.name}({', '.join(f'{name}={value_text(value)}' for name, value in call.args.items())})"

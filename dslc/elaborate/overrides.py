@@ -10,6 +10,7 @@ from dslc.diagnostics import Sink, SpecError
 from dslc.elaborate import errors
 from dslc.elaborate.evaluation import evaluate
 from dslc.elaborate.frame import Frame
+from dslc.elaborate.kinds import kind_text
 from dslc.elaborate.params import Setting
 from dslc.elaborate.settings import COUNTS, TABLES, counted, fraction, word_of
 from dslc.elaborate.suggest import listed, meant, nearest
@@ -43,6 +44,11 @@ def read(path: str, value: Any, origin: str, sink: Sink) -> Outside | None:
     word = "." in path and path.rpartition(".")[2] in WORDS
     if not (isinstance(value, str) and (origin in TEXT or word)):
         return Outside(path, None, plain(value), origin, None)
+    return parsed(path, value, origin, sink)
+
+
+def parsed(path: str, value: str, origin: str, sink: Sink) -> Outside | None:
+    """An override that is text."""
     from dslc.syntax.parse import parse_literal
 
     try:
@@ -63,20 +69,30 @@ def settings(frame: Frame, found: Mapping[str, Outside], tree: ast.File, trainin
 
     Unknown ones and values that do not fit a setting are reported; params are checked where they are declared.
     """
-    params = [node.name.id for node in tree.statements if isinstance(node, ast.Param)]
+    params = {node.name.id: node for node in tree.statements if isinstance(node, ast.Param)}
     targets = targets_of(tree, trainings)
     result: dict[str, dict[str, Setting]] = {"": {}}
     for path, outside in found.items():
         if path in params:
-            value = evaluate(frame, outside.expr) if outside.expr is not None else outside.value
-            result[""][path] = Setting(value, outside.origin, outside.span)
+            result[""][path] = param_setting(frame, kind_text(params[path].type), outside)
         elif path in targets:
             setting = Setting(setting_value(frame, path, outside), outside.origin, outside.span)
             for training, key in targets[path]:
                 result.setdefault(training, {})[key] = setting
         else:
-            frame.report(unknown(path, outside, params, targets))
+            frame.report(unknown(path, outside, list(params), targets))
     return result
+
+
+def param_setting(frame: Frame, kind: str, outside: Outside) -> Setting:
+    """The value for a param of this type. An initialiser is text from Python too."""
+    given: Outside | None = outside
+    if kind == "init" and isinstance(outside.value, str):
+        given = parsed(outside.path, outside.value, outside.origin, frame.session.sink)
+    if given is None:
+        return Setting(POISON, outside.origin)
+    value = evaluate(frame, given.expr, kind) if given.expr is not None else given.value
+    return Setting(value, given.origin, given.span)
 
 
 def targets_of(tree: ast.File, trainings: Sequence[str]) -> dict[str, list[tuple[str, str]]]:

@@ -36,6 +36,9 @@ def value_of(frame: Frame, node: ast.Param, given: Given) -> Value:
         known = ("int", "float", "bool", "string", "list[int]")
         near = nearest(kind, known)
         return frame.report(errors.UnknownType(span=node.type.span, name=kind[:40], meant=meant(near)))
+    if kind == "layer":
+        known_types = "a param is a number, a bool, a string, a dtype, an initialiser or a list; a block takes a layer"
+        return frame.report(errors.UnknownType(span=node.type.span, name=kind, known=known_types))
     override = given.get(node.name.id)
     value: Value = POISON
     if node.default is not None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dslc.ir.types import Dim, DType, TensorType
 from dslc.ops.value import Val
-from dslc.program import DataSource, Init
+from dslc.program import DataSource, Init, value_text
 from dslc.source import Span
 from dslc.syntax import ast
 
@@ -155,20 +155,10 @@ def is_poison(*values: Value) -> bool:
 
 def text_of(value: Value) -> str:
     """A compile-time value as people write it."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, DType):
-        return value.value
-    if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
-        return f'"{escaped}"'
+    if isinstance(value, bool | DType | str | Init | float):
+        return value_text(value)
     if isinstance(value, tuple):
         return f"[{', '.join(text_of(item) for item in value)}]"
-    if isinstance(value, Init):
-        arguments = ", ".join(f"{key}={text_of(item)}" for key, item in value.args.items())
-        return f"{value.name}({arguments})" if arguments else value.name
-    if isinstance(value, float):
-        return repr(value)
     if isinstance(value, (LayerValue, BlockValue, OperatorValue, NetworkDecl, NetworkValue, DataValue, Several, Group, Poison)):
         return words_of(value)
     return str(value.type) if isinstance(value, Val) else str(value)

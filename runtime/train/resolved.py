@@ -9,8 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dslc.diagnostics import DataError, Diagnostic, Edit, Sink
-from dslc.ir.types import DType
-from dslc.program import Argument, ParamValue, Program
+from dslc.program import ParamValue, Program, value_text
 from dslc.source import Source, Span
 from dslc.syntax import ast
 from dslc.syntax.parse import parse
@@ -56,9 +55,9 @@ def without_unused(text: str, found: Sequence[Diagnostic]) -> str:
 
 def _param_edit(item: ast.Param, param: ParamValue) -> Edit:
     if item.default is not None:
-        return Edit(item.default.span, literal(param.value))
+        return Edit(item.default.span, value_text(param.value))
     end = item.type.span.end
-    return Edit(Span(item.span.source, end, end), f" = {literal(param.value)}")
+    return Edit(Span(item.span.source, end, end), f" = {value_text(param.value)}")
 
 
 def _setting_edits(source: Source, train: ast.Train, settings: Iterable[ParamValue]) -> Iterator[Edit]:
@@ -94,7 +93,7 @@ def _has(body: ast.Body, key: str, given: ParamValue | None) -> bool:
 
 def _setting_edit(source: Source, body: ast.Body, key: str, value: float | str, *, inner: bool) -> Iterator[Edit]:
     written = _written(body, key)
-    text = value if isinstance(value, str) else literal(value)
+    text = value if isinstance(value, str) else value_text(value)
     if written is not None:
         yield Edit(written.span, "") if text == NONE else Edit(written.value.span, text)
     elif text != NONE:
@@ -108,20 +107,6 @@ def _apply(text: str, edits: Iterable[Edit]) -> str:
         pieces += [text[at : edit.span.start], edit.text]
         at = edit.span.end
     return "".join([*pieces, text[at:]])
-
-
-def literal(value: Argument) -> str:
-    """A value as the language writes it: `0.05`, `true`, `"char"`, `[1, 2]`, `f32`."""
-    if isinstance(value, tuple):
-        return "[" + ", ".join(literal(item) for item in value) + "]"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, DType):
-        return str(value)
-    if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
-        return f'"{escaped}"'
-    return repr(value)
 
 
 def imported_files(source: Source, folder: Path) -> dict[str, str]:

@@ -172,6 +172,27 @@ def test_config_of_a_spec_without_values(dslc: Command) -> None:
     assert dslc("config", "gates").out == "specs/gates.nn has no params and no settings\n"
 
 
+WITH_INIT = """dslc 1
+
+param start: init = normal(std=0.02)
+
+network Net {
+  input x: [batch, 3]
+  output y = x -> dense(2, init=start)
+}
+"""
+
+
+def test_a_param_may_be_an_initialiser(dslc: Command, tmp_path: Path) -> None:
+    path = tmp_path / "net.nn"
+    path.write_text(WITH_INIT)
+    assert dslc("config", str(path)).out == "start  = normal(mean=0.0, std=0.02)\n"
+    assert dslc("config", str(path), "--set", "start=uniform(-0.1, 0.1)").out == "start  = uniform(low=-0.1, high=0.1)\n"
+    path.write_text(WITH_INIT.replace(": init", ": layer"))
+    done = dslc("check", str(path))
+    assert done.code == 2 and "a block takes a layer" in done.err
+
+
 RULES = """dslc 1
 network Net {
   input x: [batch, 64]

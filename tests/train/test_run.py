@@ -14,12 +14,13 @@ import pytest
 
 from dslc.diagnostics import DataError, DivergedError, SpecError
 from dslc.loading import Override, load_program
+from dslc.program import value_text
 from runtime.train import atomic, loop
 from runtime.train.checkpoint import load_checkpoint
 from runtime.train.inputs import Inputs, Order
 from runtime.train.loop import train
 from runtime.train.metrics import MetricsLog, is_better, judged, read_history, smaller_is_better
-from runtime.train.resolved import literal, program_hash
+from runtime.train.resolved import program_hash
 from runtime.train.run import data_folder, open_run
 from runtime.train.uses import bounds_of
 from tests.train.example import program_of, run, write_example
@@ -91,6 +92,17 @@ def test_a_resolved_spec_has_the_words_that_were_set_from_outside(tmp_path: Path
     assert set(saved.state.slots) and result.steps == 2  # 3 batches, 2 for a step
 
 
+def test_a_resolved_spec_has_an_initialiser_that_was_set_from_outside(tmp_path: Path) -> None:
+    spec = write_example(tmp_path)
+    text = (
+        spec.read_text().replace("param width", "param start: init = he\nparam width").replace("dense(width)", "dense(width, init=start)")
+    )
+    spec.write_text(text)
+    run(spec, out=tmp_path / "run", settings={"start": "normal(std=0.5)", "train__epochs": 1})
+    assert "param start: init = normal(mean=0.0, std=0.5)\n" in (tmp_path / "run" / "spec.resolved.nn").read_text()
+    assert np.std(open_run(tmp_path / "run").state.parameters["Net.dense0.w"]) > 0.3
+
+
 def test_a_resolved_spec_has_the_settings_of_its_steps(tmp_path: Path) -> None:
     spec = write_example(tmp_path)
     spec.write_text(
@@ -107,8 +119,8 @@ def test_a_resolved_spec_has_the_settings_of_its_steps(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("value", "text"), [(1, "1"), (1e-05, "1e-05"), (-2.5, "-2.5"), (True, "true"), ('a"\n', '"a\\"\\n"'), ((1, (2.0,)), "[1, [2.0]]")]
 )
-def test_literals(value: Any, text: str) -> None:
-    assert literal(value) == text
+def test_values_as_text(value: Any, text: str) -> None:
+    assert value_text(value) == text
 
 
 def test_run_opens_anywhere_with_its_imports(tmp_path: Path) -> None:

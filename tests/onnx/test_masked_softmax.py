@@ -15,7 +15,7 @@ from exporters.onnx.export import make_subject
 from runtime.device import get_device
 from runtime.executor import Executor
 from tests.onnx.networks import network
-from tests.onnx.test_opset_rows import CUTS
+from tests.onnx.test_opsets import CUTS
 
 NAN, INF = np.nan, np.inf
 X = [[1, NAN, 2, INF], [NAN, -INF, INF, 1], [-INF, 3, 4, 5], [1e30, -1e30, 3e38, -3e38]]

@@ -32,6 +32,9 @@ FOREIGN: dict[str, tuple[str, ...]] = {
     "zeropadding2d": ("pad_spatial",), "reflectionpad2d": ("pad_spatial",), "replicationpad2d": ("pad_spatial",),
     "circularpad2d": ("pad_spatial",), "locallyconnected2d": ("local_conv",), "pixelshuffle": ("pixel_shuffle",),
     "pixelunshuffle": ("pixel_unshuffle",),
+    "kappa": ("cohen_kappa",), "auc": ("roc_auc",), "mcc": ("matthews",), "matthews_corrcoef": ("matthews",), "jaccard": ("iou",),
+    "f1_score": ("f1",), "r2_score": ("r2",), "dice_loss": ("dice",), "mean_squared_error": ("mse",), "mean_absolute_error": ("mae",),
+    "l1_loss": ("mae",), "mse_loss": ("mse",), "huber_loss": ("huber",), "nll_loss": ("nll",), "kl_div": ("kl_divergence",),
 }  # fmt: skip
 
 

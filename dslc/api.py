@@ -13,7 +13,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
+from dslc.checked import argument, numbers, one_of, paths, refuse_unknown, refuse_with_resume
 from dslc.diagnostics import DataError, Diagnostic, SpecError
+from dslc.exports import Arrays, export, export_step
 from dslc.ir.types import DType, TensorType
 from dslc.loading import Override, find_spec, load_program
 from dslc.parts import choose
@@ -26,11 +28,9 @@ if TYPE_CHECKING:
     from dslc.show import Summary
     from exporters.onnx.report import Report
     from runtime.step import Step
-    from runtime.train.checkpoint import Checkpoint
     from runtime.train.loop import RunResult
     from runtime.train.run import SavedRun
 
-Arrays = dict[str, "np.ndarray"]
 Device = Literal["numpy", "cuda", "auto"]
 CHUNK = 256  # samples that are predicted at once
 
@@ -44,14 +44,6 @@ def load(path: str | Path, /, *, precision: Literal["f32", "f64"] = "f32", stric
     paths(path=path)
     overrides = tuple(Override(name, argument(value), "argument") for name, value in params.items())
     return Spec(path, overrides, DType(precision), strict)
-
-
-def argument(value: Any) -> Argument:
-    """A Python value as the language has it: lists become tuples, NumPy numbers plain ones."""
-    if isinstance(value, list | tuple):
-        return tuple(argument(item) for item in value)  # type: ignore[return-value]
-    item = getattr(value, "item", None)
-    return item() if item is not None and getattr(value, "ndim", 1) == 0 else value  # type: ignore[no-any-return]
 
 
 class Spec:
@@ -197,65 +189,6 @@ class Spec:
             items: tuple[Weight | State, ...] = (*chosen.weights, *chosen.states)
             start = {item.address: initialize(item, seed) for item in items}
         return export_step(chosen, start, path, step=step, spec_path=self.path, seed=seed, verify=verify, **options)
-
-
-def numbers(low: int, **given: Any) -> None:
-    """SpecError for an argument that is no whole number of at least `low`; None is an argument that is left out."""
-    from operator import index
-
-    from dslc.usage import BadArgument
-
-    for name, value in given.items():
-        try:
-            good = value is None or (not isinstance(value, bool) and low <= index(value) < 2**63)
-        except TypeError:
-            good = False
-        if not good:
-            detail = f"{name}: a whole number of at least {low} is needed, not {value!r}"
-            raise SpecError(BadArgument(detail=detail, usage=f"{name}={max(low, 1)}"))
-
-
-def one_of(name: str, value: Any, known: tuple[str, ...]) -> None:
-    """SpecError for a word that is none of those that an argument takes."""
-    from dslc.usage import BadArgument
-
-    if value not in known:
-        words = " or ".join(repr(word) for word in known)
-        raise SpecError(BadArgument(detail=f"{name}: {words} is needed, not {value!r}", usage=f"{name}={known[0]!r}"))
-
-
-def paths(**given: Any) -> None:
-    """SpecError for an argument that is no path."""
-    from dslc.usage import BadArgument
-
-    for name, value in given.items():
-        if value is not None and not isinstance(value, str | Path):
-            raise SpecError(BadArgument(detail=f"{name}: a path is needed, not {value!r}", usage=f"{name}='folder/name'"))
-
-
-def refuse_unknown(name: str, function: Callable[..., Any], unknown: Mapping[str, Any]) -> None:
-    """SpecError for a keyword that a function does not have, with the nearest that it has."""
-    from inspect import signature
-
-    from dslc.usage import BadArgument, advice
-
-    known = [key for key in signature(function).parameters if key != "unknown"]
-    for key in unknown:
-        raise SpecError(
-            BadArgument(
-                detail=f"`{name}` has no argument `{key}`: {advice(key, known, 'see docs/python.md')}", usage=f"{name}({', '.join(known)})"
-            )
-        )
-
-
-def refuse_with_resume(given: Mapping[str, Any]) -> None:
-    """A run that is continued keeps its seed and its folder: SpecError where another one is named."""
-    from dslc.usage import BadArgument
-
-    for name, value in given.items():
-        if value is not None:
-            detail = f"{name} has no meaning with a run that is continued, which keeps its own"
-            raise SpecError(BadArgument(detail=detail, usage=f"give no {name}, or start a new run"))
 
 
 class Network:
@@ -482,98 +415,6 @@ class Run:
         source, seed = self.folder / "spec.nn", int(self.saved.meta["seed"])
         given: dict[str, Any] = {"step": step, "spec_path": source, "seed": seed, "verify": verify}
         return export_step(self.training, self.parameters, path, state=self.saved.state, **given, **options)
-
-
-def export_step(
-    training: Training,
-    parameters: Mapping[str, np.ndarray],
-    path: str | Path,
-    *,
-    step: str | None,
-    spec_path: Path,
-    seed: int,
-    verify: bool,
-    state: Checkpoint | None = None,
-    **options: Any,
-) -> Report:
-    """Join forward and backward with the optimizer's updates, check, train three steps in a backend, and write; never over a spec."""
-    from dslc.files import output_path
-    from dslc.syntax.reader import read_source
-    from exporters.onnx.half import refuse_half_step
-    from exporters.onnx.train_step import export_train_step
-    from runtime.memory import enough_memory
-    from runtime.train.alone import standing, turn_of, weight_updates
-
-    refuse_half_step(options.pop("dtype", "f32"))
-    for name in options:
-        one_of("export option", name, ("opset",))
-    target, number = output_path(str(path)), step_number(training, step)
-    chosen = training.steps[number]
-    turns, first = turn_of(chosen, training)
-    given: dict[str, Any] = {"turns": turns, "first": first, "seed": seed, "spec_text": read_source(spec_path, spec_path.name).text}
-    with enough_memory():
-        updates = weight_updates(training, number)
-        if state is not None:
-            found = standing(training, number, state)
-            parameters, given = found.parameters, given | {"slots": found.slots, "done": found.done}
-        return export_train_step(training, chosen, updates, parameters, target, verify=verify, **given, **options)
-
-
-def step_number(training: Training, name: str | None) -> int:
-    """Which step of a training is meant. SpecError where there is none of this name, or where a name is needed."""
-    from dslc.usage import BadArgument
-
-    names = [step.name for step in training.steps]
-    if name is None and len(names) == 1:
-        return 0
-    if name not in names:
-        which = f"the training `{training.name}`" if training.name else "the training"
-        problem = f"there is no step `{name}`; " if name is not None else ""
-        detail = f"{training.place or which}: {problem}{which} has {'several steps' if len(names) > 1 else 'one step'}: {', '.join(names)}"
-        raise SpecError(BadArgument(detail=detail, usage=f"--train-step {names[0]}"))
-    return names.index(name)
-
-
-def export(
-    network: NetworkProgram,
-    parameters: Mapping[str, np.ndarray],
-    path: str | Path,
-    *,
-    spec_path: Path,
-    classes: tuple[str, ...] = (),
-    contract: Mapping[str, str] | None = None,
-    verify: bool = True,
-    checkpoint: Path | None = None,
-    external_data: bool | str | Path | None = None,
-    external_data_above: int | None = None,
-    samples: tuple[Arrays, str] | None = None,
-    **options: Any,
-) -> Report:
-    """Lower, check, compare and write; never over a spec. Raises SpecError for an option that does not exist.
-
-    checkpoint: the file that the parameters come from; external_data, external_data_above: see `Network.export`; samples:
-    inputs whose classes are compared in float16, and words about them.
-    """
-    from dslc.files import output_path
-    from dslc.syntax.reader import read_source
-    from exporters.onnx.agreement import Samples
-    from exporters.onnx.export import export_network
-    from exporters.onnx.external import storage_for
-    from runtime.memory import enough_memory
-
-    for name in options:
-        one_of("export option", name, ("opset", "flat", "fold_batch_norm", "dtype"))
-    target = output_path(str(path))
-    numbers(0, external_data_above=external_data_above)
-    if not isinstance(external_data, bool):
-        paths(external_data=external_data)
-    data = str(external_data) if isinstance(external_data, Path) else external_data
-    given: dict[str, Any] = {"classes": classes, "contract": contract, "verify": verify}
-    given["spec_text"] = read_source(spec_path, spec_path.name).text
-    given["samples"] = Samples(*samples) if samples is not None else None
-    given["storage"] = storage_for(target, data, external_data_above, checkpoint)
-    with enough_memory():
-        return export_network(network, parameters, target, **given, **options)
 
 
 def fitting(given: Mapping[str, Any], wanted: Mapping[str, TensorType]) -> Arrays:

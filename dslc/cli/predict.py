@@ -20,7 +20,8 @@ from dslc.files import output_path, write_file
 if TYPE_CHECKING:
     import numpy as np
 
-    from dslc.api import Arrays, Run
+    from dslc.api import Run
+    from dslc.exports import Arrays
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

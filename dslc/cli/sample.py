@@ -23,7 +23,7 @@ from dslc.files import output_path, write_file
 if TYPE_CHECKING:
     import numpy as np
 
-    from dslc.api import Arrays
+    from dslc.exports import Arrays
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -34,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from dslc.api import Spec, refuse_with_resume
+    from dslc.api import Spec
+    from dslc.checked import refuse_with_resume
     from dslc.ir.types import DType
     from runtime.train.progress import make_progress
 

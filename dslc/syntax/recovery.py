@@ -196,7 +196,7 @@ class Run(Driver):
         """The tokens with a `}` before the first line that stands no deeper than the line of `opened`."""
         start = self.tokens.index(opened.token) + 1
         at = next(at for at in range(start, len(self.tokens)) if self.begins_outside(self.tokens[at], opened))
-        end = self.tokens[at - 1].start
+        end = self.tokens[at - 1].end  # a broken statement before it takes its line break along
         return [*self.tokens[:at], Token("RBRACE", "}", end, end), Token("_NL", "\n", end, end), *self.tokens[at:]]
 
     def begins_outside(self, token: Token, opened: Bracket) -> bool:

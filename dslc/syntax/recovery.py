@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import Any
 
 from dslc.diagnostics import LIMIT, Diagnostic, Edit, Fix, Label
@@ -145,7 +146,7 @@ class Run(Driver):
         if bracket.token.type == "LBRACE":
             if not self.abandoned:
                 self.sink.add(self.unclosed_brace(bracket, token))
-            end = len(self.source.text[: token.start].rstrip())
+            end = max(len(self.source.text[: token.start].rstrip()), self.end_before(token), self.error_end)
             closer = Token("RBRACE", "}", end, end)
             self.drop_separator()
             if not self.shift("RBRACE", closer):
@@ -162,6 +163,11 @@ class Run(Driver):
             self.history.clear()
         if token.type not in ("$END", "RBRACE", "LBRACE"):
             self.separate(token)
+
+    def end_before(self, token: Token) -> int:
+        """Where the last token before this one ends that is no line break; a string that is not closed may end in blanks."""
+        at = bisect_left(self.tokens, token.start, key=lambda item: item.start)
+        return next((item.end for item in reversed(self.tokens[max(at - 2, 0) : at]) if item.type != "_NL"), 0)
 
     def unclosed_round(self, bracket: Bracket) -> errors.UnclosedBracket:
         text = bracket.token.text
@@ -265,7 +271,7 @@ class Run(Driver):
         """One ERROR statement; a separator before it where a statement was finished."""
         if "ERROR" not in self.rows[self.state.state_stack[-1]]:
             self.shift("_NL", Token("_NL", "\n", first.start, first.start))
-        end = max(first.end, last.end)
+        self.error_end = end = max(first.end, last.end)
         self.shift("ERROR", Token("ERROR", self.source.text[first.start : end], first.start, end))
         self.broken_at = self.braces
         self.previous = "ERROR"

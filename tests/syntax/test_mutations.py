@@ -80,6 +80,12 @@ def check_spans(node: ast.Node, length: int) -> None:
             todo.append(child)
 
 
+@pytest.mark.parametrize("text", ["{\n {\n  >\n}", '{" '])
+def test_a_body_that_is_closed_for_its_author_contains_its_statements(text: str) -> None:
+    for statement in parse(Source("a.nn", text), Sink()).statements:
+        check_spans(statement, len(text))
+
+
 @pytest.mark.parametrize("part", range(4))
 def test_mutations_give_a_tree_and_reports_that_render(part: int) -> None:
     chance = random.Random(part)

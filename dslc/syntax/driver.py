@@ -47,7 +47,6 @@ class Driver:
     crooked: list[tuple[Bracket, Token]] = field(default_factory=list)  # a `{` and its `}` where the indentation differs
     statement_indent: int = 0
     broken_at: int | None = None  # number of open braces at the last broken statement
-    error_end: int = 0  # where the last broken statement ends
     previous: str = ""
     state: Any = field(init=False)  # Lark's stacks
     rows: Any = field(init=False)  # Lark's table: by state, then by terminal

@@ -146,7 +146,7 @@ class Run(Driver):
         if bracket.token.type == "LBRACE":
             if not self.abandoned:
                 self.sink.add(self.unclosed_brace(bracket, token))
-            end = max(len(self.source.text[: token.start].rstrip()), self.end_before(token), self.error_end)
+            end = max(len(self.source.text[: token.start].rstrip()), self.end_before(token))
             closer = Token("RBRACE", "}", end, end)
             self.drop_separator()
             if not self.shift("RBRACE", closer):
@@ -271,7 +271,7 @@ class Run(Driver):
         """One ERROR statement; a separator before it where a statement was finished."""
         if "ERROR" not in self.rows[self.state.state_stack[-1]]:
             self.shift("_NL", Token("_NL", "\n", first.start, first.start))
-        self.error_end = end = max(first.end, last.end)
+        end = max(first.end, last.end)
         self.shift("ERROR", Token("ERROR", self.source.text[first.start : end], first.start, end))
         self.broken_at = self.braces
         self.previous = "ERROR"

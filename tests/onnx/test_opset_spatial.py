@@ -131,9 +131,7 @@ NATIVE: dict[str, tuple[str, int]] = {
 @pytest.mark.parametrize("opset", OPSETS)
 @pytest.mark.parametrize("name", LAYERS)
 def test_layer(name: str, opset: int) -> None:
-    report = export(LAYERS[name], opset)
-    assert all(row.max_absolute < 1e-4 for row in report.parity)
-    assert report.parity
+    report = agreed(LAYERS[name], opset)
     if name in NATIVE:
         operator, since = NATIVE[name]
         assert (operator in report.operators) == (opset >= since)
@@ -146,6 +144,14 @@ def export(layer: tuple[str, str], opset: int) -> Any:
     assert program is not None, [d.message for d in found]
     net = program.networks["N"]
     return export_network(net, parameters(net), None, opset=opset)
+
+
+def agreed(layer: tuple[str, str], opset: int) -> Any:
+    """The report of an export that is compared and agrees."""
+    report = export(layer, opset)
+    assert report.parity
+    assert all(row.max_absolute < 1e-4 for row in report.parity)
+    return report
 
 
 def test_the_rows_of_the_families_are_here() -> None:

@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help setup demo test check fmt golden docs bench clean
+.PHONY: help setup demo test check fmt golden docs bench reliability clean
 
 help:
 	@echo "make demo    set up, train LeNet on the shipped Fashion-MNIST slice, export and verify ONNX (about two minutes)"
@@ -15,6 +15,7 @@ help:
 	@echo "make golden  run the tests and rewrite the golden files (look at the diff)"
 	@echo "make docs    regenerate the generated documents and the parse table"
 	@echo "make bench   measure training steps against PyTorch (installs torch)"
+	@echo "make reliability   every campaign of docs/reliability.md, whole (hours; NAMES=\"graphs typos\" ARGS=\"--count 1000\" for less)"
 	@echo "make clean   remove the environment and caches"
 
 $(BIN)/python:
@@ -76,6 +77,10 @@ docs: $(VENV)/.test
 bench: $(VENV)/.test
 	@$(PIP) torch==2.13.0
 	@$(BIN)/python -m bench.training_step
+
+NAMES ?= all
+reliability: $(VENV)/.test
+	@$(BIN)/python -m tests.reliability $(NAMES) $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache

@@ -63,9 +63,12 @@ def read_bytes(path: Path, file: str) -> bytes:
     """The contents, unpacked if the file is gzip. `file` is the name that messages use."""
     with os.fdopen(open_regular(path, file), "rb") as stream:
         try:
-            data = stream.read(MAX_BYTES + 1)
+            size = os.fstat(stream.fileno()).st_size
+            data = stream.read(size + 1)  # as much memory is taken before a byte is read
         except OSError as error:
             raise fail(Unreadable(file=file, problem=error.strerror or "reading failed")) from None
+    if len(data) != size:
+        raise fail(Unreadable(file=file, problem="its size changed while it was read"))
     if data[:2] == GZIP_MAGIC:
         return gunzip(data, file)
     if path.suffix == ".gz":

@@ -49,11 +49,12 @@ def _blas() -> list[dict[str, Any]]:
 
 
 def _processor() -> str:
+    """The model of the processor as Linux names it; elsewhere its kind. `platform.processor` would start a program."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
-        return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor())
+        return platform.machine()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def free_memory() -> int | None:

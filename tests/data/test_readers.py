@@ -6,6 +6,7 @@ import gzip
 import io
 import os
 import struct
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from dslc.diagnostics import DataError
 from runtime.data.csvfile import read_csv
 from runtime.data.idx import read_idx, write_idx
 from runtime.data.npz import read_npy, read_npz
-from runtime.data.opened import find_file
+from runtime.data.opened import find_file, read_bytes
 
 IMAGES = np.arange(24, dtype=np.uint8).reshape(4, 3, 2)
 
@@ -41,6 +42,24 @@ def npy_header(text: str, data: bytes = b"") -> bytes:
 
 
 # -- what is read
+
+
+def test_a_small_file_takes_little_memory(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"x" * 10)
+    tracemalloc.start()
+    try:
+        assert read_bytes(tmp_path / "x", "x") == b"x" * 10
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_file_that_shrinks_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "x").write_bytes(b"x" * 10)
+    whole = os.stat_result((0o100600, 0, 0, 1, 0, 0, 20, 0, 0, 0))
+    monkeypatch.setattr(os, "fstat", lambda descriptor: whole)
+    with pytest.raises(DataError, match="its size changed"):
+        read_bytes(tmp_path / "x", "x")
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, lambda data: gzip.compress(data[:9]) + gzip.compress(data[9:])])

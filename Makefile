@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help setup demo test check fmt golden docs bench reliability clean
+.PHONY: help setup demo test check fmt golden docs bench reliability coverage clean
 
 help:
 	@echo "make demo    set up, train LeNet on the shipped Fashion-MNIST slice, export and verify ONNX (about two minutes)"
@@ -16,6 +16,7 @@ help:
 	@echo "make docs    regenerate the generated documents and the parse table"
 	@echo "make bench   measure training steps against PyTorch (installs torch)"
 	@echo "make reliability   every campaign of docs/reliability.md, whole (hours; NAMES=\"graphs typos\" ARGS=\"--count 1000\" for less)"
+	@echo "make coverage  the tests with branch coverage of dslc/ and runtime/ (installs coverage and torch)"
 	@echo "make clean   remove the environment and caches"
 
 $(BIN)/python:
@@ -82,5 +83,12 @@ NAMES ?= all
 reliability: $(VENV)/.test
 	@$(BIN)/python -m tests.reliability $(NAMES) $(ARGS)
 
+coverage: $(VENV)/.test
+	@$(PIP) "coverage>=7.10" torch==2.13.0
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report --fail-under=95
+
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist .coverage* .pytest_cache .hypothesis .mypy_cache .ruff_cache

@@ -1,0 +1,82 @@
+"""Runs tests with one planted fault: `python -m tests.mutants.child MODULE NUMBER [--rows NAME,NAME] -- TESTS`.
+
+The fault is planted while the module is imported; no file is changed. Without a module nothing is planted. The exit code is that of pytest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.abc
+import importlib.machinery
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any
+
+import pytest
+
+from tests.mutants.mutate import mutated
+
+
+class Planted(importlib.abc.SourceLoader):
+    """Loads a module with the fault."""
+
+    def __init__(self, path: str, number: int) -> None:
+        self.path, self.number = path, number
+
+    def get_filename(self, fullname: str) -> str:
+        return self.path
+
+    def get_data(self, path: str | bytes) -> bytes:
+        return Path(str(path)).read_bytes()
+
+    def source_to_code(self, data: Any, path: Any, **_: Any) -> CodeType:  # type: ignore[override]
+        return compile(mutated(bytes(data).decode("utf-8"), self.number), self.path, "exec")
+
+
+class Finder(importlib.abc.MetaPathFinder):
+    def __init__(self, module: str, number: int) -> None:
+        self.module, self.number = module, number
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if fullname != self.module:
+            return None
+        found = importlib.machinery.PathFinder.find_spec(fullname, path)
+        assert found is not None and found.origin is not None
+        return importlib.machinery.ModuleSpec(fullname, Planted(found.origin, self.number), origin=found.origin)
+
+
+class Chosen:
+    """Leaves out the tests of other operators than these: those with a parameter `name` or `row`."""
+
+    def __init__(self, rows: frozenset[str]) -> None:
+        self.rows = rows
+
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        items[:] = [item for item in items if self.wanted(item)]
+
+    def wanted(self, item: pytest.Item) -> bool:
+        params = getattr(getattr(item, "callspec", None), "params", {})
+        named = params.get("name", params.get("row"))
+        return named is None or not self.rows or getattr(named, "name", named) in self.rows
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("module")
+    parser.add_argument("number", type=int)
+    parser.add_argument("--rows", default="")
+    parser.add_argument("tests", nargs="+")
+    args = parser.parse_args()
+    if args.module:
+        sys.meta_path.insert(0, Finder(args.module, args.number))
+    rows = frozenset(args.rows.split(",")) if args.rows else frozenset()
+    options = ["-x", "-p", "no:cacheprovider", "--no-header", "--tb=line", "-W", "ignore"]
+    return pytest.main([*options, *args.tests], plugins=[Chosen(rows)])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""What faults are planted into, and which tests look at it: groups of files, in the order of the design."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from tests.mutants.mutate import Mutant, mutants
+
+ROOT = Path(__file__).parents[2]
+TABLE = ("tests/ops/test_table.py", "tests/onnx/test_rows.py", "tests/runtime/test_kernels.py")
+GRAPHS = tuple(f"tests/passes/test_{name}.py" for name in ("pairs", "pipeline", "plan", "accumulate", "random", "interpret"))
+KERNELS = tuple(f"tests/runtime/test_{name}.py" for name in ("kernels", "conv", "conv_axes", "depthwise", "joined", "executor"))
+SAVING = tuple(f"tests/train/test_{name}.py" for name in ("checkpoint", "mapped_checkpoint", "lock", "resume", "run"))
+ELSEWHERE = ("document.py", "samples.py", "errors.py", "__init__.py", "table.py", "pipeline.py")
+
+
+@dataclass(frozen=True)
+class Group:
+    name: str
+    files: tuple[str, ...]  # globs
+    tests: tuple[str, ...]
+    rule: str | None = None  # of operators: eval or grad
+
+    def paths(self) -> list[Path]:
+        found = sorted({path for pattern in self.files for path in ROOT.glob(pattern)})
+        return [path for path in found if path.name not in ELSEWHERE]
+
+    def holds(self, mutant: Mutant) -> bool:
+        return self.rule is None or (mutant.rule == "grad") == (self.rule == "grad")
+
+
+GROUPS = (
+    Group("operators", ("dslc/ops/*.py",), TABLE, "eval"),
+    Group("gradients", ("dslc/ops/*.py",), TABLE, "grad"),
+    Group("passes", ("dslc/passes/*.py", "dslc/plan.py"), (*GRAPHS, "tests/gradients/test_expression.py")),
+    Group("kernels", ("runtime/kernels/numpy/*.py",), KERNELS),
+    Group("saving", tuple(f"runtime/train/{name}.py" for name in ("atomic", "checkpoint", "lock", "resume")), SAVING),
+)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One planted fault: which, where, and the tests that should see it."""
+
+    group: Group
+    path: Path
+    mutant: Mutant
+
+    @property
+    def module(self) -> str:
+        return ".".join(self.path.relative_to(ROOT).with_suffix("").parts)
+
+    def __str__(self) -> str:
+        m = self.mutant
+        return f"{self.path.relative_to(ROOT)}:{m.line} {m.kind}: `{m.before}` became `{m.after}`"
+
+    def rows(self) -> list[str]:
+        """The operators that a fault in dslc/ops can change: that of its row, else all of the file."""
+        if self.group.rule is None:
+            return []
+        return [self.mutant.row] if self.mutant.row else row_names(self.path)
+
+    def tests(self) -> list[str]:
+        """First the tests of the table, then the files that name one of the operators."""
+        rows = self.rows()
+        return [*self.group.tests, *(naming(tuple(rows)) if rows else [])]
+
+
+@cache
+def row_names(path: Path) -> list[str]:
+    return re.findall(r'^op\(\s*"(\w+)\(', path.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@cache
+def naming(rows: tuple[str, ...]) -> list[str]:
+    """The test files of tests/ops and tests/runtime in which one of these names is a word."""
+    pattern = re.compile(rf"\b({'|'.join(rows)})\b")
+    paths = sorted(path for folder in ("ops", "runtime") for path in (ROOT / "tests" / folder).glob("test_*.py"))
+    names = [path.relative_to(ROOT).as_posix() for path in paths if pattern.search(path.read_text(encoding="utf-8"))]
+    return [name for name in names if name not in TABLE]
+
+
+@cache
+def drawn(group: Group) -> list[tuple[Path, Mutant]]:
+    """All faults of a group in a random order in which every kind comes up equally often, as long as there are any."""
+    chance = random.Random(group.name)
+    kinds: dict[str, list[tuple[Path, Mutant]]] = {}
+    for path in group.paths():
+        for mutant in mutants(path.read_text(encoding="utf-8")):
+            if group.holds(mutant):
+                kinds.setdefault(mutant.kind, []).append((path, mutant))
+    for found in kinds.values():
+        chance.shuffle(found)
+    return list(in_turn([kinds[kind] for kind in sorted(kinds)]))
+
+
+def in_turn(lists: list[list[tuple[Path, Mutant]]]) -> Iterator[tuple[Path, Mutant]]:
+    while any(lists):
+        yield from (items.pop() for items in lists if items)
+
+
+def subject(case: int) -> Subject:
+    """The groups in turn."""
+    group = GROUPS[case % len(GROUPS)]
+    found = drawn(group)
+    return Subject(group, *found[case // len(GROUPS) % len(found)])

@@ -1,0 +1,56 @@
+"""What is planted: every kind, where it belongs, and nothing else changes."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from tests.mutants.mutate import mutants, mutated
+from tests.mutants.subjects import GROUPS, drawn, subject
+
+SOURCE = '''
+def mean(xp, x, stride):
+    """Words stay."""
+    total = x.sum(axis=0)
+    total += x[1:-1]
+    if total < 3:
+        os.fsync(7)
+    return total / (2.0 * stride)
+'''
+PLANTED = {
+    "x.sum(axis=0)": "x.sum(axis=1)",
+    "total += x[1:-1]": "total = x[1:-1]",
+    "x[1:-1]": "x[1:-1 - 1]",
+    "total < 3": "total <= 3",
+    "os.fsync(7)": "pass",
+    "if total": "if not total",
+    "total / (2.0 * stride)": "total / (2.0 * stride) * 1.0001",
+    "2.0 * stride": "2.0 * (stride + 1)",
+}
+
+
+@pytest.mark.parametrize("before", PLANTED)
+def test_the_faults_of_the_design_are_planted(before: str) -> None:
+    plain = ast.unparse(ast.parse(SOURCE))
+    wanted = plain.replace(before, PLANTED[before])
+    assert wanted != plain
+    texts = [ast.unparse(mutated(SOURCE, mutant.number)) for mutant in mutants(SOURCE)]
+    assert wanted in texts
+    assert plain not in texts and all('"""Words stay."""' in text for text in texts)
+
+
+def test_samples_imports_and_messages_are_left_alone() -> None:
+    source = "import os\n\ndef cases(rng):\n    return 1 + 2\n\ndef f():\n    raise ValueError(f'{1 + 2}')\n"
+    assert mutants(source) == []
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.name)
+def test_a_group_has_hundreds_of_faults_of_many_kinds(group: object) -> None:
+    found = drawn(group)  # type: ignore[arg-type]
+    assert len(found) > 100 and len({mutant.kind for _, mutant in found}) >= 7
+    assert len(set(found)) == len(found)
+
+
+def test_a_case_is_the_same_fault_each_time() -> None:
+    assert [str(subject(n)) for n in range(20)] == [str(subject(n)) for n in range(20)]

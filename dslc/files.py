@@ -10,10 +10,12 @@ from dslc.usage import BadArgument, CannotWriteFile, WouldOverwriteSpec
 
 
 def output_path(text: str) -> Path:
-    """A file that is to be written: never a spec, never a folder. Raises before anything is computed for it."""
+    """A file that is to be written: never a spec, a folder or a link. Raises before anything is computed for it."""
     path = Path(text)
     if path.suffix == ".nn":
         raise SpecError(WouldOverwriteSpec(path=text))
+    if path.is_symlink():
+        raise DataError(CannotWriteFile(path=text, reason="it is a link, which is not written through"))
     if path.is_dir():
         raise DataError(CannotWriteFile(path=text, reason="it is a folder"))
     if not path.parent.is_dir():
@@ -42,7 +44,7 @@ def write_file(path: Path, data: bytes | str) -> None:
     target = path.resolve()
     temporary = ""
     try:
-        mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~umask()
+        mode = target.stat().st_mode & 0o777 if target.exists() else 0o644 & ~umask()
         descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name[:100]}.", dir=target.parent)
         with os.fdopen(descriptor, "wb") as file:
             file.write(raw)

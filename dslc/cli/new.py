@@ -62,7 +62,12 @@ def create(path: Path, text: str) -> None:
     """Write a new file; the system itself refuses an existing one, so nothing is lost in a race."""
     try:
         with path.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+            try:
+                file.write(text)
+                file.flush()
+            except OSError:
+                path.unlink()  # no half of it stays
+                raise
     except FileExistsError as error:
         raise SpecError(usage.FileExists(path=str(path))) from error
     except OSError as error:

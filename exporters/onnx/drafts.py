@@ -42,9 +42,12 @@ class Beside:
     sha256: str
 
     def file(self, data: bytes) -> Path:
-        """These bytes as the model's file: runtimes find the weights beside it."""
+        """These bytes as the model's file: runtimes find the weights beside it. Raises DataError where it cannot be written."""
         path = self.folder / self.name
-        path.write_bytes(data)
+        try:
+            path.write_bytes(data)
+        except OSError as error:
+            raise cannot(Path(self.name), error) from error
         return path
 
 
@@ -128,8 +131,8 @@ def refuse_place(target: Path, data: DataFile) -> None:
         raise DataError(CannotWrite(path=str(target), reason="it is a link or a folder"))
     if not data.is_new:
         return
-    if place.is_dir() or any(part.is_symlink() for part in (place, *place.parents[: data.location.count("/")])):
-        raise DataError(CannotWrite(path=str(place), reason="it is a link or a folder, or behind a link"))
+    if (place.exists() and not place.is_file()) or any(part.is_symlink() for part in (place, *place.parents[: data.location.count("/")])):
+        raise DataError(CannotWrite(path=str(place), reason="it is a pipe, a link or a folder, or behind a link"))
     if not place.parent.is_dir():
         raise DataError(CannotWrite(path=str(place), reason=f"there is no folder {place.parent}"))
     if is_checkpoint(place):
@@ -147,9 +150,9 @@ def is_checkpoint(path: Path) -> bool:
 def publish(beside: Beside, data: DataFile, content: bytes, target: Path) -> None:
     """Move the data file to its place, then the model. Raises DataError; then the old files stand."""
     refuse_place(target, data)
-    aside = Path(tempfile.mkdtemp(prefix=".old.", dir=beside.folder)) if data.is_new else beside.folder
     moves = [(beside.folder / data.location, target.parent / data.location)] if data.is_new else []
     try:
+        aside = Path(tempfile.mkdtemp(prefix=".old.", dir=beside.folder)) if data.is_new else beside.folder
         move_all([*moves, (flushed(beside.file(content)), target)], aside)
         flushed(target.parent)
     except OSError as error:

@@ -21,6 +21,7 @@ import numpy as np
 from dslc import __version__
 from dslc.collector import paused_collector
 from dslc.diagnostics import DataError
+from dslc.files import umask
 from dslc.ir.graph import Graph
 from dslc.passes.drop_dead import drop_dead
 from dslc.passes.pipeline import optimize
@@ -285,12 +286,12 @@ def write(path: Path, data: bytes) -> None:
         raise DataError(CannotWrite(path=str(path), reason="it is a link or a folder"))
     temporary = None
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
+        Path(temporary).chmod(0o644 & ~umask())
         Path(temporary).replace(path)
         temporary = None
     except OSError as error:

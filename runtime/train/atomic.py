@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import stat
 from pathlib import Path
 
 from dslc.diagnostics import DataError
@@ -70,4 +71,31 @@ def _sync_folder(folder: Path) -> None:
 def remove_drafts(folder: Path) -> None:
     """Remove what a killed writer left behind (call it under the lock of the folder)."""
     for path in folder.glob(f"{PREFIX}*{SUFFIX}"):
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a folder of that name is none of ours
+            path.unlink()
+
+
+def write_below(folder: Path, name: str, data: bytes) -> None:
+    """Put `data` under `folder / name`, whose own folders are made. Raises DataError (save-failed)."""
+    place = folder / name
+    try:
+        make_folder(place.parent)
+    except OSError as error:
+        raise DataError(SaveFailed(file=name, problem=error.strerror or str(error))) from None
+    write_atomic(place.parent, place.name, data)
+
+
+def make_folder(path: Path) -> None:
+    """The folder with those above it; only its owner may write there, whatever the umask. Raises OSError."""
+    if not path.parent.is_dir():
+        make_folder(path.parent)
+    path.mkdir(mode=0o755, exist_ok=True)
+
+
+def open_regular(path: Path) -> int:
+    """A descriptor of a regular file that is no link; never blocks on a pipe. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | NO_LINK)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError("it is not a regular file")

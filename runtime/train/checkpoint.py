@@ -23,7 +23,7 @@ from safetensors import SafetensorError
 from dslc.diagnostics import DataError
 from dslc.pieces import mapped, pieces, raw
 from dslc.safetensors_header import read_header
-from runtime.train.atomic import NO_LINK, write_atomic
+from runtime.train.atomic import open_regular, write_atomic
 from runtime.train.errors import CheckpointBroken
 
 FORMAT = 2
@@ -54,7 +54,7 @@ def load_checkpoint(path: Path, file: str) -> Checkpoint:
 def map_checkpoint(path: Path, file: str) -> Checkpoint:
     """The same without reading it into memory: verified a piece at a time, the tensors views of the mapped file that cannot be written."""
     try:
-        with os.fdopen(_open(path), "rb") as stream:
+        with os.fdopen(open_regular(path), "rb") as stream:
             data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
     except (OSError, ValueError) as error:  # ValueError: the file is empty
         problem = (error.strerror if isinstance(error, OSError) else None) or str(error)
@@ -144,14 +144,10 @@ def _metadata(data: bytes | mmap.mmap, file: str) -> dict[str, Any]:
 
 def _read(path: Path, file: str) -> bytes:
     try:
-        with os.fdopen(_open(path), "rb") as stream:
+        with os.fdopen(open_regular(path), "rb") as stream:
             return stream.read()
     except OSError as error:
         raise _broken(file, f"cannot be read: {error.strerror or error}") from None
-
-
-def _open(path: Path) -> int:
-    return os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | NO_LINK)
 
 
 def _broken(file: str, problem: str) -> DataError:

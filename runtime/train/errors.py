@@ -41,9 +41,9 @@ class RunFolderFault(Diagnostic):
 @dataclass(frozen=True, kw_only=True)
 class RunLocked(Diagnostic):
     folder: str
-    pid: int
+    holder: str  # `the process 12`
     code = "run-locked"
-    words = "{folder}: the process {pid} is training in this folder"
+    words = "{folder}: {holder} is training in this folder"
     hint = "wait for it, stop it, or choose another folder with `--out`"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,14 +26,26 @@ def locked(folder: Path, shown: str) -> Iterator[bool]:
     path = folder / NAME
     descriptor = _acquire(path, shown)
     try:
-        stale = bool(os.read(descriptor, 1))
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "start": start_time(os.getpid())}).encode(), 0)
-        yield stale
+        yield _sign(descriptor, f"{shown}/{NAME}")
     finally:
         with suppress(OSError):
             path.unlink()  # while it is held, so that nobody else's lock is removed
         os.close(descriptor)
+
+
+def _sign(descriptor: int, file: str) -> bool:
+    """Say in the lock who holds it; whether somebody else said so before."""
+    try:
+        stale = bool(os.read(descriptor, 1))
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "start": start_time(os.getpid())}).encode(), 0)
+    except OSError as error:
+        raise _failed(file, error) from None
+    return stale
+
+
+def _failed(file: str, error: OSError) -> DataError:
+    return DataError(SaveFailed(file=file, problem=error.strerror or str(error)))
 
 
 def _acquire(path: Path, shown: str) -> int:
@@ -40,23 +53,32 @@ def _acquire(path: Path, shown: str) -> int:
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | NO_LINK, 0o644)
         except OSError as error:
-            raise DataError(SaveFailed(file=f"{shown}/{NAME}", problem=error.strerror or str(error))) from None
+            raise _failed(f"{shown}/{NAME}", error) from None
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise _failed(f"{shown}/{NAME}", OSError("it is not a regular file"))
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             holder = _holder(descriptor)
             os.close(descriptor)
-            raise DataError(RunLocked(folder=shown, pid=holder)) from None
+            raise DataError(RunLocked(folder=shown, holder=holder)) from None
+        except OSError as error:
+            os.close(descriptor)
+            raise _failed(f"{shown}/{NAME}", error) from None
         with suppress(FileNotFoundError):
-            if os.fstat(descriptor).st_ino == path.stat().st_ino:
+            if os.fstat(descriptor).st_ino == path.lstat().st_ino:
                 return descriptor
         os.close(descriptor)  # removed by its holder in between: try the new one
 
 
-def _holder(descriptor: int) -> int:
-    with suppress(ValueError, KeyError, TypeError):
-        return int(json.loads(os.pread(descriptor, 4096, 0))["pid"])
-    return 0
+def _holder(descriptor: int) -> str:
+    """What the lock says about who holds it, as far as it is the number of a process."""
+    with suppress(ValueError, KeyError, TypeError, RecursionError):
+        pid = json.loads(os.pread(descriptor, 4096, 0))["pid"]
+        if type(pid) is int and 0 < pid < 2**31:
+            return f"the process {pid}"
+    return "another process"
 
 
 def start_time(pid: int) -> str:

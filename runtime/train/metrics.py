@@ -12,8 +12,8 @@ from typing import Any
 
 from dslc.diagnostics import DataError
 from dslc.program import Training
-from runtime.train.atomic import NO_LINK, write_atomic
-from runtime.train.errors import SaveFailed
+from runtime.train.atomic import NO_LINK, open_regular, write_atomic
+from runtime.train.errors import RunFolderFault, SaveFailed
 
 NAME = "metrics.jsonl"
 SMALLER_WORDS = ("loss", "error", "entropy", "perplexity", "mse", "mae", "mape", "rmse", "distance", "bits")
@@ -92,12 +92,16 @@ def _line(row: Mapping[str, Any]) -> str:
 
 
 def read_history(folder: Path) -> list[dict[str, Any]]:
-    """The whole lines of a run's `metrics.jsonl`; a line that a crash cut short ends the reading."""
+    """The whole lines of a run's `metrics.jsonl`; a line that a crash cut short ends the reading. Raises DataError for no regular file."""
     rows: list[dict[str, Any]] = []
     try:
-        text = (folder / NAME).read_text(encoding="utf-8")
+        with os.fdopen(open_regular(folder / NAME), encoding="utf-8") as stream:
+            text = stream.read()
     except (FileNotFoundError, UnicodeDecodeError):
         return rows
+    except OSError as error:
+        problem = f"{NAME} cannot be read: {error.strerror or error}"
+        raise DataError(RunFolderFault(folder=str(folder), problem=problem, advice="the folder was changed after the run")) from None
     for line in text.splitlines(keepends=True):
         try:
             row = json.loads(line)

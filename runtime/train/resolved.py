@@ -14,6 +14,7 @@ from dslc.source import Source, Span
 from dslc.syntax import ast
 from dslc.syntax.parse import parse
 from dslc.syntax.reader import read_source
+from runtime.train.atomic import write_below
 from runtime.train.errors import RunFolderFault
 
 NONE = "none"
@@ -134,6 +135,4 @@ def write_sources(run: Path, shown: str, files: Mapping[str, str], reserved: Ite
         if path.parts[0] in taken or path.is_absolute() or ".." in path.parts:
             fault = RunFolderFault(folder=shown, problem=f"an imported file is called `{name}`, which the run needs", advice="rename it")
             raise DataError(fault)
-        target = run / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
+        write_below(run, name, text.encode())

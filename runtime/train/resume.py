@@ -72,6 +72,9 @@ def run_facts(program: Program, training: Training, inputs: Inputs, seed: int, d
 
 def resumed_state(folder: Path, progress: Progress) -> Checkpoint:
     """The state to continue from: `last`, or `best` where that is damaged. Raises DataError."""
+    if folder.is_symlink():
+        advice = "name the folder itself"
+        raise DataError(RunFolderFault(folder=str(folder), problem="is a link; a run is not written through links", advice=advice))
     if not (folder / CHECKPOINTS).is_dir():
         fault = RunFolderFault(
             folder=str(folder), problem="is not a run folder: there are no checkpoints", advice="`--resume` takes a run folder"

@@ -19,7 +19,7 @@ from dslc.ir.types import DType
 from dslc.program import Program
 from dslc.syntax.reader import read_source
 from dslc.usage import Unexpected
-from runtime.train.atomic import write_atomic
+from runtime.train.atomic import make_folder, write_atomic, write_below
 from runtime.train.checkpoint import Checkpoint, load_checkpoint, map_checkpoint
 from runtime.train.errors import CheckpointBroken, RunFolderFault
 from runtime.train.metrics import NAME as METRICS
@@ -69,7 +69,7 @@ def new_folder(out: Path | None, spec_path: Path) -> Path:
             return _numbered(Path("runs") / spec_path.name.removesuffix(".nn"))
         if out.is_symlink():
             raise _fault(out, "is a link; a run is not written through links", "name the folder itself")
-        out.mkdir(parents=True, exist_ok=True)
+        make_folder(out)
         if any(out.iterdir()):
             raise _fault(out, "is not empty", f"`--resume {out}` continues the run that is there; a new run takes another folder")
         return out
@@ -78,13 +78,13 @@ def new_folder(out: Path | None, spec_path: Path) -> Path:
 
 
 def _numbered(parent: Path) -> Path:
-    parent.mkdir(parents=True, exist_ok=True)
+    make_folder(parent)
     number = max((int(path.name) for path in parent.iterdir() if path.name.isdigit()), default=0)
     while True:
         number += 1
         folder = parent / f"{number:04}"
         try:
-            folder.mkdir()
+            folder.mkdir(mode=0o755)
         except FileExistsError:
             continue  # somebody else took it
         return folder
@@ -104,10 +104,9 @@ def fill_folder(folder: Path, program: Program, training: str, spec_path: Path, 
     if excerpts := schema_files(program.trainings[training].data):
         write_sources(folder / SCHEMA, str(folder), imports, excerpts)
         for name, data in excerpts.items():
-            (folder / SCHEMA / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / SCHEMA / name).write_bytes(data)
+            write_below(folder / SCHEMA, name, data)
     write_atomic(folder, ENVIRONMENT, (json.dumps(environment, indent=2) + "\n").encode())
-    (folder / CHECKPOINTS).mkdir()
+    make_folder(folder / CHECKPOINTS)
     again = load_written(folder, program, text)
     if training not in again.trainings or program_hash(again, training) != program_hash(program, training):
         raise InternalError(Unexpected(kind="resolved spec", detail=f"{RESOLVED} does not mean what {spec_path.name} means"))
@@ -163,7 +162,9 @@ def open_run(path: Path, checkpoint: str = BEST, *, mapped: bool = False) -> Sav
 def read_state(
     folder: Path, names: tuple[str, ...], read: Callable[[Path, str], Checkpoint] = load_checkpoint
 ) -> tuple[str, Checkpoint, tuple[str, ...]]:
-    """The first of the named checkpoints that is sound, and notes on those that are not."""
+    """The first of the named checkpoints that is sound, and notes on those that are not. Raises DataError."""
+    if (folder / CHECKPOINTS).is_symlink():
+        raise _fault(folder, f"{CHECKPOINTS} is a link; a run has no links in it", "copy the folder that it leads to in its place")
     notes: list[str] = []
     for name in names:
         path = folder / CHECKPOINTS / f"{name}.safetensors"

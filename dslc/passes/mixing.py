@@ -23,6 +23,8 @@ def mixing(graph: Graph, node: Node) -> str:
                 return f"`{node.op}` takes a part of the batch (the size {size})"
     if node.op == "arange":
         return "`arange` counts the samples within a batch"
+    if lookup(node.op).random and any(graph.types[id].shape[0] != Dim.of(BATCH) for id in node.outputs):
+        return f"`{node.op}` draws for each row of the first axis, which is not `batch`"
     if node.op == "reshape":
         return "" if same_place(graph.types[node.inputs[0]], graph.types[node.outputs[0]]) else "`reshape` mixes the samples of a batch"
     if node.op == "einsum" and len(batch_letters(graph, node)) > 1:

@@ -178,6 +178,14 @@ REFUSED: dict[str, tuple[Callable[[Fields], Val], str]] = {
         lambda d: F.mean(F.concat(d.x, d.t, axis=0) * F.reshape(F.stack(d.x, d.t, axis=1), shape=(d.x.type.shape[0] * 2, 4))),
         "`multiply` joins values whose samples stand in different orders",
     ),
+    "draws whose samples are not in the first axis": (
+        lambda d: F.mean(d.builder.one("uniform", (d.builder.key(),), shape=(2, d.x.type.shape[0], 4), dtype=DType.f64) * d.x),
+        "draws for each row of the first axis",
+    ),
+    "draws with two rows of each sample": (
+        lambda d: F.mean(d.builder.one("normal", (d.builder.key(),), shape=(d.x.type.shape[0] * 2, 4), dtype=DType.f64)),
+        "draws for each row of the first axis",
+    ),
     "windows over samples": (
         lambda d: F.mean(F.exp(F.max_pool(F.transpose(d.steps, axes=(1, 2, 0)), kernel=(3,), stride=(1,), pad="same", ceil=False))),
         "windows over the axis `batch`",

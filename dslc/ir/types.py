@@ -293,10 +293,14 @@ class Dim:
 
     def evaluate(self, values: Mapping[str, int]) -> int:
         """The size for given names; KeyError names a missing one."""
-        for name in self.names:
-            if name not in values:
-                raise KeyError(name)
-        return self.substitute(values).constant
+        total = 0
+        for monomial, coefficient in self.terms:
+            product = coefficient
+            for atom, power in monomial:
+                base = values[atom] if isinstance(atom, str) else atom.numerator.evaluate(values) // atom.divisor
+                product *= base**power
+            total += product
+        return total
 
     # -- text
 

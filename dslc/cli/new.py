@@ -12,7 +12,7 @@ from pathlib import Path
 from dslc import usage
 from dslc.cli.output import say
 from dslc.diagnostics import DataError, SpecError
-from dslc.files import reason
+from dslc.files import place, reason
 
 TEMPLATE = """\
 dslc 1
@@ -59,15 +59,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def create(path: Path, text: str) -> None:
-    """Write a new file; the system itself refuses an existing one, so nothing is lost in a race."""
+    """Write a new file, whole; the system itself refuses an existing one, so nothing is lost in a race."""
     try:
-        with path.open("x", encoding="utf-8", newline="\n") as file:
-            try:
-                file.write(text)
-                file.flush()
-            except OSError:
-                path.unlink()  # no half of it stays
-                raise
+        place(path, text.encode(), new=True)
     except FileExistsError as error:
         raise SpecError(usage.FileExists(path=str(path))) from error
     except OSError as error:

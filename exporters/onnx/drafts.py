@@ -1,7 +1,7 @@
 """A model and its data file on the way to their places: made in a folder of their own, moved when all checks have passed.
 
-Both files appear, or neither, and what was there before stands until then. Only a process that is killed between the two renames leaves
-the new data file with the old model; its checksum tells.
+Both files appear, or neither, and what was there before stands until then. A model never stands beside the data of another: where both are
+replaced, the old model goes first. Only a process that is killed between the renames leaves no model.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ import numpy as np
 import onnx
 
 from dslc.diagnostics import DataError
-from dslc.files import reason
+from dslc.files import draft_folder, flushed, reason, twin
 from dslc.pieces import same_bytes
 from dslc.safetensors_header import read_header
 from exporters.onnx.errors import CannotWrite
@@ -59,20 +59,12 @@ def drafted(model: onnx.ModelProto, data: DataFile, target: Path | None) -> Iter
     """
     if target is not None:
         refuse_place(target, data)
-    place = target.parent if target is not None else Path(tempfile.gettempdir())
-    name = target.name if target is not None else "model.onnx"
-    try:
-        folder = Path(tempfile.mkdtemp(prefix=f".{name[:100]}.", dir=place))
-    except OSError as error:
-        raise cannot(target or place, error) from error
-    try:
+    place = target if target is not None else Path(tempfile.gettempdir()) / "model.onnx"
+    with draft_folder(place) as folder:
         if data.is_new:
-            yield made(model, data, folder, name)
+            yield made(model, data, folder, place.name)
         else:  # the location is below the target's folder, so the draft of the model has to lie there too
-            yield taken(model, data, place, folder.name + ".onnx")
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.with_name(folder.name + ".onnx").unlink(missing_ok=True)
+            yield taken(model, data, place.parent, twin(folder).name)
 
 
 def made(model: onnx.ModelProto, data: DataFile, folder: Path, name: str) -> Beside:
@@ -101,24 +93,29 @@ def taken(model: onnx.ModelProto, data: DataFile, folder: Path, name: str) -> Be
     return Beside(folder, name, arrays, sha1, sha256)
 
 
+@contextmanager
+def disk_errors(target: Path | None) -> Iterator[None]:
+    """What the disk refuses while a model is made is a DataError that names the model."""
+    try:
+        yield
+    except OSError as error:
+        raise cannot(target or Path(tempfile.gettempdir()), error) from error
+
+
 def cannot(path: Path, error: OSError) -> DataError:
     return DataError(CannotWrite(path=str(path), reason=reason(error)))
 
 
 def write_pair(target: Path, content: bytes, other: Path, save: Callable[[Path], None]) -> None:
     """A model and a second file in its folder, which `save` writes where it is told: both or neither. Raises DataError."""
-    for path in (target, other):
-        if path.is_symlink() or path.is_dir():
-            raise DataError(CannotWrite(path=str(path), reason="it is a link or a folder"))
-    try:
-        with tempfile.TemporaryDirectory(prefix=f".{target.name[:100]}.", dir=target.parent) as name:
-            folder = Path(name)
+    with disk_errors(target):
+        for path in (target, other):
+            if path.is_symlink() or path.is_dir():
+                raise DataError(CannotWrite(path=str(path), reason="it is a link or a folder"))
+        with draft_folder(target) as folder:
             (folder / "model").write_bytes(content)
             save(folder / "other")
             move_all([(flushed(folder / "other"), other), (flushed(folder / "model"), target)], folder)
-            flushed(target.parent)
-    except OSError as error:
-        raise cannot(target, error) from error
 
 
 # ---- to their places --------------------------------------------------------------------------------------------------------------
@@ -151,28 +148,34 @@ def publish(beside: Beside, data: DataFile, content: bytes, target: Path) -> Non
     """Move the data file to its place, then the model. Raises DataError; then the old files stand."""
     refuse_place(target, data)
     moves = [(beside.folder / data.location, target.parent / data.location)] if data.is_new else []
-    try:
+    with disk_errors(target):
         aside = Path(tempfile.mkdtemp(prefix=".old.", dir=beside.folder)) if data.is_new else beside.folder
         move_all([*moves, (flushed(beside.file(content)), target)], aside)
-        flushed(target.parent)
-    except OSError as error:
-        raise cannot(target, error) from error
 
 
 def move_all(moves: Sequence[tuple[Path, Path]], aside: Path) -> None:
-    """Rename each draft to its place, the last of them for good. Where one fails or it is interrupted, the old files stand again."""
+    """Rename each draft to its place, the model last, each flushed before the next. Raises OSError.
+
+    Where one fails or it is interrupted, the old files stand again.
+    """
     *before, (draft, target) = moves
     olds: dict[Path, Path | None] = {}
     try:
+        if target.exists() and any(place.exists() for _, place in before):
+            olds[target] = aside / "model"
+            target.rename(aside / "model")
+            flushed(target.parent)
         for number, (path, place) in enumerate(before):
             olds[place] = second_name(place, aside / f"{number}")
             path.replace(place)
+            flushed(place.parent)
         draft.replace(target)
     except BaseException:
         if draft.exists():
-            for place, old in olds.items():
+            for place, old in reversed(olds.items()):
                 put_back(place, old)
         raise
+    flushed(target.parent)
 
 
 def second_name(place: Path, name: Path) -> Path | None:
@@ -187,17 +190,9 @@ def second_name(place: Path, name: Path) -> Path | None:
 
 
 def put_back(place: Path, old: Path | None) -> None:
+    """The old file, if it was moved at all; what is new where none was goes."""
     if old is not None:
-        old.replace(place)
+        with suppress(FileNotFoundError):
+            old.replace(place)
     else:
         place.unlink(missing_ok=True)
-
-
-def flushed(path: Path) -> Path:
-    """The file or folder, written to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    return path

@@ -21,7 +21,7 @@ import numpy as np
 from dslc import __version__
 from dslc.collector import paused_collector
 from dslc.diagnostics import DataError
-from dslc.files import umask
+from dslc.files import place
 from dslc.ir.graph import Graph
 from dslc.passes.drop_dead import drop_dead
 from dslc.passes.pipeline import optimize
@@ -29,7 +29,7 @@ from dslc.pieces import is_finite, pieces, raw
 from dslc.program import Network
 from exporters.onnx.agreement import Samples, agreement
 from exporters.onnx.check import Subject, static_checks
-from exporters.onnx.drafts import drafted, publish
+from exporters.onnx.drafts import disk_errors, drafted, publish
 from exporters.onnx.errors import BadParameters, CannotWrite
 from exporters.onnx.external import Storage
 from exporters.onnx.fold_batch_norm import Folded, fold_batch_norm
@@ -73,7 +73,7 @@ def export_network(
         network, parameters, classes=classes, contract=contract or {}, spec_text=spec_text, opset=opset, fold=fold_batch_norm,
         half=is_half(dtype), storage=storage,
     )  # fmt: skip
-    with laid_out(subject, target) as subject:
+    with disk_errors(target), laid_out(subject, target) as subject:
         checks, table = verified(subject, verify)
         facts = facts_of(subject)
         if not flat:
@@ -278,24 +278,8 @@ def make_report(
 
 
 def write(path: Path, data: bytes) -> None:
-    """Atomic: a temporary file in the same folder, flushed to the disk, then renamed. Raises DataError."""
-    import os
-    import tempfile
-
-    if path.is_symlink() or path.is_dir():
-        raise DataError(CannotWrite(path=str(path), reason="it is a link or a folder"))
-    temporary = None
-    try:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644 & ~umask())
-        Path(temporary).replace(path)
-        temporary = None
-    except OSError as error:
-        raise DataError(CannotWrite(path=str(path), reason=error.strerror or str(error))) from error
-    finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+    """The whole file or nothing. Raises DataError."""
+    with disk_errors(path):
+        if path.is_symlink() or path.is_dir():
+            raise DataError(CannotWrite(path=str(path), reason="it is a link or a folder"))
+        place(path, data)

@@ -19,7 +19,7 @@ import onnx
 from onnx import TensorProto
 
 from dslc.diagnostics import SpecError
-from dslc.files import output_path
+from dslc.files import output_path, same_file
 from dslc.pieces import pieces, raw
 from dslc.safetensors_header import ordered, packed_header, read_header
 from dslc.usage import BadArgument
@@ -173,7 +173,7 @@ def storage_for(target: Path | None, data: bool | str | None, above: int | None 
         detail = f"--external-data: a name in the model's folder, or below it, is needed, not {data[:80]!r}"
         raise SpecError(BadArgument(detail=detail, usage=f"--external-data {name.removesuffix('.onnx')}{SAFETENSORS}"))
     place = output_path(str((target.parent if target is not None else Path()) / data))
-    if checkpoint is None or not place.parent.samefile(checkpoint.parent):
+    if checkpoint is None or not same_file(place.parent, checkpoint.parent):
         return Storage(data, above, always=True)
     if place.name != checkpoint.name:
         detail = f"--external-data: of the run's checkpoints only {checkpoint.name} holds the weights that are exported, not {place.name}"

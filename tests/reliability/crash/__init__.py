@@ -1,0 +1,1 @@
+"""Crash safety: kills, failing calls, power cuts, damaged files, interruptions."""

@@ -141,6 +141,53 @@ def pair(body: Body) -> bool:
     return True
 
 
+WAYS = ("tanh({})", "{} * 0.5", "sigmoid({})", "{} ^ 2", "abs({})", "1 - {}", "softplus({})", "relu({})", "max({}, 0.25)")
+MERGES = ("{} + {}", "{} - {}", "{} * {}", "maximum({}, {})", "{} / (1.5 + tanh({}))")
+
+
+@move(5)
+def diamond(body: Body) -> bool:
+    """Two or three ways from one value that meet again; the value itself is read at their end too."""
+    x = floats(body)
+    if x is None:
+        return False
+    ways = body.rng.sample(WAYS, body.rng.choice((2, 2, 3)))
+    made = [body.bind(way.format(x.name), "f", x.shape).name for way in ways]
+    text = body.rng.choice(MERGES).format(made[0], made[1])
+    body.bind(" + ".join([text, *made[2:], *([x.name] if body.chance(0.5) else [])]), "f", x.shape)
+    return True
+
+
+@move(3)
+def shared(body: Body) -> bool:
+    """One weight that is read several times."""
+    x = floats(body, 1)
+    if x is None or body.fixed:
+        return False
+    shape = x.shape[x.rank - body.rng.randint(0, min(2, x.rank)) :]
+    if not body.weighable(shape):
+        return False
+    w = weight(body, shape)
+    text = body.rng.choice(("{x} * {w} + tanh({w})", "tanh({x} + {w}) * {w}", "{x} * {w} - {x} * {w} * {w}", "maximum({x}, {w}) + {w} / 3"))
+    body.bind(text.format(x=x.name, w=w), "f", x.shape)
+    return True
+
+
+@move(3)
+def random_numbers(body: Body) -> bool:
+    """Numbers that are drawn, and the identity matrix."""
+    x = floats(body)
+    if x is None or not body.writable(x.shape):
+        return False
+    shape = list_text(x.shape)
+    ways = ["uniform(shape={})", "uniform(-1, 1, shape={})", "normal(shape={})", "normal(0.5, 0.1, shape={})", "bernoulli(0.5, shape={})"]
+    text = body.rng.choice(ways).format(shape)
+    if x.rank >= 2 and x.shape[-1].is_constant and x.shape[-1] == x.shape[-2] and body.chance(0.5):
+        text = f"eye({x.shape[-1]})"
+    body.bind(f"{x.name} {body.rng.choice('+*-')} {text}", "f", x.shape)
+    return True
+
+
 @move(3)
 def comparison(body: Body) -> bool:
     x = anything(body)
@@ -621,6 +668,8 @@ def embedding(body: Body) -> bool:
 def window(body: Body, x: Value, dilated: bool) -> tuple[list[int], list[int], list[int], Any, str, bool] | None:
     """Kernel, stride, dilation, pads (as rows take them), their text, and `ceil`."""
     axes = x.rank - 2
+    if body.chance(0.35):
+        return cornered(body, x, dilated)
     kernel = [body.rng.choice((1, 1, 2, 3, 3)) for _ in range(axes)]
     stride = [body.rng.choice((1, 1, 2, 3, 5)) for _ in range(axes)]
     dilation = [body.rng.choice((1, 1, 2)) if dilated else 1 for _ in range(axes)]
@@ -641,6 +690,25 @@ def window(body: Body, x: Value, dilated: bool) -> tuple[list[int], list[int], l
     elif way == "each":
         pads = [(a, a) for a, _ in pads]
         text = f", pad={list_text([a for a, _ in pads])}"
+    return kernel, stride, dilation, pads, text, body.chance(0.3)
+
+
+def cornered(body: Body, x: Value, dilated: bool) -> tuple[list[int], list[int], list[int], Any, str, bool]:
+    """A window whose kernel is larger than the input, just as large, smaller than its stride, or spread out; its pads are as uneven as need be."""
+    kernel, stride, dilation, pads = [], [], [], []
+    for axis in range(2, x.rank):
+        size = x.fixed(axis) or 3
+        k = min(body.rng.choice((1, 2, 3, size, size + 1, size + 2)), 7)
+        d = body.rng.choice((1, 1, 2, 3)) if dilated and k > 1 else 1
+        missing = max(0, (k - 1) * d + 1 - size)  # the pads that it needs to fit once
+        most = missing if dilated else k - 1
+        total = missing + body.rng.choice((0, 0, 1, 2))
+        before = min(body.rng.choice((0, total, total // 2)), most)
+        kernel.append(k)
+        stride.append(body.rng.choice((1, 1, 2, k, k + 1, k + 3)))
+        dilation.append(d)
+        pads.append((before, min(total - before, most)))
+    text = f", pad={list_text([list_text(pair) for pair in pads])}" if any(map(any, pads)) else ""
     return kernel, stride, dilation, pads, text, body.chance(0.3)
 
 

@@ -8,6 +8,7 @@ from random import Random
 
 from dslc.ir.types import Dim
 from tests.soundness.body import BATCH, Body, Names, Value, list_text, type_text
+from tests.soundness.live import live_names
 from tests.soundness.moves import MOVES, floats, move, step, weighted
 
 SETTINGS = (("int", ("1", "2", "3")), ("float", ("0.5", "1.0", "2")), ("bool", ("true", "false")))
@@ -21,6 +22,8 @@ class Declared:
     parameters: tuple[Value, ...]
     results: tuple[Value, ...]
     setting: tuple[str, tuple[str, ...]] | None = None
+    mixes: bool = False  # of a block: it may combine several samples
+    live: frozenset[str] = frozenset()  # of a network: results to which a gradient comes from its weights
 
 
 @dataclass
@@ -63,13 +66,15 @@ def used_up(body: Body, inner: Sequence[Value], near: Value | None = None) -> st
 # ---- flow ---------------------------------------------------------------------------------------------------------------------------
 
 
-def rebinding(body: FileBody, head: str, use: str = "") -> bool:
-    """A nested body that changes one value of the body around it and keeps its type."""
+def rebinding(body: FileBody, head: str, use: str = "", mixes: bool = False) -> bool:
+    """A nested body that changes one value of the body around it and keeps its type; `mixes`: it may combine several samples."""
     x = body.pick(lambda value: value.dtype == "f" and "." not in value.name)
     if x is None:
         return False
     body.line(f"{head} {{")
+    outside, body.mixes = body.mixes, body.mixes or mixes
     arm(body, x, use)
+    body.mixes = outside
     if head.startswith("if") and body.chance(0.4):
         body.line("} else {")
         arm(body, x, use)
@@ -103,11 +108,11 @@ def loop(body: Body) -> bool:
 def condition(body: Body) -> bool:
     if not isinstance(body, FileBody) or body.indent > 2:
         return False
-    texts = ["training", "not training", "1 < 2", "batch >= 1" if "batch" in body.dims else "true"]
+    texts = ["training", "training", "not training", "1 < 2", "batch >= 1" if "batch" in body.dims else "true"]
     texts += [f"{dim} > {2 if body.kind == 'block' else 0}" for dim in sorted(body.dims - {"batch"})]
     chosen = body.rng.choice(texts)
     fixed, body.fixed = body.fixed, body.fixed or ("training" in chosen and not body.wildly())  # weights are those of both phases
-    done = rebinding(body, f"if {chosen}")
+    done = rebinding(body, f"if {chosen}", mixes=chosen == "training" and body.chance(0.7))
     body.fixed = fixed
     return done
 
@@ -176,7 +181,7 @@ def write_block(body: FileBody, parameters: Sequence[Value], bound: Mapping[str,
         heads.append(f"k: {kind} = {body.rng.choice(setting[1])}")
     file.texts.append("\n".join([f"block {name}({', '.join(heads)}) {{", *inner.lines, "}"]))
     file.depth -= 1
-    return Declared(name, tuple(parameters), results, setting)
+    return Declared(name, tuple(parameters), results, setting, body.mixes)
 
 
 def returned(inner: Body) -> tuple[Value, ...]:
@@ -231,6 +236,8 @@ def block_again(body: Body) -> bool:
     if not isinstance(body, FileBody) or not body.file.blocks or body.fixed or body.file.depth:
         return False
     block = body.rng.choice(body.file.blocks)
+    if block.mixes and not body.mixes:
+        return False
     given = [body.pick(lambda value, p=p: fits((p,), (value,)) is not None) for p in block.parameters]
     return all(value is not None for value in given) and call_block(body, block, [value for value in given if value is not None])
 
@@ -330,13 +337,13 @@ def write_network(file: File, inputs: Sequence[Value], wild: float, steps: int) 
     """A network over these inputs. Outputs: all that nobody reads, and some that are read."""
     rng = file.rng
     dims = frozenset(name for value in inputs for dim in value.shape for name in dim.names)
-    body = FileBody(rng, file.names, "network", wild, 1, dims=dims, mixes=rng.random() < 0.15, file=file)
+    body = FileBody(rng, file.names, "network", wild, 1, dims=dims, mixes=rng.random() < 0.02, file=file)
     for value in inputs:
         body.line(f"input {value.name}: {type_text(value.dtype, value.shape)}")
         body.add(value)
     for _ in range(steps):
         step(body)
-    if not any(word in line for line in body.lines for word in ("weight ", "dense(", "layer_norm", "batch_norm", "conv(")):
+    if not live_names(body.lines) & {value.name for value in body.values if body.unread(value)}:
         weighted(body)
     results = [value for value in body.values if body.unread(value) and "." not in value.name]
     for value in body.values:
@@ -361,7 +368,8 @@ def write_network(file: File, inputs: Sequence[Value], wild: float, steps: int) 
     file.texts.append("\n".join([f"network {name} {{", *body.lines, "}"]))
     inner = [value for value in body.values if "." not in value.name and value not in results and value not in inputs]
     visible = [*results, *(value for value in inner if body.chance(0.2) and top_level(body.lines, value.name))]
-    return Declared(name, tuple(inputs), tuple(visible))
+    live = live_names(body.lines) & {value.name for value in visible if value.dtype == "f"}
+    return Declared(name, tuple(inputs), tuple(visible), live=frozenset(live))
 
 
 def top_level(lines: Sequence[str], name: str) -> bool:

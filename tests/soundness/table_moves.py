@@ -17,6 +17,8 @@ import numpy as np
 from dslc.ir.types import Dim, DType, TensorType
 from dslc.ops.infer import Parameter, Unifier, bind_attrs, infer_types, setting_parameters, shown, tensor_parameters
 from dslc.ops.table import Case, Mismatch, Op, lookup, rows
+from dslc.ops.value import Builder
+from dslc.passes.mixing import mixing
 from dslc.syntax import ast
 from tests.soundness.body import MOST_ELEMENTS, MOST_RANK, Body, Value, elements, list_text
 from tests.soundness.moves import called, move, weight
@@ -92,25 +94,41 @@ def table_row(body: Body) -> bool:
 def attempt(body: Body, row: Op) -> bool:
     case = body.rng.choice(cases(row.name))
     values = found(body, row, operands(row, case))
-    if values is None:
+    if values is None or not met(row, values):
         return False
     attrs = settings(body, row, case, values[0])
     types = [TensorType(dtype=DTYPES[value.dtype], shape=value.shape) for value in values]
     key = [TensorType(dtype=DType.i64, shape=(Dim.of(3),))] if row.random else []
     try:
-        results = infer_types(row, [*types, *key], bind_attrs(row.name, attrs, types))
+        bound = bind_attrs(row.name, attrs, types)
+        results = infer_types(row, [*types, *key], bound)
     except Mismatch:
         return False
-    if not all(fine(result) for result in results) or not (body.mixes or apart(row, values, results)):
+    if not all(fine(result) for result in results) or not (body.mixes or apart(row, types, bound, results)):
         return False
     write(body, row, case, values, attrs, results)
     return True
 
 
-def apart(row: Op, values: Sequence[Value], results: Sequence[TensorType]) -> bool:
-    """Whether samples seem to stay apart: the results have an axis of the batch if an operand has one."""
-    batched = any("batch" in dim.names for value in values for dim in value.shape)
-    return not batched or (row.name != "einsum" and all("batch" in result.names for result in results))
+def met(row: Op, values: Sequence[Value]) -> bool:
+    """Whether the ranks of elementwise operands fit by R11: the shorter shape ends the longer one."""
+    if row.kind != "elementwise":
+        return True
+    longest = max(values, key=lambda value: value.rank).shape
+    return all(value.rank in (0, len(longest)) or value.shape == longest[-value.rank :] for value in values)
+
+
+def apart(row: Op, types: Sequence[TensorType], attrs: Mapping[str, Any], results: Sequence[TensorType]) -> bool:
+    """Whether samples stay apart: the results have an axis of the batch if an operand has one, and none sees another."""
+    if not any("batch" in dim.names for type in types for dim in type.shape):
+        return True
+    if not all("batch" in result.names for result in results):
+        return False
+    builder = Builder(row.name)
+    inputs = [builder.input("data", f"x{at}", type) for at, type in enumerate(types)]
+    builder.emit(row.name, [*inputs, builder.key()] if row.random else inputs, attrs)
+    graph = builder.build()
+    return not mixing(graph, graph.nodes[-1])
 
 
 def fine(result: TensorType) -> bool:
@@ -127,7 +145,7 @@ def found(body: Body, row: Op, wanted: Sequence[Operand]) -> list[Value] | None:
     unifier = Unifier(row.name, broadcast=row.kind == "elementwise")
     values: list[Value] = []
     for item in wanted:
-        value = existing(body, unifier, item, values) or made(body, unifier, item, values)
+        value = existing(body, unifier, item, values) or converted(body, unifier, item, values) or made(body, unifier, item, values)
         if value is None:
             return None
         values.append(value)
@@ -148,6 +166,29 @@ def existing(body: Body, unifier: Unifier, item: Operand, values: Sequence[Value
     if value is not None:
         matches(unifier, item.parameter, value, keep=True)
     return value
+
+
+CONVERSIONS = {"bool": "{} > 0.1", "i64": "cast(abs({}) * 3, i64)"}
+
+
+def converted(body: Body, unifier: Unifier, item: Operand, values: Sequence[Value]) -> Value | None:
+    """Integers or truth values made of a float that would fit."""
+    if item.sort not in CONVERSIONS:
+        return None
+    like = values[0].shape if values else None
+
+    def fits(value: Value) -> bool:
+        if value.dtype != "f" or not (value.rank == len(item.shape) or (value.rank > 0 and has_rest(item.parameter))):
+            return False
+        given = Value(value.name, item.sort, value.shape)
+        return like is None or item.parameter.pattern is None or matches(unifier, item.parameter, given)
+
+    value = body.pick(fits)
+    if value is None or not fits(value):
+        return None
+    made = body.bind(CONVERSIONS[item.sort].format(value.name), item.sort, value.shape)
+    matches(unifier, item.parameter, made, keep=True)
+    return made
 
 
 def has_rest(parameter: Parameter) -> bool:
@@ -179,8 +220,7 @@ def made(body: Body, unifier: Unifier, item: Operand, values: Sequence[Value]) -
             return None
         value = Value(weight(body, shape), "f", shape)
     elif values and values[0].shape == shape and values[0].dtype == "f":
-        text = {"f": "{} * 0.7 + 0.1", "bool": "{} > 0.1", "i64": "cast(abs({}) * 3, i64)"}[item.sort].format(values[0].name)
-        value = body.bind(text, item.sort, shape)
+        value = body.bind(CONVERSIONS.get(item.sort, "{} * 0.7 + 0.1").format(values[0].name), item.sort, shape)
     else:
         return None
     matches(unifier, item.parameter, value, keep=True)
@@ -272,7 +312,7 @@ def kept_inside(item: Operand, value: Value, first: Value) -> str:
         if item.low >= 0:
             return f"abs({name}) + {max(round(item.low, 2), 0.3)}"
         return f"tanh({name}) * 0.9" if max(-item.low, item.high) <= 1 else name
-    if item.sort == "i64" and item.low >= 0:
+    if item.sort == "i64" and (item.low >= 0 or item.parameter.name in ("label", "index")):
         sizes = [dim.constant for dim in first.shape if dim.is_constant] if value is not first else []
         inside = f"{name} % {max(1, min([int(item.high) + 1, *sizes]))}"
         return f"{inside} + 1" if item.low >= 1 and item.parameter.name == "b" else inside

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,7 @@ def make_run(name: str, folder: Path) -> None:
     from dslc.loading import find_spec, load_program
     from dslc.parts import choose
     from runtime.train.resolved import program_hash
+    from runtime.train.resume import Counters
     from runtime.train.run import fill_folder
 
     folder.mkdir()
@@ -74,7 +76,8 @@ def make_run(name: str, folder: Path) -> None:
     training = choose(program, "train", None)
     fill_folder(folder, program, training.name, source, {})
     types = {item.address: item.type for item in (*training.weights, *training.states)}
-    meta = {"precision": "f32", "training": training.name, "spec_hash": program_hash(program, training.name), "seed": 0}
+    facts = {"spec": "net.nn", "precision": "f32", "training": training.name, "seed": 0, "environment": {}, "settings": {}, "params": {}}
+    meta = {**asdict(Counters()), **facts, "spec_hash": program_hash(program, training.name), "data_hash": ""}
     write_checkpoint(folder / "checkpoints" / "best.safetensors", types, meta)
 
 

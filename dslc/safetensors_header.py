@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import mmap
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
+
+from dslc.magic import HEAD, kind_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,6 +25,7 @@ WORDS = {  # in the order in which tensors stand in a file
 }  # fmt: skip
 TYPES = {word: name for name, word in WORDS.items()}
 LONGEST = 2**24  # bytes of a header
+MOST_AXES = 32
 METADATA = "__metadata__"
 
 
@@ -64,13 +67,19 @@ def read_header(data: bytes | mmap.mmap) -> tuple[dict[str, Held], dict[str, str
     """
     length = int.from_bytes(data[:8], "little")
     if len(data) < 8 or not 2 <= length <= min(LONGEST, len(data) - 8):
-        raise ValueError("it is no safetensors file, or it is truncated")
+        kind = kind_of(data[:HEAD])
+        raise ValueError(f"it is {kind}, no safetensors file" if kind else "it is no safetensors file, or it is truncated")
     try:
-        header = json.loads(data[8 : 8 + length])
+        header = json.loads(data[8 : 8 + length], object_pairs_hook=once)
         metadata = header.pop(METADATA, {})
-        found = {name: held(entry, 8 + length) for name, entry in header.items()}
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        raise ValueError("it has no sound header of a safetensors file") from None
+        entries = dict(header.items())
+        sound = all(isinstance(text, str) for text in metadata.values())
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        twice = f": {error}" if isinstance(error, Twice) else ""
+        raise ValueError(f"it has no sound header of a safetensors file{twice}") from None
+    if not sound:
+        raise ValueError("its metadata is not text")
+    found = {name: held(name, entry, 8 + length) for name, entry in entries.items()}
     at = 8 + length
     for item in sorted(found.values(), key=lambda item: (item.offset, item.nbytes)):
         if item.offset != at:
@@ -78,16 +87,37 @@ def read_header(data: bytes | mmap.mmap) -> tuple[dict[str, Held], dict[str, str
         at += item.nbytes
     if at != len(data):
         raise ValueError(f"its tensors end at byte {at}, the file at {len(data)}")
-    return found, metadata if isinstance(metadata, dict) else {}
+    return found, metadata
 
 
-def held(entry: Mapping[str, Any], first: int) -> Held:
-    """One entry of the header. Raises ValueError, TypeError or KeyError."""
-    begin, end = entry["data_offsets"]
-    name, shape = TYPES[entry["dtype"]], tuple(entry["shape"])
-    if not all(type(size) is int and size >= 0 for size in (*shape, begin, end)) or end - begin != prod(shape) * itemsize(name):
-        raise ValueError("sizes and offsets do not fit")
-    return Held(name, shape, first + begin, end - begin)
+class Twice(ValueError):
+    """A name that stands twice: readers differ in which of the two they take."""
+
+
+def once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object. Raises Twice."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise Twice(f"`{name[:80]}` stands twice in it")
+        found[name] = value
+    return found
+
+
+def held(name: str, entry: Mapping[str, Any], first: int) -> Held:
+    """One entry of the header. Raises ValueError."""
+    try:
+        begin, end = entry["data_offsets"]
+        word, shape = entry["dtype"], tuple(entry["shape"])
+    except (TypeError, KeyError, ValueError):
+        raise ValueError(f"`{name[:80]}` has no type, shape and offsets") from None
+    if not isinstance(word, str) or word not in TYPES:
+        raise ValueError(f"`{name[:80]}` is of the type {str(word)[:20]}, which is not read")
+    if len(shape) > MOST_AXES or not all(type(size) is int and 0 <= size < 2**63 for size in (*shape, begin, end)):
+        raise ValueError(f"`{name[:80]}` has sizes or offsets that cannot be")
+    if end - begin != prod(shape) * itemsize(TYPES[word]):
+        raise ValueError(f"`{name[:80]}` has {end - begin} bytes, its type and shape need {prod(shape) * itemsize(TYPES[word])}")
+    return Held(TYPES[word], shape, first + begin, end - begin)
 
 
 def itemsize(name: str) -> int:

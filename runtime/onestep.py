@@ -23,7 +23,7 @@ from dslc.passes.pipeline import optimize
 from dslc.program import StepProgram
 from dslc.usage import BadArgument
 from runtime.compiled import Arrays, Compiled, Fields, field_names
-from runtime.errors import BadField, Diverged
+from runtime.errors import BadField, BadParameter, Diverged
 from runtime.parameters import Flat, elements
 from runtime.runner import refuse_unknown
 from runtime.update import Group, Update, gradient_norm
@@ -217,7 +217,13 @@ class OneStep:
     def load_optimizer_state(self, mapping: Mapping[str, Any]) -> None:
         """The inverse of `optimizer_state`; everything must be there. Raises DataError."""
         steps = np.zeros((), np.int64)
-        self.whole.memory.fill(mapping, self.slots() | {"steps": steps}, complete=True)
+        given = {name: np.asarray(array) for name, array in mapping.items()}
+        unknown = [name for name, array in given.items() if array.dtype.kind == "f" and np.isnan(array).any()]
+        if unknown:
+            raise DataError([BadParameter(address=name, reason="it holds NaN") for name in unknown])
+        self.whole.memory.fill(given, self.slots() | {"steps": steps}, complete=True)
+        if not 0 <= steps <= 2**53:
+            raise DataError(BadParameter(address="steps", reason=f"{steps} is no number of steps"))
         self.done = int(steps)
 
 

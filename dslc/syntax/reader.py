@@ -7,28 +7,11 @@ import stat
 from pathlib import Path
 
 from dslc.diagnostics import Diagnostic, SpecError
+from dslc.magic import kind_of
 from dslc.source import Source, Span
 from dslc.syntax import errors
 
 LIMIT = 1 << 20
-MAGIC = {
-    b"\x89PNG": "a PNG picture",
-    b"PK\x03\x04": "a zip archive",
-    b"\x1f\x8b": "a gzip archive",
-    b"\x80\x02": "a pickle",
-    b"\x80\x03": "a pickle",
-    b"\x80\x04": "a pickle",
-    b"\x80\x05": "a pickle",
-    b"\x08\x0a\x12": "an ONNX model",
-    b"\x08\x07\x12": "an ONNX model",
-    b"\x08\x08\x12": "an ONNX model",
-    b"\x93NUMPY": "a NumPy array",
-    b"\xff\xd8\xff": "a JPEG picture",
-    b"%PDF": "a PDF",
-    b"\x7fELF": "a program",
-    b"\xff\xfe": "UTF-16 text",
-    b"\xfe\xff": "UTF-16 text",
-}
 # Characters that change the direction or the look of text (Trojan Source, CVE-2021-42574).
 HIDDEN = frozenset("\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff\u2028\u2029\u0085")
 
@@ -41,9 +24,8 @@ def read_source(path: Path, shown: str) -> Source:
     data = read_bytes(path, shown)
     if data.startswith(b"\xef\xbb\xbf"):
         data = data[3:]
-    for magic, kind in MAGIC.items():
-        if data.startswith(magic):
-            raise SpecError(errors.NotASpec(path=shown, kind=kind))
+    if kind := kind_of(data):
+        raise SpecError(errors.NotASpec(path=shown, kind=kind))
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:

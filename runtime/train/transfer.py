@@ -6,6 +6,7 @@ starts from its initialiser), `unused` (skipped: in the file alone), or what is 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,9 @@ import numpy as np
 
 from dslc.diagnostics import DataError
 from dslc.elaborate.match import matches
+from dslc.magic import HEAD, kind_of
 from dslc.program import Call, State, Training, Weight
+from runtime.train.atomic import open_regular
 from runtime.train.checkpoint import SLOT, read_tensors
 from runtime.train.errors import StartFault
 
@@ -106,14 +109,29 @@ def found(path: str, which: str, folder: Path) -> Path:
     if pure.is_absolute() or ".." in pure.parts or "\\" in path or "\0" in path or not pure.parts:
         fault = StartFault(file=path, problems="a relative path without `..` is needed", table="")
         raise DataError(fault)
+    other = ""
     last = ("last",) * (which == "best")  # a run that was stopped within its first epoch has no `best`
     for base in (Path(), folder):
         place = base / path
         for candidate in (*(place / CHECKPOINTS / f"{name}.safetensors" for name in (which, *last)), place):
             if candidate.is_file() and candidate.suffix == ".safetensors":
+                if not candidate.resolve().is_relative_to(base.resolve()):
+                    raise DataError(StartFault(file=path, problems="a link on the way leads out of its folder", table=""))
                 return candidate
+        other = other or (looks_like(place) if place.is_file() else "")
+    if other:
+        problem = f"it looks like {other}; weights are read from a run folder or a .safetensors file"
+        raise DataError(StartFault(file=path, problems=problem, table=""))
     problem = f"there is no run and no .safetensors file of this name, in the working folder or beside the spec (checkpoint `{which}`)"
     raise DataError(StartFault(file=path, problems=problem, table=""))
+
+
+def looks_like(path: Path) -> str:
+    try:
+        with os.fdopen(open_regular(path), "rb") as stream:
+            return kind_of(stream.read(HEAD)) or "a file of another kind"
+    except OSError:
+        return ""
 
 
 def renaming(names: Iterable[str], pairs: Sequence[str]) -> tuple[dict[str, str], list[str]]:

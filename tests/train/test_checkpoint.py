@@ -79,10 +79,10 @@ def test_every_truncation_and_appended_bytes_are_found() -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "is not a safetensors file, or is truncated"),
-        (b"\x80\x04\x95cos\nsystem\n(S'true'\ntR.", "is not a safetensors file, or is truncated"),
-        (b"\xff" * 8 + b"{}", "is not a safetensors file, or is truncated"),
-        ((400000).to_bytes(8, "little") + b"[" * 400000, "has no header of a dslc checkpoint"),
+        (b"", "it is no safetensors file, or it is truncated"),
+        (b"\x80\x04\x95cos\nsystem\n(S'true'\ntR.", "it is a pickle, no safetensors file"),
+        (b"\xff" * 8 + b"{}", "it is no safetensors file, or it is truncated"),
+        ((400000).to_bytes(8, "little") + b"[" * 400000, "it has no sound header of a safetensors file"),
         (safetensors.numpy.save({"x": np.ones(2)}), "has no header of a dslc checkpoint"),
         (safetensors.numpy.save({"x": np.ones(2)}, {"dslc": '{"format": 99, "meta": {}}'}), "is of format 99, this version reads format 2"),
     ],

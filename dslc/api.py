@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from dslc.checked import argument, numbers, one_of, paths, refuse_unknown, refuse_with_resume
+from dslc.checked import threads as enough_threads
 from dslc.diagnostics import DataError, Diagnostic, SpecError
 from dslc.exports import Arrays, export, export_step
 from dslc.ir.types import DType, TensorType
@@ -105,7 +106,7 @@ class Spec:
         from runtime.train.progress import make_progress
 
         refuse_unknown("train", self.train, unknown)
-        numbers(1, max_steps=max_steps, threads=threads)
+        numbers(1, max_steps=max_steps)
         spec = self.replaced(training, epochs=epochs, batch_size=batch_size)
         result = spec.start(
             training=training,
@@ -136,6 +137,7 @@ class Spec:
         from runtime.train.loop import train
 
         numbers(0, seed=seed)
+        enough_threads(more.get("threads"))
         if resume is not None:
             refuse_with_resume({"seed": seed, "out": out})
         more["seed"] = seed or 0
@@ -165,8 +167,9 @@ class Spec:
         from runtime.step import compile_step
 
         refuse_unknown("compile", self.compile, unknown)
-        numbers(1, batch_size=batch_size, threads=threads)
+        numbers(1, batch_size=batch_size)
         numbers(0, seed=seed)
+        enough_threads(threads)
         if network is not None or (training is None and not self.program.trainings):
             chosen = choose(self.program, "network", network)
             return compile_forward(self.program, chosen, device=device, batch_size=batch_size, seed=seed, threads=threads)

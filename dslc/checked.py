@@ -21,6 +21,9 @@ def argument(value: Any) -> Argument:
     return item() if item is not None and getattr(value, "ndim", 1) == 0 else value  # type: ignore[no-any-return]
 
 
+MOST_THREADS = 1024
+
+
 def numbers(low: int, **given: Any) -> None:
     """SpecError for an argument that is no whole number of at least `low`; None is an argument that is left out."""
     for name, value in given.items():
@@ -29,22 +32,37 @@ def numbers(low: int, **given: Any) -> None:
         except TypeError:
             good = False
         if not good:
-            detail = f"{name}: a whole number of at least {low} is needed, not {value!r}"
+            detail = f"{name}: a whole number of at least {low} is needed, not {shown(value)}"
             raise SpecError(BadArgument(detail=detail, usage=f"{name}={max(low, 1)}"))
+
+
+def threads(count: Any) -> None:
+    """SpecError for a number of threads that is none, or more than any machine has a use for."""
+    numbers(1, threads=count)
+    if count is not None and count > MOST_THREADS:
+        raise SpecError(BadArgument(detail=f"threads: at most {MOST_THREADS:,}, not {count:,}", usage="threads=4"))
+
+
+def shown(value: Any) -> str:
+    """A value as Python writes it, cut where it is long; a number too long to be written at all by its length."""
+    if isinstance(value, int) and value.bit_length() > 1000:
+        return f"a number of {value.bit_length():,} bits"
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:80]}…"
 
 
 def one_of(name: str, value: Any, known: tuple[str, ...]) -> None:
     """SpecError for a word that is none of those that an argument takes."""
     if value not in known:
         words = " or ".join(repr(word) for word in known)
-        raise SpecError(BadArgument(detail=f"{name}: {words} is needed, not {value!r}", usage=f"{name}={known[0]!r}"))
+        raise SpecError(BadArgument(detail=f"{name}: {words} is needed, not {shown(value)}", usage=f"{name}={known[0]!r}"))
 
 
 def paths(**given: Any) -> None:
     """SpecError for an argument that is no path."""
     for name, value in given.items():
         if value is not None and not isinstance(value, str | Path):
-            raise SpecError(BadArgument(detail=f"{name}: a path is needed, not {value!r}", usage=f"{name}='folder/name'"))
+            raise SpecError(BadArgument(detail=f"{name}: a path is needed, not {shown(value)}", usage=f"{name}='folder/name'"))
 
 
 def refuse_unknown(name: str, function: Callable[..., Any], unknown: Mapping[str, Any]) -> None:

@@ -131,7 +131,7 @@ class BadName(Diagnostic):
     found: str
     code = "bad-name"
     words = "`{found}` cannot be the name of a spec"
-    hint = "a name is letters, digits and `_`, and begins with a letter: `dslc new my_net`"
+    hint = "a name is letters, digits and `_`, begins with a letter, and is no device of Windows: `dslc new my_net`"
 
 
 @dataclass(frozen=True, kw_only=True)

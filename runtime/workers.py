@@ -19,7 +19,9 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+from dslc.diagnostics import SpecError
 from runtime.device import Device
+from runtime.errors import MissingDevice
 
 Step = Callable[[], object]
 BUFFER = 2048  # elements of the buffers that ufuncs make for short inner loops (NumPy: 8192); as fast, and a quarter of the memory
@@ -32,8 +34,14 @@ class Workers:
         self.count = count
         known = processors()
         self.places = known if 1 < count == len(known) else []
-        self.lanes = [Lane({place} if place is not None else None) for place in (self.places or [None] * count)[1:]]
+        self.lanes: list[Lane] = []
         weakref.finalize(self, stop, self.lanes)
+        try:
+            for place in (self.places or [None] * count)[1:]:
+                self.lanes.append(Lane({place} if place is not None else None))
+        except RuntimeError as error:
+            reason = f"the system starts only {len(self.lanes) + 1:,} of {count:,} threads"
+            raise SpecError(MissingDevice(device="numpy", reason=reason, action="`--threads` with a smaller number")) from error
 
     def place(self) -> None:
         """Move the calling thread to the processor that the others leave to it; it may leave again where another process needs that one."""

@@ -76,9 +76,11 @@ def count(text: str) -> int:
 
 def whole(text: str, low: int = 0) -> int:
     """A whole number of at least `low`, of 15 digits at most."""
-    if not (text.isascii() and text.isdigit() and len(text) <= 15 and int(text) >= low):
-        shown = text if len(text) <= 40 else f"{text[:40]}…"
+    shown = text if len(text) <= 40 else f"{text[:40]}…"
+    if not (text.isascii() and text.isdigit()) or (len(text) <= 15 and int(text) < low):
         raise argparse.ArgumentTypeError(f"a whole number of at least {low} is needed, not {shown}")
+    if len(text) > 15:
+        raise argparse.ArgumentTypeError(f"a whole number of at most 15 digits is needed, not {shown}")
     return int(text)
 
 

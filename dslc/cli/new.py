@@ -14,6 +14,7 @@ from dslc.cli.output import say
 from dslc.diagnostics import DataError, SpecError
 from dslc.files import place, reason
 
+DEVICES = re.compile("con|prn|aux|nul|(com|lpt)[0-9]", re.IGNORECASE)  # on Windows a file of such a name is a device
 TEMPLATE = """\
 dslc 1
 
@@ -51,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     path = Path(args.name).with_suffix(".nn") if args.name.endswith(".nn") else Path(f"{args.name}.nn")
-    if not re.fullmatch(r"[A-Za-z]\w{0,99}", path.stem, re.ASCII):
+    if not re.fullmatch(r"[A-Za-z]\w{0,99}", path.stem, re.ASCII) or DEVICES.fullmatch(path.stem):
         raise SpecError(usage.BadName(found=args.name))
     create(path, TEMPLATE.replace("NAME", network_name(path.stem)))
     say(f"{path}: written. Next:\n  dslc check {path}\n  dslc show {path}\n  dslc train {path}")

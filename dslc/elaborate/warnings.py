@@ -27,6 +27,8 @@ def look(frame: Frame, name: str, inputs: Sequence[Val], span: Span) -> None:
     """Report the warnings that the new node gives rise to."""
     if inputs:
         scores(frame, name, inputs[0], span)
+    if name == "cross_entropy":
+        choice(frame, inputs[0], span)
     if name in DECISIONS:
         decisions(frame, inputs[0], inputs[1], span)
     if name in PRODUCTS:
@@ -51,6 +53,14 @@ def scores(frame: Frame, name: str, x: Val, span: Span) -> None:
         frame.report(errors.SoftmaxBeforeCrossEntropy(span=span, loss=name, function=function))
     if function == "softmax" and name in TAKES_LOGARITHMS:
         frame.report(errors.SoftmaxWithoutLog(span=span, loss=name))
+
+
+def choice(frame: Frame, x: Val, span: Span) -> None:
+    """A loss over classes of which there is one; the node was made just now."""
+    axis = frame.tape.builder.nodes[-1].attrs["axis"]
+    assert isinstance(axis, int)
+    if x.type.shape[axis].is_constant and x.type.shape[axis].constant == 1:
+        frame.report(errors.OneClass(span=span))
 
 
 def decisions(frame: Frame, x: Val, label: Val, span: Span) -> None:

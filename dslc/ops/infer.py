@@ -22,6 +22,7 @@ DTYPE_CLASSES: dict[str, tuple[str, Callable[[DType], bool]]] = {
 }
 SETTING_TYPES = frozenset(["int", "float", "bool", "string", "number", "dtype", "shape", "axes", "sizes", "padding", "scalar"])
 REQUIRED = object()
+MOST = 2**31  # of a window's numbers
 
 
 class Parameter:
@@ -117,8 +118,9 @@ def spread(parameter: Parameter, value: Any, axes: int) -> Attr:
             parameter.name, f"`{parameter.name}` has {len(items)} entries for {axes} spatial axes", wanted=str(axes), found=shown(value)
         )
     for number in (n for item in items for n in (item if isinstance(item, tuple) else (item,))):
-        if not least <= number <= 2**31:
-            raise Mismatch(parameter.name, f"`{parameter.name}` is at least {least}", wanted=f">= {least}", found=str(number))
+        if not least <= number <= MOST:
+            bound, sign = (f"at least {least}", ">=") if number < least else (f"at most {MOST}", "<=")
+            raise Mismatch(parameter.name, f"`{parameter.name}` is {bound}", wanted=f"{sign} {bound.split()[-1]}", found=str(number))
     if parameter.kind == "sizes":
         return items
     return tuple(item if isinstance(item, tuple) else (item, item) for item in items)

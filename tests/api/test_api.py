@@ -149,6 +149,8 @@ def wrong_calls() -> dict[str, tuple[Callable[[], object], str]]:
     label = np.zeros(2, np.uint8)
     return {
         "batch of none": (lambda: spec.compile(batch_size=0), "batch_size: a whole number of at least 1 is needed, not 0"),
+        "threads": (lambda: spec.compile(threads=1025), "threads: at most 1,024"),
+        "a number too long to be written": (lambda: spec.train(max_steps=10**5000), "not a number of 16,610 bits"),
         "seed": (lambda: spec.compile(seed=1.5), "seed: a whole number of at least 0 is needed, not 1.5"),
         "steps": (lambda: spec.train(max_steps=-1), "max_steps: a whole number of at least 1"),
         "keyword of compile": (lambda: spec.compile(bach_size=3), "no argument `bach_size`: did you mean `batch_size`"),

@@ -195,6 +195,8 @@ def test_warnings(body: str, code: str, tmp_path: Path) -> None:
         ("nll(log_softmax(net.y), data.label)", ""),
         ("kl_divergence(softmax(net.y), t)", "softmax-without-log"),
         ("kl_divergence(log_softmax(net.y), softmax(t))", ""),
+        ("cross_entropy(net.y[:, 0:1], data.label // 9)", "one-class"),
+        ("cross_entropy(net.y[:, 0:2], data.label // 9)", ""),
     ],
 )
 def test_what_a_loss_takes(loss: str, code: str, tmp_path: Path) -> None:

@@ -24,6 +24,14 @@ class SoftmaxWithoutLog(Finding):
     hint = "`log_softmax` gives log-probabilities"
 
 
+class OneClass(Finding):
+    code = "one-class"
+    severity = "warning"
+    words = "`cross_entropy` chooses among one class: it is 0 whatever the network says"
+    label = "one class"
+    hint = "one logit for yes or no goes to `binary_cross_entropy`"
+
+
 class ThresholdOutside(Finding):
     threshold: str
     code = "threshold-outside"

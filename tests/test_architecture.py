@@ -34,7 +34,7 @@ OPTIONAL = {  # library -> the only files that may import it, and only inside fu
     "cupy": {"runtime/device.py"},
     "onnxruntime": {"exporters/onnx/backends.py"},
     "torch": set(),
-    "PIL": {"runtime/data/pictures.py"},
+    "PIL": {"runtime/data/decoders.py"},
     "rich": {"runtime/train/progress.py"},
     "safetensors": {"runtime/train/checkpoint.py"},
     "threadpoolctl": {"runtime/workers.py", "runtime/train/environment.py"},

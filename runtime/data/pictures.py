@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
-import io
+import os
 from pathlib import Path
 
 import numpy as np
 
-from runtime.data.errors import BadFormat, EmptyData, MissingLibrary, TooLarge, fail, shown
+from runtime.data.decoders import MAX_PIXELS, decoded
+from runtime.data.errors import BadFormat, EmptyData, OutsideRoot, TooLarge, Unreadable, fail, shown
 from runtime.data.opened import read_bytes
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 SPLITS = {"train": ("train",), "validation": ("validation", "val", "valid"), "test": ("test",)}
-MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
-MAX_PIXELS = 64 * 2**20  # of one picture
 MAX_BYTES = 64 * 2**30  # of all of them, as they lie in memory
 LUMA = np.array([0.299, 0.587, 0.114])  # grey of red, green, blue (ITU-R BT.601)
 
@@ -24,24 +22,52 @@ Arrays = dict[str, np.ndarray]
 def read_folder(folder: Path, file: str, size: int, channels: int) -> tuple[dict[str, Arrays], tuple[str, ...]]:
     """Splits (`train` alone, if the folder has no `train` in it) of `image` u8[n, channels, size, size] and `label`; names of the classes.
 
-    Classes are the folders in the order of their names, the same ones in every split.
+    Classes are the folders in the order of their names, the same ones in every split. Links may not lead out of `folder`.
     """
+    if not folder.is_dir():
+        raise fail(Unreadable(file=file, problem="it is not a folder"))
     found = {split: next((folder / name for name in names if (folder / name).is_dir()), None) for split, names in SPLITS.items()}
     parts = {split: path for split, path in found.items() if path is not None} if found["train"] is not None else {"train": folder}
-    classes = tuple(_folders(parts["train"]))
+    pictures = {split: _folders(path, folder.resolve(), f"{file} ({split})") for split, path in parts.items()}
+    classes = tuple(pictures["train"])
     if not classes:
         raise fail(EmptyData(file=file, what="there is no folder of a class in it"))
-    return {split: _split(path, f"{file} ({split})", classes, size, channels) for split, path in parts.items()}, classes
+    return {split: _split(pictures[split], f"{file} ({split})", classes, size, channels) for split in parts}, classes
 
 
-def _folders(path: Path) -> list[str]:
-    return sorted(entry.name for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+def _folders(path: Path, root: Path, file: str) -> dict[str, list[Path]]:
+    """The pictures in the folder of each class, both in the order of their names."""
+    try:
+        _refuse_link(path, root)
+        names = [entry for entry in _entries(path, root) if entry.is_dir() and not entry.name.startswith(".")]
+        return {entry.name: [item for item in _entries(entry, root) if item.suffix.lower() in SUFFIXES] for entry in names}
+    except OSError as error:
+        raise fail(Unreadable(file=file, problem=error.strerror or str(error))) from None
 
 
-def _split(path: Path, file: str, classes: tuple[str, ...], size: int, channels: int) -> Arrays:
-    if unknown := [name for name in _folders(path) if name not in classes]:
+def _entries(folder: Path, root: Path) -> list[Path]:
+    with os.scandir(folder) as entries:
+        found = [(entry.name, entry.is_symlink()) for entry in entries]
+    for name, is_link in found:
+        if is_link:
+            _refuse_link(folder / name, root)
+    return [folder / name for name, _ in sorted(found)]
+
+
+def _refuse_link(path: Path, root: Path) -> None:
+    """DataError for a link that leads out of the folder of the pictures, or nowhere."""
+    try:
+        inside = path.resolve(strict=True).is_relative_to(root)
+    except (OSError, RuntimeError):  # RuntimeError: a circle of links
+        raise fail(OutsideRoot(file=f"{path.parent.name}/{path.name}", problem="is a link that leads nowhere")) from None
+    if not inside:
+        raise fail(OutsideRoot(file=f"{path.parent.name}/{path.name}", problem="is a link that leads out of the folder of the pictures"))
+
+
+def _split(pictures: dict[str, list[Path]], file: str, classes: tuple[str, ...], size: int, channels: int) -> Arrays:
+    if unknown := [name for name in pictures if name not in classes]:
         raise fail(BadFormat(file=file, problem=f"the class `{shown(unknown[0])}` is not among those of the train split"))
-    entries = [(label, entry) for label, name in enumerate(classes) for entry in _pictures(path / name)]
+    entries = [(label, entry) for label, name in enumerate(classes) for entry in pictures.get(name, ())]
     if not entries:
         raise fail(EmptyData(file=file, what=f"there are no pictures ({', '.join(SUFFIXES)}) in the folders of its classes"))
     total = len(entries) * channels * size * size
@@ -53,30 +79,13 @@ def _split(path: Path, file: str, classes: tuple[str, ...], size: int, channels:
     return {"image": image, "label": np.array([label for label, _ in entries], np.int64)}
 
 
-def _pictures(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return sorted(entry for entry in folder.iterdir() if entry.suffix.lower() in SUFFIXES and not entry.is_symlink())
-
-
 def decode(path: Path, channels: int) -> np.ndarray:
     """The pixels of a picture as u8[height, width, channels]. Raises DataError where it is broken or Pillow is missing."""
     name = f"{path.parent.name}/{path.name}"
     data = read_bytes(path, name)
     if data[:2] in (b"P5", b"P6"):
         return _as_channels(_netpbm(data, name), channels)
-    if importlib.util.find_spec("PIL") is None:
-        raise fail(MissingLibrary(file=name, library="Pillow", install="pip install 'dslc[images]'"))
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(data)) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                raise fail(TooLarge(file=name, what=f"{picture.width} × {picture.height} pixels", limit=f"{MAX_PIXELS:,}"))
-            pixels = np.asarray(picture.convert(MODES[channels]), np.uint8)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise fail(BadFormat(file=name, problem=f"is no picture that can be read: {shown(error)}")) from None
-    return pixels[:, :, None] if pixels.ndim == 2 else pixels
+    return decoded(data, name, channels)
 
 
 def _netpbm(data: bytes, name: str) -> np.ndarray:

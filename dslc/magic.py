@@ -34,6 +34,8 @@ MAGIC = {
     b"\x08\x09\x12": "an ONNX model",
     b"\x7fELF": "a program",
     b"MZ\x90": "a program",
+    b"\xff\xfe\0\0": "UTF-32 text",
+    b"\0\0\xfe\xff": "UTF-32 text",
     b"\xff\xfe": "UTF-16 text",
     b"\xfe\xff": "UTF-16 text",
 }

@@ -12,8 +12,9 @@ from dslc.source import Source, Span
 from dslc.syntax import errors
 
 LIMIT = 1 << 20
-# Characters that change the direction or the look of text (Trojan Source, CVE-2021-42574).
-HIDDEN = frozenset("\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff\u2028\u2029\u0085")
+# Characters that change the direction or the look of text (Trojan Source, CVE-2021-42574), that are not seen, or that end a line elsewhere.
+RANGES = ((0x200B, 0x200F), (0x2028, 0x202E), (0x2060, 0x206F), (0xFFF9, 0xFFFB), (0xE0000, 0xE007F))
+HIDDEN = frozenset("\u00ad\u061c\u180e\ufeff").union(*({chr(point) for point in range(low, high + 1)} for low, high in RANGES))
 
 
 def read_source(path: Path, shown: str) -> Source:

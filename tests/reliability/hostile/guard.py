@@ -4,7 +4,8 @@ Armed after the imports of the command. What installed modules do when they are 
 them) is no breach.
 """
 
-# ruff: noqa: PTH -- the names that events carry are str, bytes or numbers
+# The names that events carry are str, bytes or numbers.
+# ruff: noqa: PTH100, PTH117, PTH118
 
 from __future__ import annotations
 

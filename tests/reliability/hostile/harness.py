@@ -118,15 +118,17 @@ class Server:
         atexit.register(self.stop)
 
     def ask(self, job: dict[str, object]) -> dict[str, object]:
+        command = [sys.executable, "-P", str(HERE / "server.py"), self.kind]
         if self.process is None:
             env = {**os.environ, **dict.fromkeys(THREADS, "1")}
-            command = [sys.executable, "-P", str(HERE / "server.py"), self.kind]
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
         assert self.process.stdin is not None and self.process.stdout is not None
         try:
             self.process.stdin.write(json.dumps(job) + "\n")
             self.process.stdin.flush()
-            return json.loads(self.process.stdout.readline())
+            answer = self.process.stdout.readline()
+            assert answer, f"the server `{self.kind}` ended: it is started as `{' '.join(command)}`"
+            return json.loads(answer)
         except BaseException:
             self.stop()
             raise

@@ -1,0 +1,50 @@
+"""Random networks, written as specs: every way to run one computes what the plain interpreter computes, forward and gradient."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.reliability.campaign import Campaign, Goal, Tally
+
+COMPARED = 5  # every so many cases the formatted text is compared with the text
+
+
+@cache
+def folder() -> TemporaryDirectory[str]:
+    """Where the data file of the present case stands."""
+    return TemporaryDirectory()
+
+
+def run(case: int, tally: Tally) -> None:
+    from dslc.ir.types import DType
+    from runtime.device import available_devices
+    from tests.soundness.examine import accepted, compared, same_program
+    from tests.soundness.specs import make_spec
+
+    spec, place = make_spec(case), Path(folder().name)
+    program = accepted(spec, place, DType.f32 if case % 5 == 4 else DType.f64)
+    if program is None:
+        tally.count("refused")
+        return
+    tally.count("accepted")
+    if case % COMPARED == 0:
+        same_program(spec.text, place, program)
+    outcomes = {compared(program, spec, tally, seed=case, device=device) for device in available_devices()}
+    tally.count(max(outcomes, key=["passed", "mistrusted", "data refused"].index))
+
+
+CAMPAIGNS = (
+    Campaign(
+        "graphs",
+        "A random network, written as a spec, computes the same in every way to run it: as the interpreter says, forward and gradient.",
+        run,
+        full=20_000,
+        sample=96,
+        goals=(
+            Goal("specs that are accepted", "accepted", "cases", least=0.4),
+            Goal("accepted specs whose results say too little", "mistrusted", "accepted", most=0.1),
+        ),
+    ),
+)

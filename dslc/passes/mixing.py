@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from dslc.ir.graph import Graph, Node
@@ -25,13 +26,13 @@ def mixing(graph: Graph, node: Node) -> str:
         return "`arange` counts the samples within a batch"
     if lookup(node.op).random and any(graph.types[id].shape[0] != Dim.of(BATCH) for id in node.outputs):
         return f"`{node.op}` draws for each row of the first axis, which is not `batch`"
-    if node.op == "reshape":
-        return "" if same_place(graph.types[node.inputs[0]], graph.types[node.outputs[0]]) else "`reshape` mixes the samples of a batch"
+    if node.op in ("reshape", "flatten"):
+        return "" if same_place(graph.types[node.inputs[0]], graph.types[node.outputs[0]]) else f"`{node.op}` mixes the samples of a batch"
     if node.op == "einsum" and len(batch_letters(graph, node)) > 1:
         return "`einsum` combines every sample with every other"
     if lookup(node.op).kind in ("conv", "pool") and any(axis > 1 for id in node.inputs for axis in batch_axes(graph.types[id])):
         return f"`{node.op}` has windows over the axis `batch`"
-    if along_batch(graph, node) or places_of_batch(graph, node):
+    if along_batch(graph, node) or places_of_batch(graph, node) or together(graph, node):
         return f"`{node.op}` works along the axis `batch`"
     return ""
 
@@ -50,6 +51,23 @@ def places_of_batch(graph: Graph, node: Node) -> bool:
     x = graph.types[node.inputs[0]]
     repeats: Any = node.attrs.get("repeats", (1,) * (x.rank - 2) + (2, 2))
     return any(repeats[axis] != 1 for axis in batch_axes(x))
+
+
+def together(graph: Graph, node: Node) -> bool:
+    """Whether the batch is among the axes that an operator without `axis` looks at together."""
+    if node.op not in TOGETHER:
+        return False
+    rank = graph.types[node.inputs[0]].rank
+    return any(axis in TOGETHER[node.op](rank) for axis in batch_axes(graph.types[node.inputs[0]]))
+
+
+TOGETHER: dict[str, Callable[[int], Sequence[int]]] = {
+    "lrn": lambda rank: (1,),
+    "group_normalize": lambda rank: range(1, rank),
+    "space_to_depth": lambda rank: (1,),
+    "depth_to_space": lambda rank: (1,),
+    "circular_conv": lambda rank: (rank - 1,),
+}
 
 
 def along_batch(graph: Graph, node: Node) -> bool:

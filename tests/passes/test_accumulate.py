@@ -159,6 +159,11 @@ def test_what_is_joined_of_float32_values_is_made_in_float64(name: str) -> None:
     np.testing.assert_allclose(found, whole, rtol=1e-2 if name == "variance" else 1e-5, atol=1e-6)  # 1e6 + x in f32
 
 
+def channels_last(d: Fields) -> Val:
+    """[1, batch, 4]"""
+    return F.reshape(d.x, shape=(1, d.x.type.shape[0], 4))
+
+
 REFUSED: dict[str, tuple[Callable[[Fields], Val], str]] = {
     "variance": (lambda d: F.mean((d.x - F.mean(d.x)) * (d.x - F.mean(d.x))), "meets values of single samples"),
     "still by sample": (lambda d: F.sum(d.x, axis=1), "still has the axis `batch`"),
@@ -177,6 +182,20 @@ REFUSED: dict[str, tuple[Callable[[Fields], Val], str]] = {
     "two orders of samples": (
         lambda d: F.mean(F.concat(d.x, d.t, axis=0) * F.reshape(F.stack(d.x, d.t, axis=1), shape=(d.x.type.shape[0] * 2, 4))),
         "`multiply` joins values whose samples stand in different orders",
+    ),
+    "neighbours among samples": (lambda d: F.mean(F.lrn(channels_last(d), size=3)), "`lrn` works along the axis `batch`"),
+    "groups of samples": (lambda d: F.max(F.group_normalize(channels_last(d), groups=1)), "`group_normalize` works along the axis `batch`"),
+    "a circle of samples": (
+        lambda d: F.max(F.circular_conv(F.mean(d.x, axis=1), F.slice(d.w, starts=(0,), stops=(1,)))),
+        "`circular_conv` works along the axis `batch`",
+    ),
+    "samples in the depth": (
+        lambda d: F.max(F.exp(F.space_to_depth(F.reshape(d.x, shape=(1, d.x.type.shape[0], 2, 2)), scale=2)), axis=1),
+        "`space_to_depth` works along the axis `batch`",
+    ),
+    "flat with the samples last": (
+        lambda d: F.max(F.exp(F.flatten(F.transpose(d.steps, axes=(1, 2, 0)))), axis=1),
+        "`flatten` mixes the samples",
     ),
     "draws whose samples are not in the first axis": (
         lambda d: F.mean(d.builder.one("uniform", (d.builder.key(),), shape=(2, d.x.type.shape[0], 4), dtype=DType.f64) * d.x),

@@ -44,10 +44,14 @@ def slot_of(parm: ast.Parm) -> Slot:
     return Slot(parm.name.id, kind, parm.default is None, label=None if is_std(parm.span) else parm.span)
 
 
-def signature(block: BlockValue) -> str:
-    """The head of a block, on one line, its parameters by the names by which they are given."""
-    parms = ", ".join(outside(parm.name.id) + " ".join(parm.span.text.split())[len(parm.name.id) :] for parm in block.decl.parms)
-    return f"{block.name}({parms})"
+def signature(frame: Frame, block: BlockValue) -> str:
+    """The head of a block, on one line, its parameters by the names by which they are given; made once."""
+    known = frame.session.heads
+    found = known.get(id(block.decl))
+    if found is None:
+        parms = ", ".join(outside(parm.name.id) + " ".join(parm.span.text.split())[len(parm.name.id) :] for parm in block.decl.parms)
+        found = known[id(block.decl)] = f"{block.name}({parms})"
+    return found
 
 
 def address_of(frame: Frame, block: BlockValue, site: Site) -> str:
@@ -60,7 +64,7 @@ def address_of(frame: Frame, block: BlockValue, site: Site) -> str:
 def call_block(frame: Frame, block: BlockValue, site: Site, want: str) -> Value:
     """Expand a block with weights of its own."""
     slots = slots_of(frame, block)
-    bound = bind(frame, site, block.name, slots, signature(block))
+    bound = bind(frame, site, block.name, slots, signature(frame, block))
     if bound is None:
         return POISON
     arguments = evaluated(frame, block.name, slots, bound)
@@ -132,7 +136,7 @@ def expand(
     value = returned(inner, block, result, site)
     results = value.values if isinstance(value, Several) else (value,)
     types = tuple(item.type for item in results if isinstance(item, Val))
-    layers[at] = layers[at].model_copy(update={"outputs": types})
+    layers[at] = layers[at].changed(outputs=types)
     return value
 
 

@@ -17,7 +17,7 @@ from dslc.syntax import ast
 from dslc.syntax.tokens import SOFT
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Site:
     """A call as it is written. `piped`: value, place and expression of what stands before `->`; `last`: nothing follows in its chain.
 
@@ -53,7 +53,7 @@ class Slot:
     label: Span | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Given:
     """An argument: an expression, or a value that was piped in. `span` is where messages point, `text` what was written."""
 
@@ -97,7 +97,7 @@ def evaluate_all(frame: Frame, site: Site) -> None:
 def bind(frame: Frame, site: Site, callee: str, slots: Sequence[Slot], signature: str = "") -> dict[str, list[Given]] | None:
     """Arguments by parameter (a list: several for a variadic one). None, with everything reported, where they do not fit."""
     bound: dict[str, list[Given]] = {}
-    by_name = {outside(slot.name): slot for slot in slots}
+    by_name = {outside(slot.name): slot for slot in slots} if any(arg.name is not None for arg in site.args) else {}
     good = True
     positional = [piped(site)] if site.piped is not None else []
     named: list[ast.Arg] = []
@@ -205,4 +205,4 @@ def tensor_argument(frame: Frame, given: Given) -> Value:
     """A tensor, or a number that stands for one."""
     if given.value is None and given.expr is not None:
         return tensor(frame, given.expr)
-    return as_tensor(frame, given.value, given.span, given.text)
+    return as_tensor(frame, given.value, given.span, given.written or given.span)

@@ -43,13 +43,14 @@ def evaluate(frame: Frame, node: ast.Expr, want: str = "") -> Value:
 
 def tensor(frame: Frame, node: ast.Expr) -> Value:
     """A tensor, or a number that stands for one of rank 0; POISON otherwise."""
-    return as_tensor(frame, evaluate(frame, node), node.span, node.span.text)
+    return as_tensor(frame, evaluate(frame, node), node.span)
 
 
-def as_tensor(frame: Frame, value: Value, span: Span, name: str = "") -> Value:
-    """The value where a tensor is wanted: a called network or a string is an error."""
+def as_tensor(frame: Frame, value: Value, span: Span, written: Span | str | None = None) -> Value:
+    """The value where a tensor is wanted: a called network or a string is an error. `written`: what messages call it, else `span`."""
     if isinstance(value, (Val, Poison)) or is_scalar(value):
         return value
+    name = written if isinstance(written, str) else (written or span).text
     if isinstance(value, NetworkValue):
         outputs = ", ".join(f"`{short(name)}.{output}`" for output in value.outputs)
         return frame.report(errors.NetworkAsValue(span=span, name=short(name), outputs=outputs or f"`{short(name)}.NAME`"))

@@ -224,7 +224,7 @@ def arithmetic(frame: Frame, op: str, left: Value, right: Value, span: Span, spa
     """`left op right` of any two values."""
     for value, place in ((left, spans[0]), (right, spans[1])):
         if isinstance(value, NetworkValue):
-            return as_tensor(frame, value, place, place.text)
+            return as_tensor(frame, value, place)
     if left is POISON or right is POISON:
         return POISON
     if isinstance(left, Val) or isinstance(right, Val):

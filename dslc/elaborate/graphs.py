@@ -36,9 +36,9 @@ def pruned(tape: Tape, name: str, outputs: Mapping[str, Val], updates: Mapping[s
     return Graph(
         name=name,
         types=tuple(builder.types[old] for old in ids),
-        inputs=tuple(item.model_copy(update={"id": ids[item.id]}) for item in inputs),
+        inputs=tuple(item.changed(id=ids[item.id]) for item in inputs),
         nodes=tuple(
-            node.model_copy(update={"inputs": tuple(ids[old] for old in node.inputs), "outputs": tuple(ids[old] for old in node.outputs)})
+            node.changed(inputs=tuple([ids[old] for old in node.inputs]), outputs=tuple([ids[old] for old in node.outputs]))
             for node in kept
         ),
         outputs=tuple(Output(name=key, id=ids[value.id]) for key, value in outputs.items()),

@@ -24,7 +24,7 @@ def layer(frame: Frame, target: BlockValue | OperatorValue, site: Site, address:
         tensors: set[str] = set()
     else:
         every = slots_of(frame, target)
-        name, slots, head = target.name, [slot for slot in every if slot.kind], signature(target)
+        name, slots, head = target.name, [slot for slot in every if slot.kind], signature(frame, target)
         tensors = {slot.name for slot in every if not slot.kind}
     for arg in site.args:
         if arg.name is not None and arg.name.id in tensors:
@@ -51,7 +51,7 @@ def call_layer(frame: Frame, value: LayerValue, site: Site, want: str) -> Value:
     for arg in site.args:
         if arg.name is not None and any(slot.kind and slot.name == arg.name.id for slot in slots):
             return frame.report(errors.LayerSettings(span=arg.span, callee=site.name, name=arg.name.id))
-    bound = bind(frame, site, site.name, open_slots, signature(value.target))
+    bound = bind(frame, site, site.name, open_slots, signature(frame, value.target))
     if bound is None:
         return POISON
     arguments = {**value.arguments, **evaluated(frame, site.name, open_slots, bound)}

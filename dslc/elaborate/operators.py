@@ -132,9 +132,9 @@ def variadic(frame: Frame, callee: str, given: list[Given]) -> list[tuple[Value,
             written = item.expr.items if isinstance(item.expr, ast.List) and len(item.expr.items) == len(value) else None
             for at, member in enumerate(value):
                 span = item.span if written is None else written[at].span
-                values.append((as_tensor(frame, member, span, span.text), span))
+                values.append((as_tensor(frame, member, span), span))
         else:
-            values.append((as_tensor(frame, value, item.span, item.text), item.span))
+            values.append((as_tensor(frame, value, item.span, item.written), item.span))
     return values
 
 
@@ -327,7 +327,7 @@ def fold(frame: Frame, name: str, site: Site, values: list[tuple[Value, Span]]) 
             known = "tensors by position"
             diagnostic = errors.UnknownArgument(span=arg.name.span, callee=f"{name} of several values", name=arg.name.id, known=known)
             return frame.report(diagnostic)
-    ready = [as_tensor(frame, value, span, span.text) for value, span in values]
+    ready = [as_tensor(frame, value, span) for value, span in values]
     if is_poison(*ready):
         return POISON
     if all(is_number(value) for value in ready):

@@ -43,6 +43,7 @@ class Session:
         self.steps = 0
         self.depth = 0
         self.expansions: Counter[str] = Counter()
+        self.heads: dict[int, str] = {}  # of blocks on one line, by the identity of the declaration
         self.signature_only: dict[str, str] = {}
         self.networks: dict[str, Network] = {}
         self.broken: set[str] = set()  # networks with errors of their own: calls of them are silent

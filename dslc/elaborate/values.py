@@ -110,7 +110,7 @@ class DataValue:
     span: Span
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Binding:
     """What a name is bound to, where that stands, and what kind of name it is."""
 

@@ -15,9 +15,9 @@ from dslc.ir.types import DType, TensorType
 from dslc.ops.table import infer
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Val:
-    """A value under construction. Arithmetic with numbers makes constants of the value's own dtype."""
+    """A value under construction, never changed. Arithmetic with numbers makes constants of the value's own dtype."""
 
     builder: Builder
     id: int
@@ -110,17 +110,16 @@ class Builder:
         if types is None:
             types = infer(op, [value.type for value in inputs], attrs)
         results = tuple(self.value(type) for type in types)
-        self.nodes.append(
-            Node(
-                op=op,
-                inputs=tuple(value.id for value in inputs),
-                outputs=tuple(value.id for value in results),
-                attrs=attrs,
-                body=body,
-                place=self.place,
-                address=address or self.address(op),
-            )
-        )
+        fields = {
+            "op": op,
+            "inputs": tuple([value.id for value in inputs]),
+            "outputs": tuple([value.id for value in results]),
+            "attrs": attrs,
+            "body": body,
+            "place": self.place,
+            "address": address or self.address(op),
+        }
+        self.nodes.append(Node(**fields) if attrs else Node.made(fields))  # attributes are checked
         return results
 
     def one(self, op: str, inputs: Sequence[Val], **attrs: Attr) -> Val:

@@ -12,6 +12,7 @@ from tests.reliability.campaigns import all_campaigns
 
 PAGE = ledger.ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- campaigns: made by `python -m tests.reliability document` -->", "<!-- end of campaigns -->"
+SHOWN = 250  # kinds of a histogram; the ledger has all
 
 
 def write() -> None:
@@ -42,7 +43,8 @@ def section(campaign: Campaign, runs: Sequence[dict[str, Any]]) -> str:
     first, cases = runs[-1]["first"], runs[-1]["cases"]
     lines += ["", f"`python -m tests.reliability {campaign.name} --first {first} --count {cases}`; {versions(runs)}"]
     for name, histogram in histograms(runs).items():
-        shown = ", ".join(f"{key} {many:,}" for key, many in histogram.most_common())
+        shown = ", ".join(f"{key} {many:,}" for key, many in histogram.most_common(SHOWN))
+        shown += f", and {len(histogram) - SHOWN:,} more" if len(histogram) > SHOWN else ""
         lines += [
             "",
             f"<details><summary>{name}: {len(histogram)} kinds, {sum(histogram.values()):,} in all</summary>",

@@ -142,7 +142,7 @@ class Examined:
         if not half.trained:
             self.trusted |= self.compare("the plan", reference, self.planned(reference.graph, arrays))
         if self.precision is DType.f64:
-            self.tally.note("slopes", check_slope(half.program.graph, wrt, arrays, reference.wanted))
+            self.tally.note("slopes", check_slope(half.program.graph, wrt, reference))
 
     def evaluation(self) -> None:
         """Over batches, as over the whole split at once."""

@@ -15,7 +15,7 @@ from dslc.ir.types import DType
 from tests.soundness.examine import examine
 from tests.soundness.specs import make_spec
 
-EXAMPLES = int(os.environ.get("EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("EXAMPLES", "20"))
 FIRST = int(os.environ.get("FIRST", "0"))
 accepted: list[int] = []
 

@@ -1,6 +1,6 @@
 """The command `dslc`: finds the verb, runs it, and turns every error into a message and an exit code.
 
-0 done, 1 a fault of dslc, 2 the spec or the usage is wrong, 3 data, 4 diverged, 130 interrupted, 143 terminated.
+0 done, 1 a fault of dslc, 2 the spec or the usage is wrong, 3 data, 4 diverged, 130 interrupted, 143 terminated, 129 hung up.
 """
 
 from __future__ import annotations

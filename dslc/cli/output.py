@@ -87,7 +87,15 @@ def colour(stream: TextIO | None) -> bool:
 
 
 def prepare() -> None:
-    """A character that the terminal cannot show becomes `?` instead of an exception."""
+    """A character that the terminal cannot show becomes `?` instead of an exception.
+
+    A standard stream that is closed leads nowhere, so that no file gets its number and what other libraries say.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")

@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from dslc.diagnostics import DataError
@@ -27,11 +28,13 @@ def write_atomic(folder: Path, name: str, data: bytes) -> None:
     try:
         _draft(draft, data)
         os.replace(draft, folder / name)  # noqa: PTH105 -- one system call that a test can make fail
-        _sync_folder(folder)
-    except OSError as error:
+        sync_folder(folder)
+    except BaseException as error:
         with contextlib.suppress(OSError):
             os.unlink(draft)  # noqa: PTH108
-        raise DataError(SaveFailed(file=name, problem=error.strerror or str(error))) from None
+        if isinstance(error, OSError):
+            raise DataError(SaveFailed(file=name, problem=error.strerror or str(error))) from None
+        raise
 
 
 def _draft(path: Path, data: bytes) -> None:
@@ -60,7 +63,8 @@ def _digest(descriptor: int) -> bytes:
     return digest.digest()
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Flush the names in a folder to the disk. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
     try:
         os.fsync(descriptor)
@@ -69,10 +73,11 @@ def _sync_folder(folder: Path) -> None:
 
 
 def remove_drafts(folder: Path) -> None:
-    """Remove what a killed writer left behind (call it under the lock of the folder)."""
-    for path in folder.glob(f"{PREFIX}*{SUFFIX}"):
-        with contextlib.suppress(OSError):  # a folder of that name is none of ours
-            path.unlink()
+    """Remove what a killed writer left behind (call it under the lock of the folder); what cannot be removed is left to the next."""
+    with contextlib.suppress(OSError):
+        for path in folder.glob(f"{PREFIX}*{SUFFIX}"):
+            with contextlib.suppress(OSError):  # a folder of that name is none of ours
+                path.unlink()
 
 
 def write_below(folder: Path, name: str, data: bytes) -> None:
@@ -86,10 +91,12 @@ def write_below(folder: Path, name: str, data: bytes) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """The folder with those above it; only its owner may write there, whatever the umask. Raises OSError."""
+    """The folder with those above it, flushed to the disk; only its owner may write there, whatever the umask. Raises OSError."""
     if not path.parent.is_dir():
         make_folder(path.parent)
     path.mkdir(mode=0o755, exist_ok=True)
+    with contextlib.suppress(PermissionError):  # a folder above may be one that cannot be read
+        sync_folder(path.parent)
 
 
 def open_regular(path: Path) -> int:
@@ -99,3 +106,14 @@ def open_regular(path: Path) -> int:
         return descriptor
     os.close(descriptor)
     raise OSError("it is not a regular file")
+
+
+@contextlib.contextmanager
+def disk_errors(folder: Path) -> Iterator[None]:
+    """What the disk refuses in a run folder is a DataError (save-failed)."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # nobody reads what is said
+    except OSError as error:
+        raise DataError(SaveFailed(file=str(error.filename or folder), problem=error.strerror or str(error))) from error

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from math import isfinite
 from pathlib import Path
@@ -20,7 +21,7 @@ from dslc.program import Program, Training
 from runtime.errors import CannotRun, Diverged
 from runtime.onestep import OneStep, Status
 from runtime.step import Step, compile_step
-from runtime.train.atomic import remove_drafts, write_atomic
+from runtime.train.atomic import disk_errors, remove_drafts, write_atomic
 from runtime.train.checkpoint import Checkpoint, encode
 from runtime.train.environment import environment
 from runtime.train.errors import DiskSpace
@@ -28,11 +29,13 @@ from runtime.train.initializers import initialize
 from runtime.train.inputs import Inputs, Order, load_inputs
 from runtime.train.lock import locked
 from runtime.train.metrics import MetricsLog, is_better, judged, plain_names
-from runtime.train.plateau import advance, begin, factor_of
+from runtime.train.places import begin, new_folder, require_run
+from runtime.train.plateau import advance, factor_of
+from runtime.train.plateau import begin as begin_plateau
 from runtime.train.progress import Moment, Progress
 from runtime.train.resume import Counters, check_same, restore, resumed_state, run_facts
 from runtime.train.rounds import Rounds, rounds_of
-from runtime.train.run import BEST, CHECKPOINTS, LAST, STARTED, fill_folder, new_folder, read_state
+from runtime.train.run import BEST, CHECKPOINTS, LAST, STARTED, fill_folder, read_state
 from runtime.train.signals import Interrupts
 from runtime.train.transfer import Start, start_of
 from runtime.train.turns import Turn, loss_values, mean_losses, step_facts
@@ -46,7 +49,7 @@ FILES = 3  # last, best and the one being written
 
 @dataclass(frozen=True)
 class RunResult:
-    """How a training ended. `metrics`: the last evaluation by split; `history`: the lines of metrics.jsonl; `exit_code`: 0, 130 or 143."""
+    """How a training ended. `metrics`: the last evaluation; `history`: the lines of metrics.jsonl; `exit_code`: 0 or a signal's."""
 
     folder: Path
     metrics: dict[str, dict[str, Any]]
@@ -107,35 +110,47 @@ def train(
     _refuse(chosen)
     progress = progress or Progress()
     threads = threads or default_threads()
-    state = resumed_state(resume, progress) if resume is not None else None
-    seed = state.meta["seed"] if state is not None else seed
-    inputs = load_inputs(chosen, spec_path.parent, data_dir, seed)
-    for note in inputs.notes:
-        progress.note(note)
-    facts = run_facts(program, chosen, inputs, seed, device, threads)
-    if state is not None:
-        check_same(resume, facts, state.meta, progress)
-        facts["spec"] = state.meta["spec"]  # as it was called at first
-    step = compile_step(program, training=chosen.name, device=device, batch_size=chosen.batch_size, seed=seed, threads=threads)
-    start = start_of(chosen, chosen.start, spec_path.parent) if state is None and chosen.start is not None else None
-    folder = resume if resume is not None else new_folder(out, spec_path)
-    with locked(folder, str(folder)) as stale, Interrupts() as interrupts:
-        if stale:
-            progress.note(f"{folder}: the lock of a trainer that is gone was taken over")
+    with ExitStack() as held, disk_errors(resume or out or Path()):
+        state = None
+        if resume is not None:
+            require_run(resume)
+            _hold(held, resume, progress)  # first, so that nobody goes on while the state is read
+            state = resumed_state(resume, progress)
+        seed = state.meta["seed"] if state is not None else seed
+        inputs = load_inputs(chosen, spec_path.parent, data_dir, seed)
+        for note in inputs.notes:
+            progress.note(note)
+        facts = run_facts(program, chosen, inputs, seed, device, threads)
+        if state is not None:
+            check_same(resume, facts, state.meta, progress)
+            facts["spec"] = state.meta["spec"]  # as it was called at first
+        step = compile_step(program, training=chosen.name, device=device, batch_size=chosen.batch_size, seed=seed, threads=threads)
+        start = start_of(chosen, chosen.start, spec_path.parent) if state is None and chosen.start is not None else None
+        folder = resume if resume is not None else new_folder(out, spec_path)
         if state is None:
-            fill_folder(folder, program, chosen.name, spec_path, environment(device, threads))
-        if start is not None:
-            _begin_from(step, start, folder, progress)
-        remove_drafts(folder / CHECKPOINTS)
-        remove_drafts(folder)
-        counters = restore(step, state) if state is not None else Counters()
-        log = MetricsLog(folder, counters.step)
-        session = Session(program, chosen, inputs, step, folder, progress, facts, seed, counters, log)
-        try:
-            return _run(session, interrupts, max_steps)
-        finally:
-            progress.close()
-            log.close()
+            _hold(held, folder, progress)
+            begin(folder)
+        with Interrupts() as interrupts:
+            if state is None:
+                fill_folder(folder, program, chosen.name, spec_path, environment(device, threads))
+            if start is not None:
+                _begin_from(step, start, folder, progress)
+            counters = restore(step, state) if state is not None else Counters()
+            log = MetricsLog(folder, counters.step)
+            session = Session(program, chosen, inputs, step, folder, progress, facts, seed, counters, log)
+            try:
+                return _run(session, interrupts, max_steps)
+            finally:
+                progress.close()
+                log.close()
+
+
+def _hold(held: ExitStack, folder: Path, progress: Progress) -> None:
+    """Lock the folder; what a trainer that was killed left there goes."""
+    if held.enter_context(locked(folder, str(folder))):
+        progress.note(f"{folder}: the lock of a trainer that is gone was taken over")
+    remove_drafts(folder / CHECKPOINTS)
+    remove_drafts(folder)
 
 
 def _begin_from(step: Step, start: Start, folder: Path, progress: Progress) -> None:
@@ -166,6 +181,7 @@ def _run(session: Session, interrupts: Interrupts, max_steps: int | None) -> Run
     metrics = {session.inputs.evaluated(): counters.metrics}
     if finished:
         metrics |= _final(session)
+        session.log.flush()
     status = "done" if finished else "interrupted" if interrupts.asked else "paused"
     result = RunResult(session.folder, metrics, session.log.history, interrupts.exit_code, counters.step, finished)
     shown = next((metrics[split] for split in ("test", session.inputs.evaluated()) if split in metrics), {})
@@ -233,7 +249,7 @@ def _end_epoch(session: Session) -> None:
         counters.best, counters.best_step = counters.metrics[name], counters.step
     for half in session.step.steps.values():
         if half.schedule is not None and half.schedule.name == "plateau":
-            state = counters.plateaus.get(half.name) or begin()
+            state = counters.plateaus.get(half.name) or begin_plateau()
             counters.plateaus[half.name] = advance(state, half.schedule.args, name, counters.metrics[name])
     facts = {"train_loss": losses["loss"], **({"train_losses": losses} if len(losses) > 1 else {})}
     session.log.add("epoch", counters.step, epoch=session.rounds.epoch(counters.step), **facts, split=split, metrics=counters.metrics)
@@ -267,6 +283,7 @@ def evaluate(step: Step, inputs: Inputs, split: str, size: int) -> dict[str, Any
 def _save(session: Session) -> None:
     """Write the present state as `last`; before it a `best` that waits, so that `last` never speaks of a `best` that is not there."""
     session.waiting[LAST] = _encode(session)
+    session.log.flush()
     for name in (BEST, LAST):
         if name in session.waiting:
             write_atomic(session.folder / CHECKPOINTS, f"{name}.safetensors", session.waiting.pop(name))

@@ -63,7 +63,10 @@ def finite(value: Any) -> Any:
 
 
 class MetricsLog:
-    """Appends JSON lines, each flushed as it is written. On opening, lines after `step` (of a run that went further) are dropped."""
+    """Appends JSON lines. On opening, lines after `step` (of a run that went further) are dropped.
+
+    A checkpoint says nothing of lines that could be lost: `flush` comes before each.
+    """
 
     def __init__(self, folder: Path, step: int) -> None:
         self.path = folder / NAME
@@ -82,6 +85,13 @@ class MetricsLog:
             raise DataError(SaveFailed(file=NAME, problem=error.strerror or str(error))) from None
         self.history.append(row)
 
+    def flush(self) -> None:
+        """Flush the lines to the disk. Raises DataError."""
+        try:
+            os.fsync(self.descriptor)
+        except OSError as error:
+            raise DataError(SaveFailed(file=NAME, problem=error.strerror or str(error))) from None
+
     def close(self) -> None:
         with contextlib.suppress(OSError):
             os.close(self.descriptor)
@@ -95,19 +105,19 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
     """The whole lines of a run's `metrics.jsonl`; a line that a crash cut short ends the reading. Raises DataError for no regular file."""
     rows: list[dict[str, Any]] = []
     try:
-        with os.fdopen(open_regular(folder / NAME), encoding="utf-8") as stream:
-            text = stream.read()
-    except (FileNotFoundError, UnicodeDecodeError):
+        with os.fdopen(open_regular(folder / NAME), "rb") as stream:
+            data = stream.read()
+    except FileNotFoundError:
         return rows
     except OSError as error:
         problem = f"{NAME} cannot be read: {error.strerror or error}"
         raise DataError(RunFolderFault(folder=str(folder), problem=problem, advice="the folder was changed after the run")) from None
-    for line in text.splitlines(keepends=True):
+    for line in data.splitlines(keepends=True):
         try:
-            row = json.loads(line)
+            row = json.loads(line.decode())
         except (ValueError, RecursionError):
             break
-        if not line.endswith("\n") or not isinstance(row, dict) or not isinstance(row.get("step"), int):
+        if not line.endswith(b"\n") or not isinstance(row, dict) or not isinstance(row.get("step"), int):
             break
         rows.append(row)
     return rows

@@ -13,7 +13,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
+from dslc.diagnostics import DataError
+from dslc.files import reason
 from dslc.render import escape
+from dslc.usage import CannotWriteFile
 from runtime.train.metrics import finite, scalars
 
 INTERVAL = 5.0  # seconds between plain lines
@@ -29,6 +32,45 @@ def numbers(metrics: Mapping[str, Any]) -> str:
 def named(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """Without the loss, which a line about a step already says."""
     return {name: value for name, value in metrics.items() if name != "loss"}
+
+
+@dataclass
+class Output:
+    """A stream whose reader may go, or may never have been there: what is said then is lost, and the training goes on.
+
+    Any other failure of the standard output, which holds results, is a DataError; of the standard error it is not.
+    """
+
+    stream: TextIO | None
+
+    def write(self, text: str) -> int:
+        return self._try(lambda stream: stream.write(text))
+
+    def flush(self) -> None:
+        self._try(lambda stream: stream.flush())
+
+    def isatty(self) -> bool:
+        return self.stream is not None and self.stream.isatty()
+
+    @property
+    def encoding(self) -> str:
+        return getattr(self.stream, "encoding", None) or "utf-8"
+
+    def fileno(self) -> int:
+        return -1 if self.stream is None else self.stream.fileno()
+
+    def _try(self, act: Callable[[TextIO], int | None]) -> int:
+        if self.stream is None:
+            return 0
+        try:
+            return act(self.stream) or 0
+        except OSError as error:
+            if self.stream is sys.stdout and not isinstance(error, BrokenPipeError):
+                raise DataError(CannotWriteFile(path="standard output", reason=reason(error))) from error
+            if self.stream is sys.stderr:
+                sys.stderr = None
+            self.stream = None
+            return 0
 
 
 @dataclass(frozen=True)
@@ -100,7 +142,7 @@ class Progress:
 class PlainProgress(Progress):
     """A line each few seconds and one for each epoch, for logs and pipes."""
 
-    stream: TextIO = field(default_factory=lambda: sys.stderr)
+    stream: TextIO | Output = field(default_factory=lambda: Output(sys.stderr))
 
     def start(self, title: str, step: int, steps: int) -> None:
         super().start(title, step, steps)
@@ -135,7 +177,7 @@ class PlainProgress(Progress):
 class JsonProgress(Progress):
     """One JSON object on each line: `event` is start, step, epoch, note or finish."""
 
-    stream: TextIO = field(default_factory=lambda: sys.stdout)
+    stream: TextIO | Output = field(default_factory=lambda: Output(sys.stdout))
 
     def start(self, title: str, step: int, steps: int) -> None:
         super().start(title, step, steps)
@@ -205,8 +247,8 @@ class LiveProgress(PlainProgress):
 def make_progress(*, quiet: bool = False, as_json: bool = False, stream: TextIO | None = None) -> Progress:
     """JSON lines go to the standard output, everything else to the standard error; live only on a terminal."""
     if as_json:
-        return JsonProgress(stream=stream or sys.stdout)
+        return JsonProgress(stream=Output(stream or sys.stdout))
     if quiet:
         return Progress()
-    stream = stream or sys.stderr
-    return LiveProgress(stream=stream) if stream.isatty() and os.environ.get("TERM") != "dumb" else PlainProgress(stream=stream)
+    output = Output(stream or sys.stderr)
+    return LiveProgress(stream=output) if output.isatty() and os.environ.get("TERM") != "dumb" else PlainProgress(stream=output)

@@ -11,8 +11,9 @@ from dslc.diagnostics import DataError
 from dslc.program import Program, Training
 from runtime.step import Step
 from runtime.train.checkpoint import Checkpoint
+from runtime.train.contents import check_tensors
 from runtime.train.environment import fingerprint
-from runtime.train.errors import CheckpointOther, RunFolderFault
+from runtime.train.errors import CheckpointBroken, CheckpointOther
 from runtime.train.inputs import Inputs
 from runtime.train.progress import Progress
 from runtime.train.resolved import program_hash
@@ -47,7 +48,10 @@ class Counters:
 
 
 def restore(step: Step, state: Checkpoint) -> Counters:
-    """Load a state into a step; the counters to go on from."""
+    """Load a state into a step; the counters to go on from. Raises DataError where it is not one of this training."""
+    check_tensors(step.training, state.parameters, CHECKPOINTS)
+    if state.meta["turn"] >= len(step.turns):
+        raise DataError(CheckpointBroken(file=CHECKPOINTS, problem=f"it says turn {state.meta['turn']} of {len(step.turns)} in a round"))
     step.restore(state.parameters, state.slots)
     counters = Counters(**{name: state.meta[name] for name in asdict(Counters())})
     step.done = counters.step
@@ -72,14 +76,6 @@ def run_facts(program: Program, training: Training, inputs: Inputs, seed: int, d
 
 def resumed_state(folder: Path, progress: Progress) -> Checkpoint:
     """The state to continue from: `last`, or `best` where that is damaged. Raises DataError."""
-    if folder.is_symlink():
-        advice = "name the folder itself"
-        raise DataError(RunFolderFault(folder=str(folder), problem="is a link; a run is not written through links", advice=advice))
-    if not (folder / CHECKPOINTS).is_dir():
-        fault = RunFolderFault(
-            folder=str(folder), problem="is not a run folder: there are no checkpoints", advice="`--resume` takes a run folder"
-        )
-        raise DataError(fault)
     name, state, notes = read_state(folder, (LAST, BEST))
     for note in notes:
         progress.note(note)
@@ -101,7 +97,7 @@ def check_same(folder: Path | None, facts: Mapping[str, Any], meta: Mapping[str,
 
 def _differences(facts: Mapping[str, Any], meta: Mapping[str, Any]) -> str:
     found = [
-        f"{name} is {value}, the run has {meta[group].get(name)}"
+        f"{name} is {value}, the run has {str(meta[group].get(name))[:80]}"
         for group in ("settings", "params")
         for name, value in facts[group].items()
         if meta[group].get(name) != value

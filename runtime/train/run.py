@@ -1,4 +1,4 @@
-"""The run folder: made, opened again, and what its checkpoints say.
+"""The run folder: filled, opened again, and what its checkpoints say.
 
 runs/lenet/0001/   spec.nn  spec.resolved.nn  env.json  metrics.jsonl  checkpoints/{best,last}.safetensors
 """
@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from dslc.syntax.reader import read_source
 from dslc.usage import Unexpected
 from runtime.train.atomic import make_folder, write_atomic, write_below
 from runtime.train.checkpoint import Checkpoint, load_checkpoint, map_checkpoint
+from runtime.train.contents import check_meta, check_tensors
 from runtime.train.errors import CheckpointBroken, RunFolderFault
 from runtime.train.metrics import NAME as METRICS
 from runtime.train.metrics import read_history
@@ -62,35 +63,7 @@ class SavedRun:
         return self.state.meta
 
 
-def new_folder(out: Path | None, spec_path: Path) -> Path:
-    """An empty folder for a run: `out`, or the next free number below `runs/NAME`. Raises DataError."""
-    try:
-        if out is None:
-            return _numbered(Path("runs") / spec_path.name.removesuffix(".nn"))
-        if out.is_symlink():
-            raise _fault(out, "is a link; a run is not written through links", "name the folder itself")
-        make_folder(out)
-        if any(out.iterdir()):
-            raise _fault(out, "is not empty", f"`--resume {out}` continues the run that is there; a new run takes another folder")
-        return out
-    except OSError as error:
-        raise _fault(out or Path("runs"), f"cannot be made: {error.strerror or error}", "`--out` names another folder") from None
-
-
-def _numbered(parent: Path) -> Path:
-    make_folder(parent)
-    number = max((int(path.name) for path in parent.iterdir() if path.name.isdigit()), default=0)
-    while True:
-        number += 1
-        folder = parent / f"{number:04}"
-        try:
-            folder.mkdir(mode=0o755)
-        except FileExistsError:
-            continue  # somebody else took it
-        return folder
-
-
-def _fault(folder: Path, problem: str, advice: str) -> DataError:
+def folder_fault(folder: Path, problem: str, advice: str) -> DataError:
     return DataError(RunFolderFault(folder=str(folder), problem=problem, advice=advice))
 
 
@@ -143,7 +116,7 @@ def open_run(path: Path, checkpoint: str = BEST, *, mapped: bool = False) -> Sav
     """
     folder = Path(path)
     if not (folder / RESOLVED).is_file():
-        raise _fault(
+        raise folder_fault(
             folder, "is not a run folder: there is no spec.resolved.nn", "a run folder is what `dslc train` writes, `runs/NAME/0001`"
         )
     name, state, notes = read_state(
@@ -152,10 +125,15 @@ def open_run(path: Path, checkpoint: str = BEST, *, mapped: bool = False) -> Sav
     try:
         program = load_resolved(folder, DType(state.meta["precision"]))
     except SpecError as error:
-        raise _fault(folder, f"{RESOLVED} is damaged: {error.diagnostics[0].message}", "the folder was changed after the run") from error
+        raise folder_fault(
+            folder, f"{RESOLVED} is damaged: {error.diagnostics[0].message}", "the folder was changed after the run"
+        ) from error
     training = state.meta["training"]
     if training not in program.trainings or program_hash(program, training) != state.meta["spec_hash"]:
-        raise _fault(folder, "spec.resolved.nn is not the spec that the checkpoint was made with", "the folder was changed after the run")
+        raise folder_fault(
+            folder, "spec.resolved.nn is not the spec that the checkpoint was made with", "the folder was changed after the run"
+        )
+    check_tensors(program.trainings[training], state.parameters, f"{CHECKPOINTS}/{name}.safetensors")
     return SavedRun(folder, program, training, name, state, read_history(folder), notes)
 
 
@@ -164,14 +142,17 @@ def read_state(
 ) -> tuple[str, Checkpoint, tuple[str, ...]]:
     """The first of the named checkpoints that is sound, and notes on those that are not. Raises DataError."""
     if (folder / CHECKPOINTS).is_symlink():
-        raise _fault(folder, f"{CHECKPOINTS} is a link; a run has no links in it", "copy the folder that it leads to in its place")
+        raise folder_fault(folder, f"{CHECKPOINTS} is a link; a run has no links in it", "copy the folder that it leads to in its place")
     notes: list[str] = []
     for name in names:
         path = folder / CHECKPOINTS / f"{name}.safetensors"
         if not os.path.lexists(path):
             continue
+        shown = f"{CHECKPOINTS}/{path.name}"
         try:
-            return name, read(path, f"{CHECKPOINTS}/{path.name}"), tuple(notes)
+            state = read(path, shown)
+            check_meta(state.meta, shown)
+            return name, state, tuple(notes)
         except DataError as error:
             notes += [f"{d.message}; the other checkpoint is taken" for d in error.diagnostics]
     problem = "; ".join(note.removesuffix("; the other checkpoint is taken") for note in notes) or "there is none"
@@ -179,11 +160,16 @@ def read_state(
 
 
 def data_folder(saved: SavedRun) -> Path:
-    """The folder below which the run's data files are looked for: that of its spec, as far as it can still be found."""
+    """The folder below which the run's data files are looked for: that of its spec, as far as it can still be found.
+
+    The checkpoint says where its spec was; one that is absolute or leads upwards is not followed.
+    """
     from dslc.loading import specs_folder
 
     spec = str(saved.meta["spec"])
-    candidates = (Path(spec).parent, specs_folder() if spec.startswith(SHIPPED) else saved.folder, saved.folder)
+    pure = PurePosixPath(spec)
+    own = () if pure.is_absolute() or ".." in pure.parts or "\\" in spec else (Path(spec).parent,)
+    candidates = (*own, specs_folder() if spec.startswith(SHIPPED) else saved.folder, saved.folder)
     sources = saved.program.trainings[saved.training].data
     wanted = [value for source in sources for key in ("path", "images") if isinstance(value := source.args.get(key), str)]
     return next((folder for folder in candidates if all((folder / name).exists() for name in wanted)), candidates[0])

@@ -1,4 +1,7 @@
-"""SIGINT and SIGTERM while training: the first asks for an end after the present step, the second ends at once."""
+"""SIGINT, SIGTERM and SIGHUP while training: the first asks for an end after the present step, the second ends at once.
+
+A signal that the process was started to ignore (`nohup`, jobs in the background) stays ignored.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import signal
 import threading
 from types import FrameType, TracebackType
 
-EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 
 
 class Interrupts:
@@ -18,12 +21,14 @@ class Interrupts:
 
     @property
     def exit_code(self) -> int:
-        """0, 130 (SIGINT) or 143 (SIGTERM)."""
+        """0, 130 (SIGINT), 143 (SIGTERM) or 129 (SIGHUP)."""
         return EXIT_CODES[signal.Signals(self.asked)] if self.asked else 0
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
             for number in EXIT_CODES:
+                if signal.getsignal(number) is signal.SIG_IGN:
+                    continue
                 self._before[number] = signal.signal(number, self._handle)
         return self
 

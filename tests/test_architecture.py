@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 SOURCES = sorted(path for package in ("dslc", "runtime", "exporters") for path in (ROOT / package).rglob("*.py"))
 # A module may import what stands in an earlier line, and its own package. api, exports and cli join the three packages.
 LAYERS = (
-    "source collector magic",
+    "source collector magic below gzipped",
     "diagnostics",
     "finding",
     "syntax ir render usage",

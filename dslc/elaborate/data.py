@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
+from dslc.below import Below
 from dslc.elaborate import errors, headers
 from dslc.elaborate.calls import Site
 from dslc.elaborate.frame import Frame
@@ -137,7 +137,7 @@ def note(frame: Frame, node: ast.Call, path: str, reason: str) -> None:
     frame.report(errors.SchemaNote(span=node.span, path=path, reason=reason))
 
 
-def header(frame: Frame, node: ast.Call, name: str, read: Callable[[Path], Any]) -> Any:
+def header(frame: Frame, node: ast.Call, name: str, read: Callable[[Below], Any]) -> Any:
     """The header of a file; None where it is not there (a note says so); POISON (reported) where it is wrong."""
     try:
         return read(headers.opened(frame.file.folder, name))

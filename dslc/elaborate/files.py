@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from dslc.below import Below, kind_of_place
 from dslc.diagnostics import Edit, Fix, Label, SpecError
 from dslc.elaborate import errors, params
 from dslc.elaborate.calls import Slot
@@ -219,7 +220,8 @@ class Library:
     def tree(self, path: Path, shown: str, node: ast.Import) -> ast.File | None:
         if shown not in self._trees:
             try:
-                self._trees[shown] = parse(read_source(path, shown), self.session.sink)
+                place = path if self.root is None else Below(self.root, PurePosixPath(shown))
+                self._trees[shown] = parse(read_source(place, shown), self.session.sink)
             except SpecError as error:
                 self._trees[shown] = None
                 for diagnostic in error.diagnostics:
@@ -246,6 +248,10 @@ class Library:
             if path.is_symlink():
                 self.session.report(errors.ImportLink(span=node.path.span, path=text))
                 return None
+        if path.exists() and not path.is_file():
+            reason = f"it is {kind_of_place(path.stat().st_mode)}"
+            self.session.report(errors.ImportMissing(span=node.path.span, path=text, reason=reason, meant=""))
+            return None
         if not path.is_file():
             near = nearest(path.name, [item.name for item in path.parent.glob("*.nn")][:200]) if path.parent.is_dir() else ""
             diagnostic = errors.ImportMissing(span=node.path.span, path=text, reason="there is no such file", meant=meant(near))

@@ -6,6 +6,7 @@ import os
 import stat
 from pathlib import Path
 
+from dslc.below import Below, kind_of_place, open_file
 from dslc.diagnostics import Diagnostic, SpecError
 from dslc.magic import kind_of
 from dslc.source import Source, Span
@@ -17,7 +18,7 @@ RANGES = ((0x200B, 0x200F), (0x2028, 0x202E), (0x2060, 0x206F), (0xFFF9, 0xFFFB)
 HIDDEN = frozenset("\u00ad\u061c\u180e\ufeff").union(*({chr(point) for point in range(low, high + 1)} for low, high in RANGES))
 
 
-def read_source(path: Path, shown: str) -> Source:
+def read_source(path: Path | Below, shown: str) -> Source:
     """The text of a spec. `shown` is the name for people.
 
     Raises SpecError: missing, no regular file, too large, not UTF-8, control characters.
@@ -40,17 +41,14 @@ def read_source(path: Path, shown: str) -> Source:
     return source
 
 
-def read_bytes(path: Path, shown: str) -> bytes:
+def read_bytes(path: Path | Below, shown: str) -> bytes:
     try:
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):
-            kind = "a folder" if stat.S_ISDIR(mode) else "a device, pipe or socket"
-            raise SpecError(errors.NotAFile(path=shown, kind=kind))
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with os.fdopen(descriptor, "rb") as file:
+        if isinstance(path, Path) and not stat.S_ISREG(mode := path.stat().st_mode):
+            raise SpecError(errors.NotAFile(path=shown, kind=kind_of_place(mode)))
+        with os.fdopen(open_file(path), "rb") as file:
             data = file.read(LIMIT + 1)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "the name is not valid"
+        reason = getattr(error, "strerror", None) or (str(error) if isinstance(error, OSError) else "the name is not valid")
         raise SpecError(errors.CannotRead(path=shown, reason=reason[0].lower() + reason[1:])) from error
     if len(data) > LIMIT:
         raise SpecError(errors.TextTooLarge(path=shown, limit=LIMIT))

@@ -6,11 +6,9 @@ is a regular one with one name. Lengths are those of the types, and nothing is a
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import mmap
 import os
-import stat
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path, PurePosixPath
@@ -19,6 +17,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
+from dslc.below import Below, open_file
 from dslc.diagnostics import DataError
 from dslc.files import reason
 from dslc.pieces import mapped, spans
@@ -31,8 +30,6 @@ PLAIN = frozenset(
         TensorProto.INT64, TensorProto.UINT8, TensorProto.UINT16, TensorProto.UINT32, TensorProto.UINT64, TensorProto.BOOL,
     ]
 )  # fmt: skip
-NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
-FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | NO_LINK
 DIGITS = 18
 LONGEST = 4096  # characters of a location
 
@@ -128,14 +125,10 @@ def inside(name: str, location: str) -> str:
 
 def opened(folder: Path, location: str) -> mmap.mmap:
     """The file mapped for reading. Each part of the path is opened by itself, so that none can be a link."""
-    *between, last = PurePosixPath(location).parts
     try:
-        descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
-        for part, flags in (*((part, FOLDER) for part in between), (last, os.O_RDONLY | NO_LINK)):
-            descriptor = step(descriptor, part, flags)
+        descriptor = open_file(Below(folder, PurePosixPath(location)))
     except OSError as error:
-        linked = error.errno in (errno.ELOOP, errno.ENOTDIR)
-        raise bad(location, "a part of its path is a link or no folder" if linked else reason(error)) from None
+        raise bad(location, reason(error)) from None
     try:
         refuse_odd(os.fstat(descriptor), location)
         return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
@@ -143,17 +136,7 @@ def opened(folder: Path, location: str) -> mmap.mmap:
         os.close(descriptor)
 
 
-def step(folder: int, part: str, flags: int) -> int:
-    """Open one part of a path below an open folder, which is closed."""
-    try:
-        return os.open(part, flags, dir_fd=folder)
-    finally:
-        os.close(folder)
-
-
 def refuse_odd(status: os.stat_result, location: str) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        raise bad(location, "it is no regular file")
     if status.st_nlink != 1:
         raise bad(location, "it has several names (hard links): what it holds may be changed from elsewhere")
     if not status.st_size:

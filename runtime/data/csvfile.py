@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dslc.below import Below
 from runtime.data.errors import BadCell, BadFormat, EmptyData, MissingField, TooLarge, fail, shown
 from runtime.data.opened import read_bytes
 
@@ -19,7 +20,7 @@ MAX_COLUMNS = 65536
 MAX_CELL = 131072  # characters; the csv module's own limit
 
 
-def read_csv(path: Path, file: str, wanted: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+def read_csv(path: Path | Below, file: str, wanted: Sequence[str] | None = None) -> dict[str, np.ndarray]:
     """The columns `wanted` (all of them, if None) as f64 vectors, from a CSV file in UTF-8, plain or gzip."""
     return parse_csv(_decode(read_bytes(path, file), file), file, wanted)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dslc.below import Below
 from runtime.data.errors import BadFormat, EmptyData, TooLarge, fail
 from runtime.data.opened import MAX_BYTES, read_bytes
 
@@ -15,7 +16,7 @@ TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: 
 MAX_RANK = 8
 
 
-def read_idx(path: Path, file: str) -> np.ndarray:
+def read_idx(path: Path | Below, file: str) -> np.ndarray:
     """The array of an IDX file, plain or gzip, in native byte order."""
     return parse_idx(read_bytes(path, file), file)
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dslc.below import Below
 from dslc.diagnostics import SpecError
 from dslc.ir.types import tensor
 from dslc.program import DataSource
@@ -54,7 +55,7 @@ class Place:
     folder: Path
     data_dir: Path | None
 
-    def find(self, name: str) -> Path:
+    def find(self, name: str) -> Below:
         given = named_folder(self.data_dir)
         return find_file(name, (given, self.folder) if given is not None else (self.folder,))
 
@@ -171,7 +172,8 @@ def _pair(source: DataSource, place: Place, images: str, labels: str) -> Arrays:
 def _images(source: DataSource, place: Place, seed: int, bounds: Bounds) -> Loaded:
     """A folder of pictures for each class, or such folders under `train`, `validation`, `test`."""
     path = str(source.args["path"])
-    found, names = read_folder(place.find(path), path, int(str(source.args["size"])), int(str(source.args["channels"])))
+    where = place.find(path)
+    found, names = read_folder(where.folder / where.name, path, int(str(source.args["size"])), int(str(source.args["channels"])))
     counts = ", ".join(f"{len(arrays['label']):,} for {split}" for split, arrays in found.items())
     notes = (f"{path}: {len(names):,} classes, {counts}",)
     fitted = {split: fit(arrays, source.fields, source.whole, bounds, f"{path} ({split})") for split, arrays in found.items()}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dslc.below import Below
 from runtime.data.errors import BadFormat, EmptyData, TooLarge, fail, shown
 from runtime.data.opened import FREE_BYTES, MAX_BYTES, MAX_RATIO, open_regular, read_bytes
 
@@ -27,7 +28,7 @@ HEADER = re.compile(
 DESCR = re.compile(r"'[<>|=]?(b1|[iu][1248]|f[248])'")
 
 
-def read_npz(path: Path, file: str) -> dict[str, np.ndarray]:
+def read_npz(path: Path | Below, file: str) -> dict[str, np.ndarray]:
     """All arrays of an NPZ file by name."""
     with os.fdopen(open_regular(path, file), "rb") as stream:
         try:
@@ -39,7 +40,7 @@ def read_npz(path: Path, file: str) -> dict[str, np.ndarray]:
             raise fail(BadFormat(file=file, problem=f"is not a sound NPZ (zip) file: {shown(error)}")) from None
 
 
-def read_npy(path: Path, file: str) -> np.ndarray:
+def read_npy(path: Path | Below, file: str) -> np.ndarray:
     """The array of an NPY file."""
     return parse_npy(read_bytes(path, file), file)
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from dslc.below import Below
 from runtime.data.decoders import MAX_PIXELS, decoded
 from runtime.data.errors import BadFormat, EmptyData, OutsideRoot, TooLarge, Unreadable, fail, shown
-from runtime.data.opened import read_bytes
+from runtime.data.opened import below, read_bytes
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 SPLITS = {"train": ("train",), "validation": ("validation", "val", "valid"), "test": ("test",)}
@@ -28,17 +29,17 @@ def read_folder(folder: Path, file: str, size: int, channels: int) -> tuple[dict
         raise fail(Unreadable(file=file, problem="it is not a folder"))
     found = {split: next((folder / name for name in names if (folder / name).is_dir()), None) for split, names in SPLITS.items()}
     parts = {split: path for split, path in found.items() if path is not None} if found["train"] is not None else {"train": folder}
-    pictures = {split: _folders(path, folder.resolve(), f"{file} ({split})") for split, path in parts.items()}
+    pictures = {split: _folders(path, folder, f"{file} ({split})") for split, path in parts.items()}
     classes = tuple(pictures["train"])
     if not classes:
         raise fail(EmptyData(file=file, what="there is no folder of a class in it"))
-    return {split: _split(pictures[split], f"{file} ({split})", classes, size, channels) for split in parts}, classes
+    return {split: _split(pictures[split], folder, f"{file} ({split})", classes, size, channels) for split in parts}, classes
 
 
 def _folders(path: Path, root: Path, file: str) -> dict[str, list[Path]]:
     """The pictures in the folder of each class, both in the order of their names."""
     try:
-        _refuse_link(path, root)
+        _place(path, root)
         names = [entry for entry in _entries(path, root) if entry.is_dir() and not entry.name.startswith(".")]
         return {entry.name: [item for item in _entries(entry, root) if item.suffix.lower() in SUFFIXES] for entry in names}
     except OSError as error:
@@ -50,21 +51,24 @@ def _entries(folder: Path, root: Path) -> list[Path]:
         found = [(entry.name, entry.is_symlink()) for entry in entries]
     for name, is_link in found:
         if is_link:
-            _refuse_link(folder / name, root)
+            _place(folder / name, root)
     return [folder / name for name, _ in sorted(found)]
 
 
-def _refuse_link(path: Path, root: Path) -> None:
-    """DataError for a link that leads out of the folder of the pictures, or nowhere."""
+def _place(path: Path, root: Path) -> Below:
+    """Where a path leads; DataError for a link that leads out of the folder of the pictures, or nowhere."""
+    name = f"{path.parent.name}/{path.name}"
     try:
-        inside = path.resolve(strict=True).is_relative_to(root)
-    except (OSError, RuntimeError):  # RuntimeError: a circle of links
-        raise fail(OutsideRoot(file=f"{path.parent.name}/{path.name}", problem="is a link that leads nowhere")) from None
-    if not inside:
-        raise fail(OutsideRoot(file=f"{path.parent.name}/{path.name}", problem="is a link that leads out of the folder of the pictures"))
+        path.stat()
+    except OSError:
+        raise fail(OutsideRoot(file=name, problem="is a link that leads nowhere")) from None
+    found = below(path, root)
+    if found is None:
+        raise fail(OutsideRoot(file=name, problem="is a link that leads out of the folder of the pictures"))
+    return found
 
 
-def _split(pictures: dict[str, list[Path]], file: str, classes: tuple[str, ...], size: int, channels: int) -> Arrays:
+def _split(pictures: dict[str, list[Path]], root: Path, file: str, classes: tuple[str, ...], size: int, channels: int) -> Arrays:
     if unknown := [name for name in pictures if name not in classes]:
         raise fail(BadFormat(file=file, problem=f"the class `{shown(unknown[0])}` is not among those of the train split"))
     entries = [(label, entry) for label, name in enumerate(classes) for entry in pictures.get(name, ())]
@@ -75,14 +79,14 @@ def _split(pictures: dict[str, list[Path]], file: str, classes: tuple[str, ...],
         raise fail(TooLarge(file=file, what=f"{len(entries):,} pictures need {total:,} bytes", limit=f"{MAX_BYTES:,} bytes"))
     image = np.empty((len(entries), channels, size, size), np.uint8)
     for row, (_, entry) in enumerate(entries):
-        image[row] = fitted(decode(entry, channels), size).transpose(2, 0, 1)
+        image[row] = fitted(decode(entry, channels, root), size).transpose(2, 0, 1)
     return {"image": image, "label": np.array([label for label, _ in entries], np.int64)}
 
 
-def decode(path: Path, channels: int) -> np.ndarray:
-    """The pixels of a picture as u8[height, width, channels]. Raises DataError where it is broken or Pillow is missing."""
+def decode(path: Path, channels: int, root: Path) -> np.ndarray:
+    """The pixels of a picture below `root` as u8[height, width, channels]. Raises DataError where it is broken or Pillow is missing."""
     name = f"{path.parent.name}/{path.name}"
-    data = read_bytes(path, name)
+    data = read_bytes(_place(path, root), name)
     if data[:2] in (b"P5", b"P6"):
         return _as_channels(_netpbm(data, name), channels)
     return decoded(data, name, channels)

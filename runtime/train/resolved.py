@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from dslc.below import Below
 from dslc.diagnostics import DataError, Diagnostic, Edit, Sink
 from dslc.program import ParamValue, Program, value_text
 from dslc.source import Source, Span
@@ -121,7 +122,7 @@ def imported_files(source: Source, folder: Path) -> dict[str, str]:
                 continue
             name = base / item.path.value
             if str(name) not in found:
-                imported = read_source(folder / name, str(name))
+                imported = read_source(Below(folder, name), str(name))
                 found[str(name)] = imported.text
                 waiting.append((imported, name.parent))
     return found

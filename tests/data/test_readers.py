@@ -233,5 +233,5 @@ def test_pipe_and_folder_are_not_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.csv")
     (tmp_path / "folder.csv").mkdir()
     for name in ("pipe.csv", "folder.csv"):
-        with pytest.raises(DataError, match="not a regular file"):
+        with pytest.raises(DataError, match="no regular file"):
             read_csv(tmp_path / name, name)

@@ -181,9 +181,18 @@ def test_finding_specs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         find_spec("lenett")
 
 
-def test_a_binary_file_is_no_csv(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"\x89PNG\r\xff\xfe\n", "it is a PNG picture, no CSV"),
+        (b"\xfa\xfb\n", "its first line is no text of columns with commas between them (CSV in UTF-8)"),
+        (b"", "it is empty"),
+        (b"\n\n", "there is no line in it"),
+    ],
+)
+def test_a_binary_file_is_no_csv(tmp_path: Path, data: bytes, message: str) -> None:
     """The message names what is wrong with the file, not the exception."""
-    (tmp_path / "points.csv").write_bytes(b"\x89PNG\r\xff\xfe\n")
+    (tmp_path / "points.csv").write_bytes(data)
     text = """dslc 1
 
 network Net {
@@ -200,4 +209,4 @@ train {
 """
     _, found = check_source(Source("spec.nn", text), folder=tmp_path)
     assert [item.code for item in found] == ["bad-data-file"]
-    assert found[0].message == "points.csv: its first line is no text of columns with commas between them (CSV in UTF-8)"
+    assert found[0].message == f"points.csv: {message}"

@@ -18,7 +18,7 @@ def parts(case: str) -> tuple[list[str], str]:
     lines = case.split("\n")
     messages = [line[2:] for line in lines if line.startswith("! ")]
     body = "\n".join(line for line in lines if line != "ok" and not line.startswith("! "))
-    return messages, body if body.startswith(("network ", "block ")) else network(body)
+    return messages, body if body.startswith(("network ", "block ", "param ")) else network(body)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.split("\n")[-1].strip("} ") or case.split("\n")[0])

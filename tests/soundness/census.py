@@ -39,8 +39,6 @@ def count_gradient(graph: Graph, forward: Graph, tally: Tally) -> None:
 
 def corners(graph: Graph, sizes: Mapping[str, int]) -> Iterator[str]:
     shapes = {id: type.sizes(sizes) for id, type in enumerate(graph.types)}
-    if sizes.get("batch") == 1:
-        yield "batch 1"
     every = {size for shape in shapes.values() for size in shape}
     if any(1 in shape for shape in shapes.values()):
         yield "an axis of size 1"

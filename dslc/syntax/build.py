@@ -11,6 +11,7 @@ from dslc.diagnostics import Edit, Fix, Sink
 from dslc.source import Source, Span
 from dslc.syntax import ast, errors
 from dslc.syntax.scan import HARD, SOFT
+from dslc.syntax.tree import Node
 
 MOST_NESTED = 64
 PLACEHOLDER = "dslc"  # a keyword: it names nothing, and nobody reports it again
@@ -39,17 +40,17 @@ class Context:
 
     def name(self, token: Any) -> ast.Name:
         """A name that may be bound or read: no soft keyword."""
-        name = ast.Name(id=str(token), span=self.span(token.start_pos, token.end_pos))
+        name = ast.Name(id=token.text, span=self.span(token.start, token.end))
         if name.id in SOFT and not self.signature:
             self.sink.add(errors.KeywordAsName(span=name.span, word=name.id))
         return name
 
     def label(self, token: Any) -> ast.Name:
         """A name after `.`, before `=` in a call, before `:` or called (`schedule: step(3)`): soft keywords may stand."""
-        return ast.Name(id=str(token), span=self.span(token.start_pos, token.end_pos))
+        return ast.Name(id=token.text, span=self.span(token.start, token.end))
 
     def token_span(self, token: Any) -> Span:
-        return self.span(token.start_pos, token.end_pos)
+        return self.span(token.start, token.end)
 
 
 Items = Sequence[Any]
@@ -65,7 +66,7 @@ def build(source: Source, tree: Any, sink: Sink) -> Any:
         if frame.at < len(frame.node.children):
             child = frame.node.children[frame.at]
             frame.at += 1
-            if hasattr(child, "children"):
+            if child.__class__ is Node:
                 stack.append(Frame(child))
             else:
                 frame.done.append(leaf(context, child))
@@ -99,8 +100,7 @@ REPLACED = frozenset({"unary", "not_", "power", "cond", "paren"})
 
 
 def extent(context: Context, node: Any) -> Span:
-    start, end = getattr(node.meta, "start_pos", None), getattr(node.meta, "end_pos", None)
-    return context.span(start or 0, end or 0)
+    return context.span(node.start or 0, node.end or 0)
 
 
 def leaf(context: Context, token: Any) -> Any:
@@ -112,8 +112,8 @@ def leaf(context: Context, token: Any) -> Any:
 
 
 LEAVES: dict[str, Callable[[Context, Any], Any]] = {
-    "INT": lambda c, t: ast.Int(value=int(str(t).replace("_", "")), span=c.token_span(t)),
-    "FLOAT": lambda c, t: ast.Float(value=float(str(t).replace("_", "")), span=c.token_span(t)),
+    "INT": lambda c, t: ast.Int(value=int(t.text.replace("_", "")), span=c.token_span(t)),
+    "FLOAT": lambda c, t: ast.Float(value=float(t.text.replace("_", "")), span=c.token_span(t)),
     "STRING": lambda c, t: ast.String(value=unquoted(c, t), span=c.token_span(t)),
     "TRUE": lambda c, t: ast.Bool(value=True, span=c.token_span(t)),
     "FALSE": lambda c, t: ast.Bool(value=False, span=c.token_span(t)),
@@ -122,14 +122,14 @@ ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "t": "\t"}
 
 
 def unquoted(context: Context, token: Any) -> str:
-    text, out, at = str(token)[1:-1], [], 0
+    text, out, at = token.text[1:-1], [], 0
     while at < len(text):
         if text[at] != "\\":
             out.append(text[at])
             at += 1
             continue
         if text[at + 1] not in ESCAPES:
-            start = token.start_pos + 1 + at
+            start = token.start + 1 + at
             context.sink.add(errors.BadEscape(span=context.span(start, start + 2), found=text[at : at + 2]))
         out.append(ESCAPES.get(text[at + 1], text[at + 1]))
         at += 2
@@ -177,7 +177,7 @@ def power(c: Context, i: Items, s: Span) -> ast.Power:
 
 def chain(c: Context, i: Items, s: Span) -> ast.Arith:
     terms = tuple(
-        ast.Term(op=str(sign), value=expression(c, value), span=c.token_span(sign)) for sign, value in zip(i[1::2], i[2::2], strict=True)
+        ast.Term(op=sign.text, value=expression(c, value), span=c.token_span(sign)) for sign, value in zip(i[1::2], i[2::2], strict=True)
     )
     return ast.Arith(first=expression(c, i[0]), terms=terms, span=s)
 
@@ -230,7 +230,7 @@ def scan_expression(c: Context, i: Items, s: Span) -> ast.Scan:
 
 
 def broken(c: Context, i: Items, s: Span) -> ast.Error:
-    return ast.Error(names=guess(str(i[0])), body=i[1], span=s)
+    return ast.Error(names=guess(i[0].text), body=i[1], span=s)
 
 
 LIST = r"[A-Za-z_]\w*(?:[ \t]*,[ \t]*[A-Za-z_]\w*)*"
@@ -308,7 +308,7 @@ def statements(items: Items) -> tuple[Any, ...]:
 RULES: dict[str, Constructor] = {
     # starts
     "file": lambda c, i, s: statements(i),
-    "signature": lambda c, i, s: ast.Signature(str(i[0]), i[1] or (), tuple(i[2:])),
+    "signature": lambda c, i, s: ast.Signature(i[0].text, i[1] or (), tuple(i[2:])),
     "literal": lambda c, i, s: (tuple(name.id for name in i[0]), expression(c, i[1])),
     # items
     "header": lambda c, i, s: ast.Header(version=i[0], span=s),
@@ -349,7 +349,7 @@ RULES: dict[str, Constructor] = {
     "or_": boolean("or"),
     "and_": boolean("and"),
     "not_": inversion,
-    "cmp": lambda c, i, s: ast.Compare(op=str(i[1]), left=expression(c, i[0]), right=expression(c, i[2]), span=s),
+    "cmp": lambda c, i, s: ast.Compare(op=i[1].text, left=expression(c, i[0]), right=expression(c, i[2]), span=s),
     "sum": chain,
     "prod": chain,
     "unary": negation,

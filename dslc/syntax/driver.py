@@ -10,6 +10,7 @@ from dslc.diagnostics import Sink
 from dslc.source import Source, Span
 from dslc.syntax import errors
 from dslc.syntax.scan import CONTEXTUAL, SOFT, Token, tables
+from dslc.syntax.tree import State
 
 MOST_BRACKETS = 64
 OPEN = {"LPAR": "RPAR", "LSQB": "RSQB", "LBRACE": "RBRACE"}
@@ -48,13 +49,15 @@ class Driver:
     statement_indent: int = 0
     broken_at: int | None = None  # number of open braces at the last broken statement
     previous: str = ""
-    state: Any = field(init=False)  # Lark's stacks
+    state: State = field(init=False)
     rows: Any = field(init=False)  # Lark's table: by state, then by terminal
 
     def __post_init__(self) -> None:
-        self.state = tables().lark.parse_interactive(start=self.start).parser_state
-        self.rows = self.state.parse_conf.states
-        self.shift_action = tables().shift
+        table = tables()
+        self.shift_action = table.shift
+        conf = table.lark.parse_interactive(start=self.start).parser_state.parse_conf
+        self.state = State(conf, table.shift, table.reductions)
+        self.rows = conf.states
 
     def skip_breaks(self, at: int) -> int:
         """Drop the line breaks at `at` that separate nothing (the layout rule)."""
@@ -125,7 +128,7 @@ class Driver:
         """Reduce until the token can be shifted. Nothing changes if it cannot."""
         if not self.accepted(kind):
             return False
-        self.state.feed_token(self.lark_token(kind, token))
+        self.state.feed_token(token if kind == token.type else replace(token, type=kind))
         return True
 
     def accepted(self, kind: str) -> bool:
@@ -148,11 +151,6 @@ class Driver:
             pushed.append(self.rows[pushed[-1]][argument.origin.name][1])
             if kind == "$END" and pushed[-1] == self.state.parse_conf.end_state:
                 return True
-
-    def lark_token(self, kind: str, token: Token) -> Any:
-        from lark import Token as LarkToken
-
-        return LarkToken(kind, token.text, start_pos=token.start, end_pos=token.end, line=1, column=1, end_line=1, end_column=1)
 
     def after(self, token: Token) -> None:
         """Bookkeeping once a token is taken."""

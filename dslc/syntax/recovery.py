@@ -61,7 +61,7 @@ class Run(Driver):
             self.restart(*((self.history[0], self.history[-1]) if self.history else (token, token)))
             self.history.clear()
             return False
-        self.result = self.state.feed_token(self.lark_token("$END", token), True)
+        self.result = self.state.feed_token(token, True)
         return True
 
     def report(self, token: Token, at: int) -> Diagnostic | None:

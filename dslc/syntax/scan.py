@@ -19,6 +19,7 @@ from dslc.syntax import errors
 from dslc.syntax.ast import Comment
 from dslc.syntax.slips import SLIPS
 from dslc.syntax.tokens import CONTEXTUAL, HARD, SOFT, Token, printable
+from dslc.syntax.tree import Reduction
 
 __all__ = ["CONTEXTUAL", "HARD", "MOST_NAME", "MOST_TOKENS", "SOFT", "Tables", "Token", "printable", "scan", "tables"]
 
@@ -35,6 +36,7 @@ class Tables:
     pattern: re.Pattern[str]
     keywords: dict[str, str]
     shift: Any
+    reductions: dict[int, Reduction]  # by the identity of the table's rules, made when first used
 
 
 @cache
@@ -58,7 +60,7 @@ def tables() -> Tables:
     patterns += [(0, -len(text), name, re.escape(text)) for text, name in signs.items()]
     ordered = "|".join(f"(?P<{name}>{text})" for _, _, name, text in sorted(patterns, key=lambda item: item[:2]))
     whole = rf"(?P<blank>[ \t]+)|(?P<comment>#[^\n]*)|(?P<_NL>\r?\n)|{ordered}"
-    return Tables(lark, re.compile(whole), words, Shift)
+    return Tables(lark, re.compile(whole), words, Shift, {})
 
 
 def _int_keys(value: dict[str, Any]) -> dict[Any, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -50,6 +51,14 @@ SCALES = (1.0, 0.3, 2.0, 0.1)  # of weights: attempts to find some with which th
 
 class UnfitData(Exception):
     """The data hold a label or an index that does not fit: every way to run the spec says so."""
+
+
+def reference_of(graph: Graph, arrays: Arrays) -> Reference | None:
+    """What the interpreter says; of what is needed alone, where something else refuses the data; None where that does."""
+    for known in (graph, drop_dead(graph)):
+        with suppress(DataError):  # a label that is no class, an index that is outside, a window that does not fit
+            return Reference(known, arrays)
+    return None
 
 
 def must_refuse(run: Callable[[], object]) -> None:
@@ -126,7 +135,10 @@ class Examined:
         self.fill(backward)
         for number, (start, stop) in enumerate((PLANNED, OTHERS[self.seed % 2]) if first else (PLANNED,)):
             fields = self.batch(start, stop)
-            reference = self.reference(backward, fields, half, number)
+            reference = reference_of(backward, self.inputs(backward, fields, number))
+            if reference is None:
+                must_refuse(partial(half.backward, fields, seed=SEED, step=number, first_sample=0))
+                raise UnfitData
             status = half.backward(fields, seed=SEED, step=number, first_sample=0)
             found = {"loss": np.asarray(status.loss, reference.wanted["loss"].dtype)}
             found |= {f"grad:{name}": value for name, value in half.grads().items()}
@@ -140,14 +152,6 @@ class Examined:
                 self.tally.note("networks with", "a batch of 1")
             if status.finite:
                 half.apply(1e-3)
-
-    def reference(self, graph: Graph, fields: dict[str, np.ndarray], half: OneStep, number: int) -> Reference:
-        """What the interpreter says of a batch; of the losses alone where only a metric refuses its labels."""
-        for known in (graph, drop_dead(graph)):
-            with suppress(DataError):  # a label that is no class, an index that is outside
-                return Reference(known, self.inputs(graph, fields, number))
-        must_refuse(lambda: half.backward(fields, seed=SEED, step=number, first_sample=0))
-        raise UnfitData
 
     def rewritten_steps(self, forward: Graph, wrt: tuple[str, ...], reference: Reference) -> None:
         """The gradient graph as passes rewrite it, interpreted; gradients by differences."""
@@ -163,30 +167,32 @@ class Examined:
         """Over batches, as over the whole split at once."""
         graph, last = self.training.evaluate, LAST[self.seed // 2 % 2]
         batches = [self.batch(start, min(start + 3, last)) for start in range(0, last, 3)]
-        try:
-            reference = Reference(graph, self.inputs(graph, self.batch(0, last)))
-        except DataError:
-            must_refuse(lambda: self.step.evaluate(batches))
+        reference = reference_of(graph, self.inputs(graph, self.batch(0, last)))
+        if reference is None:
+            must_refuse(partial(self.step.evaluate, batches))
             return
         found = self.step.evaluate(batches)
         self.compare("evaluation", reference, {name: np.asarray(value, reference.wanted[name].dtype) for name, value in found.items()})
-        for name, other in rewritten(graph, self.rng, alone=False):
+        for name, other in rewritten(reference.graph, self.rng, alone=False):
             self.compare(f"evaluation, {name}", reference, interpret(other, np, reference.arrays))
 
     def prediction(self) -> None:
         graph, fields = self.training.predict, self.batch(2, 5)
-        self.compare("prediction", Reference(graph, self.inputs(graph, fields)), self.step.predict(fields))
+        self.same("prediction", graph, self.inputs(graph, fields), partial(self.step.predict, fields))
 
     def forward(self) -> None:
         network = self.step.network()
-        arrays: dict[str, Any] = {port.name: drawn(port.type) for port in network.inputs}
-        try:
-            found = self.step.forward(**arrays)
-        except DataError as error:  # a window that does not fit into an open size
-            assert "too small" in str(error)
-            return
-        arrays |= self.step.parameters() | {item.name: np.array([SEED, 0, 0]) for item in network.evaluate.inputs if item.kind == "key"}
-        self.compare("forward", Reference(network.evaluate, arrays), found)
+        given = {port.name: drawn(port.type) for port in network.inputs}
+        keys = {item.name: np.array([SEED, 0, 0]) for item in network.evaluate.inputs if item.kind == "key"}
+        self.same("forward", network.evaluate, {**given, **self.step.parameters(), **keys}, partial(self.step.forward, **given))
+
+    def same(self, what: str, graph: Graph, arrays: Arrays, run: Callable[[], Arrays]) -> None:
+        """What `run` computes, or refuses."""
+        reference = reference_of(graph, arrays)
+        if reference is None:
+            must_refuse(run)
+        else:
+            self.compare(what, reference, run())
 
     def whole_numbers(self, graph: Graph) -> None:
         """What computes with whole numbers, with its gradients: equal in every bit."""

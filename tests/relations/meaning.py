@@ -94,7 +94,7 @@ class Numbering:
 def same_values(first: Program, second: Program, *, moved: bool = False) -> None:
     """The programs compute the same from the same inputs and weights. moved: weights have other addresses, in the same order."""
     assert first.networks.keys() == second.networks.keys() and first.trainings.keys() == second.trainings.keys()
-    numbering, names = Numbering(), addresses(first, second) if moved else {}
+    numbering, names = Numbering(), addresses(first, second, moved=moved)
     for name, network in first.networks.items():
         for phase, graph in graphs_of(network).items():
             compare_values(numbering, f"{name}, {phase}", graph, graphs_of(second.networks[name])[phase], names)
@@ -103,12 +103,16 @@ def same_values(first: Program, second: Program, *, moved: bool = False) -> None
             compare_values(numbering, f"train {name}, {phase}", graph, graphs_of(second.trainings[name])[phase], names)
 
 
-def addresses(first: Program, second: Program) -> dict[str, str]:
-    """Addresses of the second program's weights and states in the first."""
+def addresses(first: Program, second: Program, *, moved: bool) -> dict[str, str]:
+    """Addresses of the second program's weights and states in the first: by order where they have moved, else the same ones."""
     found: dict[str, str] = {}
     for a, b in (*pairs(first.networks, second.networks), *pairs(first.trainings, second.trainings)):
         assert len(a.weights) == len(b.weights) and len(a.states) == len(b.states), "other weights or states"
-        for old, new in zip((*a.weights, *a.states), (*b.weights, *b.states), strict=True):
+        mine, other = [(*item.weights, *item.states) for item in (a, b)]
+        if not moved:
+            mine, other = (sorted(items, key=lambda item: item.address) for items in (mine, other))
+            assert [item.address for item in mine] == [item.address for item in other], "other addresses"
+        for old, new in zip(mine, other, strict=True):
             assert (plain(old.type), plain(old.init)) == (plain(new.type), plain(new.init)), f"{new} instead of {old}"
             found[new.address] = old.address
     return found

@@ -11,7 +11,7 @@ import onnx.inliner
 
 from dslc.pieces import release
 from exporters.onnx.drafts import Beside
-from exporters.onnx.wide import gather_operators, wide_operators
+from exporters.onnx.wide import gather_operators, log_softmax_operators, wide_operators
 
 Arrays = Mapping[str, np.ndarray]
 Run = Callable[[Arrays], list[np.ndarray]]
@@ -32,7 +32,7 @@ def reference(data: bytes, beside: Beside | None = None) -> Run:
         raise LeftOut(f"it does not follow the standard in {wrong} (onnx {onnx.__version__})")
     weights = dict(beside.arrays) if beside else {}
     wide = wide_operators() if holds(data, onnx.TensorProto.FLOAT16) else []
-    evaluator = ReferenceEvaluator(inlined(with_inputs(data, weights)), new_ops=[*gather_operators(), *wide])
+    evaluator = ReferenceEvaluator(inlined(with_inputs(data, weights)), new_ops=[*gather_operators(), *log_softmax_operators(), *wide])
     given = {item.name for item in evaluator.proto_.graph.input}
     weights = {name: array for name, array in weights.items() if name in given}
 

@@ -77,6 +77,7 @@ def lower(
         if node.outputs[0] not in covered:
             lower_node(w, node, matches.get(node.outputs[0]), lowerings)
     publish(w, graph, outputs)
+    w.drop_unread(outputs.values())
     published = [(outputs[item.name], graph.types[item.id]) for item in graph.outputs]
     w.known.update(published)
     if finish is not None:

@@ -108,6 +108,17 @@ class Writer:
         if self.current.place:
             node.metadata_props.add(key="dslc.source", value=shown_place(self.current.place))
 
+    def drop_unread(self, published: Iterable[str]) -> None:
+        """Take away the nodes whose results nobody reads: an operator has several results, and a graph may need one of them."""
+        read, kept = set(published), []
+        for at in reversed(range(len(self.nodes))):
+            if not read.isdisjoint(self.nodes[at].output):
+                read.update(self.nodes[at].input)
+                kept.append(at)
+        kept.reverse()
+        self.nodes = [self.nodes[at] for at in kept]
+        self.makers = [self.makers[at] for at in kept]
+
     def initializer(self, name: str, array: np.ndarray) -> str:
         """A named tensor of data. It is not copied before the model is written."""
         if name not in self.initializers:

@@ -1,7 +1,8 @@
-"""Operators for `onnx.reference`: sums of products of float16 in float32, and values at indices along any axis.
+"""Operators for `onnx.reference`: sums of products of float16 in float32, values at indices along any axis, logarithms of softmax.
 
 Runtimes and accelerators add up products of float16 in float32. NumPy would do the same, number by number: a ResNet-18 takes it a minute
-for two images. `GatherElements` of the reference chooses from a list, which NumPy ends at 64 places.
+for two images. `GatherElements` of the reference chooses from a list, which NumPy ends at 64 places, and
+its `LogSoftmax` is the logarithm of a softmax, infinite where scores lie further apart than the exponential reaches.
 """
 
 from __future__ import annotations
@@ -28,6 +29,17 @@ def gather_operators() -> list[type]:
         return (np.take_along_axis(data, indices, axis),)
 
     return [type("GatherElements", (GatherElements,), {"op_domain": "", "_run": run})]
+
+
+def log_softmax_operators() -> list[type]:
+    """LogSoftmax, for `ReferenceEvaluator(new_ops=…)`."""
+    from onnx.reference.ops.op_log_softmax import LogSoftmax
+
+    def run(self: Any, x: Any, axis: int = -1) -> tuple[Any, ...]:
+        shifted = x - x.max(axis=axis, keepdims=True)
+        return (shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True)),)
+
+    return [type("LogSoftmax", (LogSoftmax,), {"op_domain": "", "_run": run})]
 
 
 def widened(base: Any) -> type:

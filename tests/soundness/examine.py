@@ -71,6 +71,23 @@ def same_program(text: str, folder: Path, program: Program) -> None:
     assert unplaced(again) == unplaced(program), "the formatted text is another program"
 
 
+BLOCK = re.compile(r"^block (\w+)\(.*?^}\n", re.MULTILINE | re.DOTALL)
+
+
+def same_import(text: str, folder: Path, program: Program) -> bool:
+    """Blocks that stand in another file mean the same. Whether there are any."""
+    blocks, rest = "\n".join(match.group() for match in BLOCK.finditer(text)), BLOCK.sub("", text)
+    used = [name for name in BLOCK.findall(text) if re.search(rf"\b{name}\b", rest)]
+    if not used:
+        return False
+    (folder / "blocks.nn").write_text(f"dslc 1\n\n{blocks}")
+    parted = rest.replace("dslc 1\n", f'dslc 1\n\nimport {", ".join(used)} from "blocks.nn"\n', 1)
+    again, found = check_source(source(parted), folder=folder, precision=program.precision)
+    assert again is not None, [item.message for item in found]
+    assert unplaced(again) == unplaced(program), "with its blocks in another file it is another program"
+    return True
+
+
 def unplaced(program: Program) -> str:
     return re.sub(r'"place":"[^"]*"', "", program.model_dump_json())
 

@@ -156,7 +156,10 @@ class Examined:
     def rewritten_steps(self, forward: Graph, wrt: tuple[str, ...], reference: Reference) -> None:
         """The gradient graph as passes rewrite it, interpreted; gradients by differences."""
         arrays = reference.arrays
-        for name, graph in [*rewritten(reference.graph, self.rng), differentiated(forward, "loss", wrt, self.rng)]:
+        found = [*rewritten(reference.graph, self.rng)]
+        if self.seed % 2:
+            found.append(differentiated(forward, "loss", wrt, self.rng))
+        for name, graph in found:
             self.trusted |= self.compare(name, reference, interpret(graph, np, arrays))
         if not self.training.weights:
             self.trusted |= self.compare("the plan", reference, self.planned(reference.graph, arrays))
@@ -173,7 +176,7 @@ class Examined:
             return
         found = self.step.evaluate(batches)
         self.compare("evaluation", reference, {name: np.asarray(value, reference.wanted[name].dtype) for name, value in found.items()})
-        for name, other in rewritten(reference.graph, self.rng, alone=False):
+        for name, other in rewritten(reference.graph, self.rng, alone=False) if self.seed % 2 == 0 else ():
             self.compare(f"evaluation, {name}", reference, interpret(other, np, reference.arrays))
 
     def prediction(self) -> None:

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from tests.reliability.campaign import Campaign, Goal, Tally
 
-COMPARED = 5  # every so many cases the formatted text is compared with the text
+OFTEN = 5  # every so many cases the formatted text is compared with the text, and so is the text whose blocks are imported
 
 
 @cache
@@ -20,7 +20,7 @@ def folder() -> TemporaryDirectory[str]:
 def run(case: int, tally: Tally) -> None:
     from dslc.ir.types import DType
     from runtime.device import available_devices
-    from tests.soundness.examine import accepted, compared, same_program
+    from tests.soundness.examine import accepted, compared, same_import, same_program
     from tests.soundness.specs import make_spec
 
     spec, place = make_spec(case), Path(folder().name)
@@ -29,8 +29,11 @@ def run(case: int, tally: Tally) -> None:
         tally.count("refused")
         return
     tally.count("accepted")
-    if case % COMPARED == 0:
+    if case % OFTEN == 0:
         same_program(spec.text, place, program)
+        tally.note("texts", "formatted")
+    if case % OFTEN == 1 and same_import(spec.text, place, program):
+        tally.note("texts", "with imported blocks")
     outcomes = {compared(program, spec, tally, seed=case, device=device) for device in available_devices()}
     tally.count(max(outcomes, key=["passed", "mistrusted", "data refused"].index))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -248,16 +249,24 @@ class Library:
             if path.is_symlink():
                 self.session.report(errors.ImportLink(span=node.path.span, path=text))
                 return None
-        if path.exists() and not path.is_file():
-            reason = f"it is {kind_of_place(path.stat().st_mode)}"
-            self.session.report(errors.ImportMissing(span=node.path.span, path=text, reason=reason, meant=""))
+        mode = mode_of(path)
+        if mode and not stat.S_ISREG(mode):
+            self.session.report(errors.ImportMissing(span=node.path.span, path=text, reason=f"it is {kind_of_place(mode)}", meant=""))
             return None
-        if not path.is_file():
+        if not mode:
             near = nearest(path.name, [item.name for item in path.parent.glob("*.nn")][:200]) if path.parent.is_dir() else ""
             diagnostic = errors.ImportMissing(span=node.path.span, path=text, reason="there is no such file", meant=meant(near))
             self.session.report(diagnostic)
             return None
         return path
+
+
+def mode_of(path: Path) -> int:
+    """What stands there, as the system counts it; 0 for nothing."""
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError):
+        return 0
 
 
 def without_line(span: Span) -> Fix | None:

@@ -19,7 +19,7 @@ import numpy as np
 import onnx
 
 from dslc.diagnostics import DataError
-from dslc.files import draft_folder, flushed, reason, twin
+from dslc.files import draft_folder, flushed, reason, twin, umask
 from dslc.pieces import same_bytes
 from dslc.safetensors_header import read_header
 from exporters.onnx.errors import CannotWrite
@@ -158,6 +158,8 @@ def move_all(moves: Sequence[tuple[Path, Path]], aside: Path) -> None:
 
     Where one fails or it is interrupted, the old files stand again.
     """
+    for path, _ in moves:
+        path.chmod(0o644 & ~umask())
     *before, (draft, target) = moves
     olds: dict[Path, Path | None] = {}
     try:

@@ -5,7 +5,7 @@ them) is no breach.
 """
 
 # The names that events carry are str, bytes or numbers.
-# ruff: noqa: PTH100, PTH117, PTH118
+# ruff: noqa: PTH100, PTH112, PTH117, PTH118
 
 from __future__ import annotations
 
@@ -91,9 +91,10 @@ class Guard:
         if event == "open":
             why = self.opened(args[0], args[2] or 0)
         elif event in WRITERS:
-            why = self.changed(args[: WRITERS[event]])
+            count = WRITERS[event]
+            why = self.changed(args[:count], args[-count:])
         elif event == "os.symlink":
-            why = self.changed(args[1:2])
+            why = self.changed(args[1:2], args[2:3])
         elif event in LISTERS:
             why = self.listed(args[0])
         elif event in ("exec", "compile"):
@@ -118,10 +119,14 @@ class Guard:
             return "" if within(name, self.writes) else f"writes {name}"
         return "" if within(name, self.reads) else f"reads {name}"
 
-    def changed(self, paths: Iterable[Any]) -> str:
-        for path in paths:
+    def changed(self, paths: Iterable[Any], folders: Iterable[Any]) -> str:
+        """`folders`: descriptors of the folders that the paths are relative to; -1 or a number of another meaning where there is none."""
+        for path, folder in zip(paths, folders, strict=False):
             if isinstance(path, int):
                 continue
+            path = os.fsdecode(path)
+            if type(folder) is int and folder >= 0 and not os.path.isabs(path) and os.path.isdir(f"/proc/self/fd/{folder}"):
+                path = os.path.join(os.path.realpath(f"/proc/self/fd/{folder}"), path)
             head, tail = os.path.split(os.path.abspath(os.fsdecode(path)))
             name = os.path.join(os.path.realpath(head), tail)
             if not within(name, self.writes):

@@ -35,9 +35,9 @@ def log_softmax_operators() -> list[type]:
     """LogSoftmax, for `ReferenceEvaluator(new_ops=…)`."""
     from onnx.reference.ops.op_log_softmax import LogSoftmax
 
-    def run(self: Any, x: Any, axis: int = -1) -> tuple[Any, ...]:
-        shifted = x - x.max(axis=axis, keepdims=True)
-        return (shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True)),)
+    def run(self: Any, x: Any) -> tuple[Any, ...]:
+        shifted = x - x.max(axis=self.axis, keepdims=True)
+        return (shifted - np.log(np.exp(shifted).sum(axis=self.axis, keepdims=True)),)
 
     return [type("LogSoftmax", (LogSoftmax,), {"op_domain": "", "_run": run})]
 

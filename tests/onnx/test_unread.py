@@ -28,9 +28,11 @@ def test_a_result_that_nobody_reads_is_left_out(name: str, tmp_path: Path) -> No
     assert report.nodes and all(read.intersection(node.output) for node in onnx.load(tmp_path / "net.onnx").graph.node)
 
 
-def test_the_reference_takes_scores_that_lie_far_apart() -> None:
-    info = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3]) for name in "xy"]
-    graph = helper.make_graph([helper.make_node("LogSoftmax", ["x"], ["y"])], "scores", info[:1], info[1:])
+@pytest.mark.parametrize("axis", [0, -1])
+def test_the_reference_takes_scores_that_lie_far_apart(axis: int) -> None:
+    scores = np.array([[0, 200, 1000]], np.float32) if axis else np.array([[0], [200], [1000]], np.float32)
+    info = [helper.make_tensor_value_info(name, TensorProto.FLOAT, scores.shape) for name in "xy"]
+    graph = helper.make_graph([helper.make_node("LogSoftmax", ["x"], ["y"], axis=axis)], "scores", info[:1], info[1:])
     run = reference(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8).SerializeToString())
-    (found,) = run({"x": np.array([[0, 200, 1000]], np.float32)})
-    assert found.tolist() == [[-1000, -800, 0]]
+    (found,) = run({"x": scores})
+    assert found.ravel().tolist() == [-1000, -800, 0]

@@ -109,8 +109,12 @@ class Reference:
             if node.op not in BASIC:
                 given = [moved(value, UNITS * sqrt(length(node, given)), numbers) for value in given]
             results = run_node(np, node, given, sizes)
-            values.update((id, moved(value, UNITS, numbers)) for id, value in zip(node.outputs, results, strict=True))
+            values.update((id, self.rounded(node, value, numbers)) for id, value in zip(node.outputs, results, strict=True))
         return values
+
+    def rounded(self, node: Node, value: Any, numbers: np.random.Generator) -> Any:
+        """A result of a node as another program may round it."""
+        return moved(value, UNITS, numbers)
 
 
 def moved(value: Any, units: float, numbers: np.random.Generator) -> Any:

@@ -14,6 +14,9 @@ from typing import Any
 Array = Any
 Step = Callable[[], object]
 Interval = tuple[int, int]
+# Each new step is compared with those before it in its run, its section and among the sums put off: their number is bounded, so that deep
+# networks are bound in time that grows with their depth. What lies in a cache is lost, and threads meet, once more for so many steps.
+MOST_RUN, MOST_SECTION, MOST_WAITING = 48, 128, 64
 
 
 @dataclass
@@ -59,7 +62,7 @@ class Run:
 
     def admits(self, lanes: Lanes, key: Any) -> bool:
         """Whether the step may be interleaved: no piece meets a later piece, or another thread's piece, of an earlier step."""
-        if key is None or key != self.key:
+        if key is None or key != self.key or len(self.steps) >= MOST_RUN:
             return False
         return not any(
             conflict(earlier, piece)
@@ -85,7 +88,7 @@ class Section:
 
     def admits(self, lanes: Lanes) -> bool:
         """Whether no piece depends on, or disturbs, another thread's pieces here."""
-        return not any(
+        return len(self.lanes[0]) < MOST_SECTION and not any(
             conflict(old, new)
             for mine, pieces in enumerate(lanes)
             for theirs, before in enumerate(self.lanes)
@@ -109,7 +112,7 @@ class Schedule:
 
     def add(self, lanes: Lanes, key: Any = None, closing: Sequence[Piece] = ()) -> None:
         """Append a step. key: how it is cut, None where pieces are not interleaved. closing: what runs when all threads are done."""
-        if any(conflict(late, piece) for late in self.waiting for pieces in lanes for piece in pieces):
+        if len(self.waiting) >= MOST_WAITING or any(conflict(late, piece) for late in self.waiting for pieces in lanes for piece in pieces):
             self.settle()
         if self.run is not None and self.run.admits(lanes, key):
             self.run.steps.append(lanes)

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -109,7 +111,7 @@ def run_cases(campaign: Campaign, cases: Iterable[int]) -> Tally:
         try:
             with time_limit(campaign.seconds):
                 campaign.run(case, tally)
-        except Exception as error:
+        except (Exception, pytest.fail.Exception) as error:
             tally.count("failed")
             why = (str(error).strip().splitlines() or [""])[0]
             tally.failures.append(Failure(case, f"{type(error).__name__}: {why}"[:300], traceback.format_exc()))

@@ -49,14 +49,16 @@ def opened(folder: Path | None, name: str) -> Below:
     if folder is None:
         raise Unknown("the spec has no folder")
     found = folder
-    for part in path.parts:
-        found = found / part
-        if found.is_symlink():
-            raise Bad("the path goes through a link")
     try:
+        for part in path.parts:
+            found = found / part
+            if found.is_symlink():
+                raise Bad("the path goes through a link")
         mode = found.stat().st_mode
-    except (OSError, ValueError) as error:
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
         raise Unknown("there is no such file") from error
+    except OSError as error:
+        raise Bad(error.strerror or str(error)) from error
     if not stat.S_ISREG(mode):
         raise Bad(f"it is {kind_of_place(mode)}")
     return Below(folder, PurePosixPath(*path.parts))

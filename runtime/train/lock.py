@@ -30,7 +30,8 @@ def locked(folder: Path, shown: str) -> Iterator[bool]:
     finally:
         with suppress(OSError):
             path.unlink()  # while it is held, so that nobody else's lock is removed
-        os.close(descriptor)
+        with suppress(OSError):
+            os.close(descriptor)
 
 
 def _sign(descriptor: int, file: str) -> bool:

@@ -110,7 +110,7 @@ def train(
     _refuse(chosen)
     progress = progress or Progress()
     threads = threads or default_threads()
-    with ExitStack() as held, disk_errors(resume or out or Path()):
+    with disk_errors(resume or out or Path()), ExitStack() as held:
         state = None
         if resume is not None:
             require_run(resume)

@@ -68,19 +68,26 @@ def folder_fault(folder: Path, problem: str, advice: str) -> DataError:
 
 
 def fill_folder(folder: Path, program: Program, training: str, spec_path: Path, environment: Mapping[str, Any]) -> None:
-    """Write the spec (as written, resolved, and what it imports) and `env.json`; the resolved spec is checked to mean the same."""
+    """Write the spec (resolved, as written, and what it imports) and `env.json`; the resolved spec is checked to mean the same.
+
+    The resolved spec is the first, for a folder that has it is known as that of a training (`places.py`). Raises DataError.
+    """
     source = read_source(spec_path, spec_path.name)
     imports = imported_files(source, spec_path.parent)
-    write_sources(folder, str(folder), imports, RESERVED)
     text = resolve_text(source, program)
-    write_sources(folder, str(folder), {WRITTEN: source.text, RESOLVED: text}, ())
+    write_sources(folder, str(folder), {RESOLVED: text, WRITTEN: source.text}, ())
+    write_sources(folder, str(folder), imports, RESERVED)
     if excerpts := schema_files(program.trainings[training].data):
         write_sources(folder / SCHEMA, str(folder), imports, excerpts)
         for name, data in excerpts.items():
             write_below(folder / SCHEMA, name, data)
     write_atomic(folder, ENVIRONMENT, (json.dumps(environment, indent=2) + "\n").encode())
     make_folder(folder / CHECKPOINTS)
-    again = load_written(folder, program, text)
+    try:
+        again = load_written(folder, program, text)
+    except SpecError as error:
+        problem = f"what was written cannot be read back: {next(d.message for d in error.diagnostics if d.severity == 'error')}"
+        raise folder_fault(folder, problem, "`--out` names another folder") from error
     if training not in again.trainings or program_hash(again, training) != program_hash(program, training):
         raise InternalError(Unexpected(kind="resolved spec", detail=f"{RESOLVED} does not mean what {spec_path.name} means"))
 

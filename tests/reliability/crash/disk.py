@@ -47,6 +47,7 @@ class Disk:
     def __init__(self, root: Path, hook: Call) -> None:
         self.root, self.hook, self.calls = str(root), hook, 0
         self.opened: dict[int, str] = {}
+        self.given: Any = None  # the first argument of the present call as it was given: a path or a descriptor
         self.real = {name: getattr(os, name) for name in NAMES}
 
     @contextmanager
@@ -74,6 +75,7 @@ class Disk:
             if where is None:
                 return real(*args, **options)
             self.calls += 1
+            self.given = args[0]
             if name == "close":
                 del self.opened[args[0]]
             result = self.hook(name, (where, *args[1:]), lambda: real(*args, **options))

@@ -77,7 +77,7 @@ def counted(frame: Frame, name: str, value: Value, span: Span | None) -> int | N
     if is_int(value) and 1 <= value <= MOST_COUNT:
         return int(value)
     if not isinstance(value, Poison):
-        wanted = "a whole number of at least 1"
+        wanted = "at most 2^53" if is_int(value) and value > MOST_COUNT else "a whole number of at least 1"
         frame.report(errors.SettingValue(span=span, name=name, wanted=wanted, found=found_text(value)))
     return None
 

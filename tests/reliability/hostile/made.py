@@ -156,10 +156,11 @@ def meta(**changes: Any) -> Build:
 # ---- weights of another program ---------------------------------------------------------------------------------------------------
 
 
-WEIGHTS = {
-    "N.dense0.w": {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]},
-    "N.dense0.b": {"dtype": "F32", "shape": [2], "data_offsets": [16, 24]},
-}
+def tensor(dtype: str, shape: list[int], begin: int, end: int) -> dict[str, Any]:
+    return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+
+
+WEIGHTS = {"N.dense0.w": tensor("F32", [2, 2], 0, 16), "N.dense0.b": tensor("F32", [2], 16, 24)}
 BODY = bytes(24)
 
 

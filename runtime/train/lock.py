@@ -55,22 +55,29 @@ def _acquire(path: Path, shown: str) -> int:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | NO_LINK, 0o644)
         except OSError as error:
             raise _failed(f"{shown}/{NAME}", error) from None
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            raise _failed(f"{shown}/{NAME}", OSError("it is not a regular file"))
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = _holder(descriptor)
-            os.close(descriptor)
-            raise DataError(RunLocked(folder=shown, holder=holder)) from None
-        except OSError as error:
-            os.close(descriptor)
-            raise _failed(f"{shown}/{NAME}", error) from None
-        with suppress(FileNotFoundError):
-            if os.fstat(descriptor).st_ino == path.lstat().st_ino:
+            if _taken(descriptor, path, shown):
                 return descriptor
+        except BaseException as error:
+            os.close(descriptor)
+            if isinstance(error, OSError):
+                raise _failed(f"{shown}/{NAME}", error) from None
+            raise
         os.close(descriptor)  # removed by its holder in between: try the new one
+
+
+def _taken(descriptor: int, path: Path, shown: str) -> bool:
+    """Whether the file is locked now, and still the one of that name. Raises DataError where another process has it, OSError."""
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        raise OSError("it is not a regular file")
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise DataError(RunLocked(folder=shown, holder=_holder(descriptor))) from None
+    try:
+        return os.fstat(descriptor).st_ino == path.lstat().st_ino
+    except FileNotFoundError:
+        return False
 
 
 def _holder(descriptor: int) -> str:

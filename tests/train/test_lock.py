@@ -57,3 +57,15 @@ def test_lock_is_not_taken_through_a_link(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="start times are read from /proc")
 def test_start_time_tells_processes_apart() -> None:
     assert start_time(os.getpid()).isdigit() and start_time(2**22 + 1) == ""
+
+
+def test_a_lock_that_cannot_be_taken_is_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fstat", fail)
+        with pytest.raises(DataError, match="Input/output error"), locked(tmp_path, "run"):
+            pass
+    with locked(tmp_path, "run"):
+        pass

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.reliability.hostile.lexer import HEAD, body
 from tests.reliability.hostile.names import CSV, SMALL, TO_RUN, TRAIN, text
 from tests.reliability.hostile.row import Place, Row

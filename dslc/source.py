@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property
+
+COMMENT = re.compile(r'("(?:[^"\\\n]|\\.)*")|#[^\n]*')  # a string keeps its `#`
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +60,11 @@ class Span:
     @property
     def text(self) -> str:
         return self.source.text[self.start : self.end]
+
+    @property
+    def flat(self) -> str:
+        """The text in one line, without comments."""
+        return " ".join(COMMENT.sub(lambda found: found[1] or "", self.text).split())
 
     @property
     def place(self) -> str:

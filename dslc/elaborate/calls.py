@@ -65,7 +65,7 @@ class Given:
 
     @property
     def text(self) -> str:
-        return " ".join((self.written or self.span).text.split())
+        return (self.written or self.span).flat
 
 
 Caller = Callable[[Frame, Any, Site, str], Value]

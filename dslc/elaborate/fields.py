@@ -17,7 +17,7 @@ def read(frame: Frame, owner: Value, node: ast.Field) -> Value:
     for kind, reader in READERS:
         if isinstance(owner, kind):
             return reader(frame, owner, node)
-    text = " ".join(node.value.span.text.split())
+    text = node.value.span.flat
     what = f"`{text}`" if len(text) < 40 else "this"
     return frame.report(errors.WrongType(span=node.span, what=what, wanted="something with fields", found=words_of(owner)))
 
@@ -58,8 +58,10 @@ def of_layer(frame: Frame, owner: LayerValue, node: ast.Field) -> Value:
     if any(known.startswith(f"{address}.") for known in weights):
         return LayerValue(owner.target, owner.arguments, address, owner.span)
     mine = [known[len(owner.address) + 1 :] for known in weights if known.startswith(f"{owner.address}.")]
+    if not mine and owner.address in frame.tape.root.failed:
+        return POISON
     if not mine:
-        return frame.report(errors.NoWeightYet(span=node.span, layer=" ".join(node.value.span.text.split())))
+        return frame.report(errors.NoWeightYet(span=node.span, layer=node.value.span.flat))
     return unknown(frame, node, node.value.span.text, tuple(dict.fromkeys(name.split(".")[0] for name in mine)))
 
 

@@ -43,7 +43,7 @@ SIMPLE: dict[str, tuple[str, Fits]] = {
 
 def kind_text(type: ast.Type | None) -> str:
     """`list[list[int]]` as it is written, without blanks; "" for a tensor of any type."""
-    return "" if type is None else "".join(type.span.text.split())
+    return "" if type is None else "".join(type.span.flat.split())
 
 
 def is_setting(kind: str) -> bool:

@@ -52,10 +52,13 @@ def call_layer(frame: Frame, value: LayerValue, site: Site, want: str) -> Value:
         if arg.name is not None and any(slot.kind and slot.name == arg.name.id for slot in slots):
             return frame.report(errors.LayerSettings(span=arg.span, callee=site.name, name=arg.name.id))
     bound = bind(frame, site, site.name, open_slots, signature(frame, value.target))
-    if bound is None:
-        return POISON
-    arguments = {**value.arguments, **evaluated(frame, site.name, open_slots, bound)}
-    return expand(frame, value.target, arguments, bound, value.address, site)
+    result: Value = POISON
+    if bound is not None:
+        arguments = {**value.arguments, **evaluated(frame, site.name, open_slots, bound)}
+        result = expand(frame, value.target, arguments, bound, value.address, site)
+    if result is POISON:
+        frame.tape.root.failed.add(value.address)
+    return result
 
 
 CALLERS["layer"] = call_layer

@@ -65,6 +65,8 @@ class NetworkBody:
             value = self.passed(frame, node, *self.given[node.name.id])
         else:
             value = self.filled(frame, node, default)
+        if value is POISON:
+            poison_sizes(frame, node.type)
         frame.scope.declare(node.name.id, Binding(value, node.name.span, "input"))
 
     def default(self, frame: Frame, node: ast.Input) -> Value:
@@ -154,6 +156,14 @@ class NetworkBody:
             if is_number(item) or isinstance(item, Dim):
                 item = apply.scalar(frame, item, frame.session.precision, node.value.span)
             frame.scope.assign(name.id, Binding(item, name.span))
+
+
+def poison_sizes(frame: Frame, type: ast.Type) -> None:
+    """The new names in the type of an input that failed: what reads them is no error of its own."""
+    for item in type.dims or ():
+        name = item.name if isinstance(item, ast.Rest) else item
+        if isinstance(name, ast.Name) and name.id != "_" and frame.scope.find(name.id) is None and frame.file.find(name.id) is None:
+            frame.scope.declare(name.id, Binding(POISON, name.span, "dim"))
 
 
 def symbolic_type(frame: Frame, node: ast.Input) -> TensorType | None:

@@ -30,6 +30,7 @@ class Tape:
     weight_ids: dict[int, str] = field(default_factory=dict)  # value id of the input of a weight -> its address
     captured: dict[int, Val] = field(default_factory=dict)  # id in the parent -> input here
     calls: int = 0
+    failed: set[str] = field(default_factory=set)  # addresses of layers of which a call failed (reported)
 
     @property
     def root(self) -> Tape:

@@ -22,9 +22,6 @@ WAYS: dict[str, tuple[Callable[[Val], Val], str]] = {
     "at a kink": (lambda x: F.mean(F.abs(x - 0.5003)), "mistrusted: differences do not agree"),
     "stopped": (lambda x: F.mean(F.stop_gradient(x) * x), "not compared: a gradient is stopped on purpose"),
     "flat": (lambda x: F.mean(F.floor(x)), "not compared: no slope"),
-        lambda x: F.mean(F.std(F.stack(*[x / 3] * 7, axis=0), axis=0)),
-        "mistrusted: rounding moves gradients far",
-    ),
 }
 
 

@@ -13,7 +13,7 @@ from dslc.ir.graph import Graph
 from dslc.ir.types import Dim
 from dslc.program import Network, Program, Training
 
-LEFT_OUT = frozenset(["place", "contract"])  # where something stands, and the text of an argument
+LEFT_OUT = frozenset(["place", "contract", "uses_signature_only"])  # where something stands, and the text of an argument
 STREAM = "stream"  # of draws: a number made from an address
 Names = Mapping[str, str]
 

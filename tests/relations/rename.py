@@ -6,16 +6,20 @@ from collections.abc import Iterator
 from functools import cache
 from random import Random
 
+from dslc import vocabulary
 from dslc.loading import specs_folder
 from dslc.ops.table import rows
 from dslc.syntax import ast
 from dslc.syntax.tokens import CONTEXTUAL, HARD, SOFT
-from tests.relations.edits import edited, every, names_in, replacing, tree, walk
+from tests.relations.edits import callee, edited, every, names_in, replacing, tree, walk
 
-FIXED = frozenset(["training", "op", "std", "batch", "_"])  # words of the language
+FIXED = frozenset(["training", "op", "std", "batch", "token", "_"])  # words of the language
 NAMED = (
     ast.Param, ast.Block, ast.Network, ast.Input, ast.Weight, ast.Layer, ast.For, ast.Step, ast.Train, ast.Generate, ast.Setting,
 )  # fmt: skip
+TABLES = (vocabulary.INITIALISERS, vocabulary.OPTIMIZERS, vocabulary.SCHEDULES, vocabulary.CLIPS, vocabulary.CONSTRAINTS, vocabulary.STARTS)
+SOURCES = frozenset([*vocabulary.SOURCES, "dataset"])
+WORDS = SOURCES.union(*TABLES)
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -25,7 +29,7 @@ def renamed(text: str, rng: Random) -> tuple[str, dict[str, str]]:
     own = sorted(declared(file) - taken(file))
     words = invented(rng, len(own))
     new = dict(zip(own, words, strict=True))
-    kept = arguments_of_others(file, declared(file)) | set(imported(file))
+    kept = arguments_of_others(file, called_by_name(file) & set(new)) | set(imported(file)) | set(data_fields(file))
     edits = [replacing(name, new[name.id]) for name in every(ast.Name, file) if name.id in new and name.span.start not in kept]
     return edited(text, edits), dict(zip(words, own, strict=True))
 
@@ -77,7 +81,7 @@ def taken(file: ast.File) -> set[str]:
 @cache
 def library_words() -> frozenset[str]:
     """Operators, blocks of the standard library and the weights, states and layers in them."""
-    found = {row.name for row in rows()} | HARD | SOFT | CONTEXTUAL
+    found = {row.name for row in rows()} | HARD | SOFT | CONTEXTUAL | WORDS
     for path in (specs_folder() / "std").glob("*.nn"):
         for node in walk(tree(path.read_text(encoding="utf-8"))):
             if isinstance(node, (ast.Block, ast.Weight, ast.Layer)):
@@ -85,6 +89,11 @@ def library_words() -> frozenset[str]:
             elif isinstance(node, ast.State):
                 found |= {name.id for name in node.names}
     return frozenset(found)
+
+
+def called_by_name(file: ast.File) -> set[str]:
+    """Names of the file whose parameters are the file's too: blocks, networks, layers."""
+    return {node.name.id for node in walk(file) if isinstance(node, (ast.Block, ast.Network, ast.Layer))}
 
 
 def arguments_of_others(file: ast.File, own: set[str]) -> set[int]:
@@ -102,6 +111,16 @@ def arguments_of_others(file: ast.File, own: set[str]) -> set[int]:
         if isinstance(node, ast.Setting):
             found.add(node.key.span.start)
     return found
+
+
+def data_fields(file: ast.File) -> Iterator[int]:
+    """Where names of fields of data stand: files have them, not the spec."""
+    assigned = [item for item in every(ast.Assign, file) if not isinstance(item.values, ast.Scan)]
+    calls = [(item.names[0].id, callee(item.values[0])) for item in assigned if isinstance(item.values, tuple)]
+    sources = {name for name, call in calls if call is not None and call[0].id in SOURCES}
+    for node in every(ast.Field, file):
+        if isinstance(node.value, ast.Name) and node.value.id in sources:
+            yield node.name.span.start
 
 
 def imported(file: ast.File) -> Iterator[int]:

@@ -164,8 +164,8 @@ def move_all(moves: Sequence[tuple[Path, Path]], aside: Path) -> None:
     olds: dict[Path, Path | None] = {}
     try:
         if target.exists() and any(place.exists() for _, place in before):
-            olds[target] = aside / "model"
-            target.rename(aside / "model")
+            olds[target] = aside / "old"
+            target.rename(aside / "old")
             flushed(target.parent)
         for number, (path, place) in enumerate(before):
             olds[place] = second_name(place, aside / f"{number}")

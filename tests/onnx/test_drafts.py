@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,9 @@ import onnx
 import pytest
 
 from dslc.api import load
+from dslc.diagnostics import DataError
 from dslc.files import DRAFT, draft_folder, write_file
+from exporters.onnx.drafts import write_pair
 from exporters.onnx.export import export_network
 from exporters.onnx.external import storage_for
 from exporters.onnx.external_read import verify_checksums
@@ -108,3 +111,31 @@ def test_a_link_with_the_name_of_a_draft_is_not_followed(tmp_path: Path) -> None
     (tmp_path / f".a.12345678{DRAFT}").symlink_to("precious")
     write_file(tmp_path / "a", b"2")
     assert (tmp_path / "precious" / "file").read_bytes() == b"1"
+
+
+@pytest.mark.parametrize("failing", ["link", "rename", "replace", "fsync"])
+def test_of_a_pair_both_are_new_or_both_are_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
+    model, other = tmp_path / "m.onnx", tmp_path / "m.npz"
+
+    def write(text: str) -> None:
+        write_pair(model, f"model {text}".encode(), other, lambda path: ignore(path.write_text(f"other {text}")))
+
+    real, calls = getattr(os, failing), iter(range(9))
+
+    def fail(*args: object, **options: object) -> object:
+        if next(calls) == 0:
+            raise OSError(5, "Input/output error")
+        return real(*args, **options)
+
+    write("1")
+    write("2")
+    assert (model.read_text(), other.read_text()) == ("model 2", "other 2")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, failing, fail)
+        with suppress(DataError):
+            write("3")
+    assert (model.read_text(), other.read_text()) == (("model 3", "other 3") if failing == "link" else ("model 2", "other 2"))
+    assert names(tmp_path) == ["m.npz", "m.onnx"]
+
+
+def ignore(result: object) -> None: ...

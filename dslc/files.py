@@ -158,13 +158,14 @@ def remove(folder: Path, descriptor: int | None) -> None:
     """A draft, its twin and its lock; what cannot be removed is left to the next sweep."""
     import shutil
 
-    with suppress(OSError):
-        twin(folder).unlink(missing_ok=True)
-    with suppress(OSError):
-        shutil.rmtree(folder, ignore_errors=True)
-    if descriptor is not None:
+    try:
         with suppress(OSError):
-            os.close(descriptor)
+            twin(folder).unlink(missing_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        if descriptor is not None:
+            with suppress(OSError):
+                os.close(descriptor)
 
 
 def umask() -> int:

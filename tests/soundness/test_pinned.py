@@ -1,4 +1,7 @@
-"""Specs that once were accepted and failed later, or computed something else: each holds now, as every random spec does."""
+"""Specs that once were accepted and failed later, or computed something else: each holds now, as every random spec does.
+
+Those in the folder `pinned` are what `python -m tests.soundness.shrink` writes.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from dslc.diagnostics import DataError
 from dslc.ir.types import DType
 from dslc.loading import check_source
 from runtime.step import compile_step
+from tests.soundness import pins
+from tests.soundness.checks import CHECKS
 from tests.soundness.examine import examine, source
 from tests.soundness.specs import Spec
 
@@ -55,6 +60,15 @@ def spec(text: str) -> Spec:
 @pytest.mark.parametrize("name", HOLD)
 def test_it_runs_as_the_interpreter_says(name: str, tmp_path: Path) -> None:
     assert examine(spec(HOLD[name]), tmp_path, export={})
+
+
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("name", sorted(path.stem for path in pins.FOLDER.glob("*.nn")))
+def test_a_pinned_file_holds(name: str, check: str, tmp_path: Path) -> None:
+    """In double and in single precision (cases 3 and 4 of `graphs`), with two opsets."""
+    subject = pins.read(pins.FOLDER / f"{name}.nn")
+    for number in (3, 4):
+        CHECKS[check](number)(subject, tmp_path)
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -12,6 +12,7 @@ from tests.reliability.campaign import Campaign, Goal, Tally
 
 if TYPE_CHECKING:
     from tests.soundness.models import Model
+    from tests.soundness.specs import Spec
 
 FIRST_SEED = 1_000_000  # other specs than those of `graphs`
 
@@ -23,13 +24,21 @@ def folder() -> TemporaryDirectory[str]:
 
 
 def run(case: int, tally: Tally) -> None:
+    from tests.soundness.shrink import pinned_on_failure
+    from tests.soundness.specs import make_spec
+
+    spec = make_spec(FIRST_SEED + case)
+    with pinned_on_failure("onnx", case, spec):
+        look(spec, Path(folder().name), case, tally)
+
+
+def look(spec: Spec, place: Path, case: int, tally: Tally) -> None:
     from dslc.ir.types import DType
     from tests.soundness.examine import accepted
     from tests.soundness.models import Model, Options, models
-    from tests.soundness.specs import make_spec
 
-    spec, options = make_spec(FIRST_SEED + case), Options(case)
-    program = accepted(spec, Path(folder().name), DType.f32)
+    options = Options(case)
+    program = accepted(spec, place, DType.f32)
     if program is None:
         tally.count("refused")
         return
@@ -112,6 +121,7 @@ CAMPAIGNS = (
         run,
         full=20_000,
         sample=64,
+        seconds=300,
         goals=(Goal("accepted specs whose results say too little", "mistrusted", "accepted", most=0.1),),
     ),
 )

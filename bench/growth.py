@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bench.page import write
+from dslc.limits import VARIABLE
 
 SIZES = (1_000, 10_000, 100_000)
 PHASES = ("parse", "check", "differentiate", "optimise", "plan", "lower to ONNX")
@@ -26,7 +28,7 @@ TURNS = 2
 
 
 def spec(nodes: int) -> str:
-    """A network of about so many nodes (a little below, as 100,000 is the limit of one spec): many lines of text, expanded twice.
+    """A network of about so many nodes (a little below, as 100,000 is the limit of one graph): many lines of text, expanded twice.
 
     It has one weight, whose gradient has one summand for each product.
     """
@@ -85,7 +87,8 @@ def peak() -> float:
 
 
 def in_process(nodes: int) -> dict[str, tuple[float, float]]:
-    done = subprocess.run([sys.executable, "-m", "bench.growth", "--one", str(nodes)], capture_output=True, text=True)
+    command = [sys.executable, "-m", "bench.growth", "--one", str(nodes)]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, VARIABLE: "5"})
     if done.returncode:
         raise SystemExit(done.stderr or done.stdout)
     return json.loads(done.stdout)  # type: ignore[no-any-return]

@@ -110,12 +110,11 @@ def check(
     """Parse, resolve names, elaborate. The number of errors beyond the limit comes last."""
     from dslc.elaborate.program import elaborate
     from dslc.elaborate.session import Session
-    from dslc.syntax.parse import parse
 
     sink = Sink()
     given = parsed(overrides, sink)
-    tree = parse(source, sink)
     session = Session(sink, precision)
+    tree = session.parse(source)
     program = elaborate(session, source, tree, folder, specs_folder() / "std", given, train)
     found = list(sink)
     failed = sink.error_count > 0 or (strict and any(item.severity == "warning" for item in found))

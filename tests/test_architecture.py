@@ -16,8 +16,9 @@ SOURCES = sorted(path for package in ("dslc", "runtime", "exporters") for path i
 LAYERS = (
     "source collector magic below gzipped",
     "diagnostics",
-    "finding",
-    "syntax ir render usage",
+    "finding usage",
+    "limits",
+    "syntax ir render",
     "ops program vocabulary files safetensors_header",
     "pieces",
     "interpret ir.verify parts checked",

@@ -10,7 +10,7 @@ from dslc.diagnostics import Diagnostic, Label
 from dslc.elaborate import errors, warnings
 from dslc.elaborate.frame import Frame, is_std
 from dslc.elaborate.numbers import DOUBT
-from dslc.elaborate.session import INPUTS, LETTERS, MOST_NODES, NODE, TERMS
+from dslc.elaborate.session import INPUTS, LETTERS, NODE, TERMS
 from dslc.elaborate.values import POISON, Poison, Several, Value, is_scalar, size, text_of, words_of
 from dslc.ir.types import Dim, DType, TensorType
 from dslc.ops.infer import bind_attrs, parameters
@@ -74,9 +74,8 @@ def emit(
 def record(frame: Frame, name: str, inputs: Sequence[Val], results: tuple[Val, ...], span: Span) -> Value:
     """Count the node, remember where its results come from, and look for what is probably a mistake."""
     tape = frame.tape
-    if len(tape.builder.nodes) > MOST_NODES:
-        where = frame.session.busiest()
-        frame.session.stop(frame.located(errors.TooManyNodes(span=span, limit=f"{MOST_NODES:,}", where=where)))
+    if len(tape.builder.nodes) > frame.session.most_nodes:
+        frame.session.stop(frame.located(frame.session.too_many_nodes(span)))
     for result in results:
         tape.sources[result.id] = (name, tuple(inputs))
     warnings.look(frame, name, inputs, span)

@@ -24,7 +24,6 @@ from dslc.elaborate.walk import call_numbers
 from dslc.ops.value import Builder
 from dslc.source import Source, Span
 from dslc.syntax import ast
-from dslc.syntax.parse import parse
 from dslc.syntax.reader import read_source
 
 MOST_IMPORTS = 64
@@ -74,7 +73,7 @@ class Library:
             return None
         if name not in self._std:
             source = read_source(self.std_folder / f"{name}.nn", f"std/{name}.nn")
-            tree = parse(source, self.session.sink)
+            tree = self.session.parse(source)
             scope = FileScope(source, tree, None)
             found = None
             for statement in tree.statements:
@@ -222,7 +221,7 @@ class Library:
         if shown not in self._trees:
             try:
                 place = path if self.root is None else Below(self.root, PurePosixPath(shown))
-                self._trees[shown] = parse(read_source(place, shown), self.session.sink)
+                self._trees[shown] = self.session.parse(read_source(place, shown))
             except SpecError as error:
                 self._trees[shown] = None
                 for diagnostic in error.diagnostics:

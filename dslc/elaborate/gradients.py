@@ -9,7 +9,7 @@ from dslc.elaborate import errors
 from dslc.elaborate.calls import Given, Site, Slot, bind, tensor_argument
 from dslc.elaborate.evaluation import as_tensor, evaluate, short
 from dslc.elaborate.frame import Frame
-from dslc.elaborate.session import MOST_NODES, NODE
+from dslc.elaborate.session import NODE
 from dslc.elaborate.values import POISON, Poison, Several, Value, words_of
 from dslc.ops.value import Val
 from dslc.source import Span
@@ -112,8 +112,8 @@ class Meter:
         session, count = self.frame.session, len(self.nodes)
         session.step(self.span, (1 + NODE) * (count - self.seen))
         self.seen = count
-        if count > MOST_NODES:
-            session.stop(self.frame.located(errors.TooManyNodes(span=self.span, limit=f"{MOST_NODES:,}", where=session.busiest())))
+        if count > session.most_nodes:
+            session.stop(self.frame.located(session.too_many_nodes(self.span)))
 
 
 def missing(frame: Frame, id: int, seed: int, name: str, text: str, span: Span) -> errors.NoGradient:

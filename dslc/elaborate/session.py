@@ -7,17 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from dslc import limits
 from dslc.diagnostics import LIMIT, Diagnostic, Sink
 from dslc.elaborate import errors
 from dslc.ir.types import DType, TensorType
-from dslc.source import Span
+from dslc.source import Source, Span
+from dslc.syntax import ast
+from dslc.syntax.parse import parse
 
 if TYPE_CHECKING:
     from dslc.elaborate.files import Library
     from dslc.program import Network
 
-MOST_STEPS = 1_000_000
-MOST_NODES = 100_000
 EXPANSION = 8  # steps that the expansion of a block counts
 NODE = 2  # steps that a node counts beside those of its expression
 CONSTANTS = 2  # items of a list that become a tensor in one step
@@ -41,6 +42,9 @@ class Session:
         self.sink = sink
         self.precision = precision
         self.steps = 0
+        self.most_steps = limits.STEPS * limits.factor()
+        self.unread = False  # a text had more words and signs than the steps allow (reported)
+        self.most_nodes = min(limits.NODES * limits.factor(), limits.MOST_NODES)
         self.depth = 0
         self.expansions: Counter[str] = Counter()
         self.heads: dict[int, str] = {}  # of blocks on one line, by the identity of the declaration
@@ -71,8 +75,22 @@ class Session:
     def step(self, span: Span, count: int = 1) -> None:
         """Steps of fuel (R9): one for each evaluated statement and expression, more for what takes longer."""
         self.steps += count
-        if self.steps > MOST_STEPS:
-            self.stop(errors.TooManySteps(span=span, limit=f"{MOST_STEPS:,}", where=self.busiest()))
+        if self.steps > self.most_steps:
+            if self.unread:
+                raise Stopped
+            advice = limits.advice()
+            self.stop(errors.TooManySteps(span=span, limit=f"{self.most_steps:,}", where=self.busiest(), advice=advice))
+
+    def too_many_nodes(self, span: Span) -> Diagnostic:
+        return errors.TooManyNodes(span=span, limit=f"{self.most_nodes:,}", where=self.busiest(), advice=limits.advice())
+
+    def parse(self, source: Source) -> ast.File:
+        """The tree of a file, read with what is left of the steps."""
+        most = limits.tokens_for(self.most_steps - self.steps)
+        tree = parse(source, self.sink, most)
+        self.unread |= tree.tokens >= most
+        self.steps += limits.steps_of(tree.tokens)
+        return tree
 
     def work(self, span: Span, size: int, share: int = ITEMS) -> None:
         """Fuel for something that takes time in proportion to a size: one step for each `share`."""

@@ -387,12 +387,13 @@ class Comment:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A parsed file. `complete` is False if a syntax error was reported for it."""
+    """A parsed file. `complete` is False if a syntax error was reported for it; `tokens`: how many words and signs it has."""
 
     source: Source
     statements: tuple[Statement, ...]
     comments: tuple[Comment, ...]
     complete: bool
+    tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

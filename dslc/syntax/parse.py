@@ -21,30 +21,32 @@ from dslc.syntax.scan import MOST_TOKENS, Token, scan
 __all__ = ["parse", "parse_literal", "parse_signature", "read_source"]
 
 MOST_MENDS = 8
+MOST_AGAIN = 20_000  # tokens that are parsed again for mends
 
 
-def parse(source: Source, sink: Sink) -> ast.File:
-    """The tree of a file. Syntax errors go to the sink; a tree comes out in any case (`complete` says whether all was well)."""
+def parse(source: Source, sink: Sink, most: int = MOST_TOKENS) -> ast.File:
+    """The tree of a file of at most so many tokens. Syntax errors go to the sink; a tree comes out in any case."""
     before = sink.error_count
     enabled = gc.isenabled()
     gc.disable()  # a parse makes many objects and no cycles: a third of the time
     try:
-        tokens, comments = scan(source, sink)
-        tree = attempts(source, sink, tokens)
+        tokens, comments = scan(source, sink, most)
+        tree = attempts(source, sink, tokens, most)
         statements = build(source, tree, sink)
     finally:
         if enabled:
             gc.enable()
     check_header(source, statements, sink)
-    return ast.File(source, statements, tuple(comments), sink.error_count == before)
+    return ast.File(source, statements, tuple(comments), sink.error_count == before, len(tokens))
 
 
-def attempts(source: Source, sink: Sink, tokens: list[Token]) -> Any:
+def attempts(source: Source, sink: Sink, tokens: list[Token], most: int) -> Any:
     """Lark's tree. Where indentation shows which brace is missing or too many, it is mended in the tokens and the parse begins again."""
     mended: list[Diagnostic] = []
+    mends = min(MOST_MENDS, MOST_AGAIN // (len(tokens) + 1))
     while True:
         own = Sink()
-        run = Run(source, own, tokens, "file", mends=len(mended) < MOST_MENDS, abandoned=len(tokens) >= MOST_TOKENS)
+        run = Run(source, own, tokens, "file", mends=len(mended) < mends, abandoned=len(tokens) >= most)
         try:
             tree = run.run()
         except Again as again:

@@ -13,6 +13,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from dslc import limits
 from dslc.diagnostics import Sink
 from dslc.source import Source, Span
 from dslc.syntax import errors
@@ -67,7 +68,7 @@ def _int_keys(value: dict[str, Any]) -> dict[Any, Any]:
     return {int(key) if key.isdigit() else key: item for key, item in value.items()}
 
 
-def scan(source: Source, sink: Sink) -> tuple[list[Token], list[Comment]]:
+def scan(source: Source, sink: Sink, most: int = MOST_TOKENS) -> tuple[list[Token], list[Comment]]:
     """All tokens (line breaks included, blanks and comments not) and the comments of a text. Reports slips."""
     table = tables()
     text = source.text
@@ -91,8 +92,8 @@ def scan(source: Source, sink: Sink) -> tuple[list[Token], list[Comment]]:
             continue
         if sink.dropped > MOST_DROPPED:
             break
-        if len(tokens) >= MOST_TOKENS:
-            sink.add(errors.TooManyTokens(span=Span(source, start, at), limit=MOST_TOKENS))
+        if len(tokens) >= most:
+            sink.add(errors.TooManyTokens(span=Span(source, start, at), limit=f"{most:,}", advice=limits.advice()))
             break
         token = Token(kind, found.group(), start, at, first)
         if kind == "NAME":

@@ -6,6 +6,9 @@ import time
 
 import pytest
 
+from dslc import limits
+from dslc.diagnostics import SpecError
+from dslc.loading import load_program
 from tests.elaborate.check import check, codes, network
 
 
@@ -93,17 +96,55 @@ def test_both_phases_are_one_graph_where_nothing_asks_for_the_phase() -> None:
     assert two.train is not two.evaluate and len(two.train.nodes) > len(two.evaluate.nodes)
 
 
-def test_a_hundred_thousand_nodes_leave_half_of_the_fuel() -> None:
-    """What `bench/growth.py` measures with 100,000 nodes, here with 10,000: less than 5 steps a node."""
+def test_a_hundred_thousand_nodes_can_be_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `bench/growth.py` measures with 100,000 nodes and five times the steps, here a fiftieth of both."""
     from bench.growth import spec
-    from dslc.elaborate import session
 
-    body = spec(10_000).removeprefix("dslc 1\n")
-    most, session.MOST_STEPS = session.MOST_STEPS, 51_000
-    try:
-        assert codes(body) == []
-    finally:
-        session.MOST_STEPS = most
+    monkeypatch.setattr(limits, "STEPS", 20_000)
+    assert codes(spec(2_000).removeprefix("dslc 1\n")) == []
+    monkeypatch.setattr(limits, "STEPS", 15_000)
+    assert codes(spec(2_000).removeprefix("dslc 1\n")) == ["too-many-steps"]
+
+
+def test_the_environment_allows_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "STEPS", 2_000)
+    body = network("for i in 0..1500 {\n}\noutput x")
+    assert codes(body) == ["too-many-steps"]
+    monkeypatch.setenv(limits.VARIABLE, "5")
+    assert codes(body) == []
+
+
+@pytest.mark.parametrize("value", ["0", "21", "many", "-1", "1.5", "٣", "9" * 30])
+def test_what_the_environment_cannot_allow(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(limits.VARIABLE, value)
+    with pytest.raises(SpecError, match="is a whole number from 1 to 20"):
+        codes(network("output x"))
+
+
+def test_the_help_of_a_limit_says_how_more_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "STEPS", 2_000)
+    body = network("for i in 0..50000 {\n}\noutput x")
+    assert "`DSLC_LIMITS=5 dslc …`" in check(body)[1][-1].help
+    monkeypatch.setenv(limits.VARIABLE, "5")
+    assert "`DSLC_LIMITS=20 dslc …`" in check(body)[1][-1].help
+    monkeypatch.setenv(limits.VARIABLE, "20")
+    assert check(body)[1][-1].help == ""
+
+
+@pytest.mark.parametrize("name", ["resnet152", "densenet121", "inception3"])
+def test_the_largest_shipped_specs_need_less_than_half_of_the_steps(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "STEPS", limits.STEPS // 2)
+    load_program(name)
+
+
+def test_reading_is_charged_too() -> None:
+    """A text of too many words is one error; its elaboration, for which nothing is left, adds none."""
+    assert codes(network("y = x" + " + x" * 40_000 + "\noutput y")) == ["too-many-tokens"]
+
+
+def test_a_long_chain_takes_time_in_proportion_to_its_length() -> None:
+    """Each stage once made the text of all stages before it: 8,000 took five times as long, 130,000 never ended."""
+    assert codes(network("output y = x" + " -> relu" * 8_000)) == []
 
 
 def test_fifty_errors_at_most() -> None:

@@ -13,6 +13,7 @@ from dslc.diagnostics import LIMIT, Sink, SpecError
 from dslc.source import Source
 from dslc.syntax.parse import parse
 from dslc.syntax.reader import read_source
+from dslc.syntax.recovery import Run
 from dslc.syntax.scan import scan
 from tests.syntax.sexpr import children, parsed
 
@@ -181,3 +182,20 @@ def test_folders_and_missing_files(tmp_path: Path) -> None:
     assert codes_of(tmp_path) == ["not-a-file"]
     assert codes_of(tmp_path / "missing.nn") == ["cannot-read"]
     assert codes_of(tmp_path / ("x" * 5000)) == ["cannot-read"]
+
+
+def test_a_large_text_is_not_parsed_again_for_each_brace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Braces at wrong indentations are mended and the parse begins again: up to eight times, in large texts less often."""
+    runs: list[int] = []
+    run = Run.run
+
+    def counted(self: Run) -> object:
+        runs.append(len(self.tokens))
+        return run(self)
+
+    monkeypatch.setattr(Run, "run", counted)
+    crooked = "network N {\n  if true {\n    a = x\n}\n"
+    for filler, most in ((10, 9), (8_000, 3), (24_000, 1)):
+        runs.clear()
+        parse(Source("a.nn", "dslc 1\n" + crooked * 12 + "# x\n" + "b = x\n" * (filler // 4)), Sink())
+        assert len(runs) == most

@@ -8,15 +8,19 @@ from dslc.finding import Finding
 class TooManyNodes(Finding):
     limit: str
     where: str = ""
+    advice: str = ""
     code = "too-many-nodes"
     words = "the network grows beyond {limit} nodes{where}"
+    hint = "{advice}"
 
 
 class TooManySteps(Finding):
     limit: str
     where: str = ""
+    advice: str = ""
     code = "too-many-steps"
     words = "the spec needs more than {limit} compile-time steps{where}"
+    hint = "{advice}"
 
 
 class ExpansionTooDeep(Finding):

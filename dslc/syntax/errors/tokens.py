@@ -14,9 +14,11 @@ class StrayCharacter(Finding):
 
 
 class TooManyTokens(Finding):
-    limit: int
+    limit: str
+    advice: str = ""
     code = "too-many-tokens"
     words = "the text has more than {limit} words and signs"
+    hint = "{advice}"
 
 
 class NestedTooDeeply(Finding):

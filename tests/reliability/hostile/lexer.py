@@ -122,8 +122,9 @@ ROWS = (
     Row(19, "100,000 comment signs on one line", spec=NET + "#" * 100_000, exit=0),
     Row(20, "100,000 opening parentheses", spec=lambda: body("  y = " + "(" * 100_000), says=("nested-too-deeply",)),
     Row(21, "100,000 nested bodies", spec=lambda: body("if true {\n" * 100_000), says=("nested-too-deeply",)),
-    Row(22, "100,000 operators in a chain", spec=lambda: body("  output y = x" + " + x" * 99_000), exit=0),
-    Row(22, "140,000 tokens of a chain", spec=lambda: body("  output y = x" + "+x" * 140_000), says=("too-many-nodes",)),
+    Row(22, "100,000 operators in a chain", spec=lambda: body("  output y = x" + " + x" * 100_000), says=("too-many-tokens",)),
+    Row(22, "10,000 operators in a chain", spec=lambda: body("  output y = x" + " + x" * 10_000), exit=0),
+    Row(22, "140,000 tokens of a chain", spec=lambda: body("  output y = x" + "+x" * 140_000), says=("too-many-tokens",)),
     Row(
         23,
         "50,000 distinct errors",

@@ -1,0 +1,1 @@
+"""Specs that are made to be expensive, and what checking them costs."""

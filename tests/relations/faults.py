@@ -134,6 +134,7 @@ FAULTS: dict[str, Plant] = {
     "1 formatted": wrapped(of_text, "format_source", lambda text, *_: text.replace("1", "2", 2)),
     "1 graph text": wrapped(ir_text, "place_text", lambda text, *_: text.replace("1", "2")),
     "2 other names": by_text,
+    "2 shadowed operators": by_text,
     "2 other layout": by_text,
     "2 other order": by_text,
     "3 imported blocks": by_text,

@@ -15,7 +15,7 @@ from dslc.syntax.format import format_source
 from tests.relations import blocks, insert
 from tests.relations.layout import laid_out, reordered
 from tests.relations.meaning import graphs_of, same, same_values
-from tests.relations.rename import renamed
+from tests.relations.rename import renamed, shadowing
 from tests.relations.subject import Subject
 
 
@@ -48,6 +48,15 @@ def other_names(subject: Subject, rng: Random) -> bool:
     text, names = renamed(subject.text, rng)
     same(subject.program, subject.other(text).program, names)
     return bool(names)
+
+
+def shadowed_operators(subject: Subject, rng: Random) -> bool:
+    """A local value may have the name of anything of the library: nothing else looks it up."""
+    text = shadowing(subject.text, rng)
+    if text is None:
+        return False
+    same(subject.program, subject.other(text).program)
+    return True
 
 
 def other_layout(subject: Subject, rng: Random) -> bool:

@@ -20,6 +20,7 @@ OF_SPECS: dict[str, Relation] = {
     "1 formatted": of_text.formatted,
     "1 graph text": of_text.graph_text,
     "2 other names": of_text.other_names,
+    "2 shadowed operators": of_text.shadowed_operators,
     "2 other layout": of_text.other_layout,
     "2 other order": of_text.other_order,
     "3 imported blocks": of_text.imported_blocks,

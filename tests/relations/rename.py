@@ -34,6 +34,20 @@ def renamed(text: str, rng: Random) -> tuple[str, dict[str, str]]:
     return edited(text, edits), dict(zip(words, own, strict=True))
 
 
+def shadowing(text: str, rng: Random) -> str | None:
+    """Local values called like operators, blocks of the library and words of settings that the text does not use; None without locals."""
+    file = tree(text)
+    fixed = {name.id for node in walk(file) if not isinstance(node, (ast.Assign, ast.Scan, ast.Carry)) for name in bound_by(node)}
+    seen = {node.name.id for node in every(ast.Field, file)} | {arg.name.id for arg in every(ast.Arg, file) if arg.name is not None}
+    assigned = {name.id for node in every(ast.Assign, file) for name in node.names}
+    own = sorted(assigned - fixed - seen - taken(file) - FIXED)
+    words = sorted(library_words() - HARD - SOFT - CONTEXTUAL - FIXED - names_in(file))
+    if not own:
+        return None
+    new = dict(zip(own, rng.sample(words, len(own)), strict=True))
+    return edited(text, [replacing(name, new[name.id]) for name in every(ast.Name, file) if name.id in new])
+
+
 def invented(rng: Random, count: int) -> list[str]:
     """Words in random order that no other text holds, also where a number follows."""
     found: set[str] = set()

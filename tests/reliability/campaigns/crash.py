@@ -59,7 +59,7 @@ CAMPAIGNS = (
         "After a cut of power at any moment, whatever was not flushed being there, lost, torn or in another order, a checkpoint"
         " loads that is not older than the last save that had ended.",
         power_loss,
-        full=40,
+        full=48,
         sample=1,
         seconds=600,
     ),

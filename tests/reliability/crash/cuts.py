@@ -14,13 +14,16 @@ from unittest import mock
 
 from dslc.diagnostics import DataError
 from tests.reliability.campaign import Tally
+from tests.reliability.crash import faults
 from tests.reliability.crash.power import Log, Machine, Recorder, write_tree
 from tests.reliability.crash.scratch import scratch
 from tests.reliability.crash.training import cheap, contents, go, go_on, spec_text, write_spec
 
-STATES = 250  # distinct ones of a case
+STATES = 250  # distinct ones of a case, each with what had been promised
 RESUMED = 25  # one of so many is trained to its end
 RUN = "runs/a"
+EXPORTS = 8  # one case of so many cuts a writer of other files
+TRIES = 1000  # a writer with few calls has few states
 
 
 def recorded(spec: Path, root: Path, seed: int, change: Callable[[], AbstractContextManager[object]] = nullcontext) -> Log:
@@ -57,7 +60,14 @@ def states(log: Log, root: Path, chance: random.Random) -> Iterator[tuple[int | 
             yield promised, machine.state(chance, mode)
 
 
-def case(number: int, tally: Tally, change: Callable[[], AbstractContextManager[object]] = nullcontext) -> None:
+def case(number: int, tally: Tally) -> None:
+    if number % EXPORTS == EXPORTS - 1:
+        replaced(number, tally)
+    else:
+        trained(number, tally)
+
+
+def trained(number: int, tally: Tally, change: Callable[[], AbstractContextManager[object]] = nullcontext) -> None:
     chance = random.Random(number)
     with cheap(saves="step"), scratch() as folder:
         spec = write_spec(folder, spec_text(batch=chance.choice((14, 21)), epochs=2))
@@ -68,7 +78,7 @@ def case(number: int, tally: Tally, change: Callable[[], AbstractContextManager[
         rows = (root / RUN / "metrics.jsonl").read_text().splitlines()
         seen: set[str] = set()
         for promised, state in states(log, root, chance):
-            digest = hashlib.sha256(repr(sorted(state.items())).encode()).hexdigest()
+            digest = hashlib.sha256(repr((promised, sorted(state.items()))).encode()).hexdigest()
             if digest in seen:
                 continue
             seen.add(digest)
@@ -117,3 +127,47 @@ def train_on(spec: Path, run: Path, seed: int, promised: int | str | None, strai
     found = contents(run)
     assert found == straight, f"differs in the end: {[name for name in found | straight if found.get(name) != straight.get(name)]}"
     tally.count("trained to the end")
+
+
+# ---- other files ------------------------------------------------------------------------------------------------------------------
+
+
+def replaced(number: int, tally: Tally) -> None:
+    """Exports and texts over earlier ones: the old files, the new ones, or no model; the new ones once the command has ended."""
+    chance = random.Random(number)
+    writers = [writer for writer in faults.WRITERS if "training" not in writer.name or "export" in writer.name]
+    writer = writers[number // EXPORTS % len(writers)]
+    with cheap(), scratch() as folder:
+        root = folder / "disk"
+        root.mkdir()
+        writer.prepare(faults.home(), root)
+        before = {name: (root / name).read_bytes() for name in contents(root)}
+        recorder = Recorder(root)
+        for name, data in before.items():
+            recorder.log += [("create", str(root / name)), ("write", str(root / name), 0, data), ("flush", str(root / name))]
+        recorder.log.append(("flush", str(root)))
+        recorder.mark("old")
+        with recorder.recorded():
+            writer.act(faults.home(), root)
+            recorder.mark("new")
+        after = {name: (root / name).read_bytes() for name in contents(root)}
+        seen: set[str] = set()
+        for (promised, state), _ in zip(states(recorder.log, root, chance), range(TRIES), strict=False):
+            digest = hashlib.sha256(repr((promised, sorted(state.items()))).encode()).hexdigest()
+            if promised is not None and digest not in seen and len(seen) < STATES:
+                seen.add(digest)
+                stands(state, before, after, f"{writer.name}, {promised} had been promised", promised == "new")
+                tally.count("states")
+                tally.note("states of other writers", writer.name)
+
+
+def stands(state: dict[str, bytes | None], before: dict[str, bytes], after: dict[str, bytes], where: str, ended: bool) -> None:
+    """The first of the files (the model) decides which others have to be there."""
+    first = "model.onnx" if "model.onnx" in after else next(iter(after))
+    found = state.get(first)
+    wanted = [after] if ended else [before, after]
+    assert (found is None and not ended) or any(found == files.get(first) and files.items() <= state.items() for files in wanted), (
+        f"{where}: {sorted(name for name in state if not name.startswith('.'))}"
+    )
+    if found is None and before:
+        assert len(before) > 1, f"{where}: {first} is gone"

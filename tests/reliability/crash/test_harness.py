@@ -78,7 +78,20 @@ FAULTS: dict[str, Change] = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_cut_of_power_shows_each_missing_flush(fault: str) -> None:
     with pytest.raises((AssertionError, DataError)):
-        cuts.case(0, Tally(), FAULTS[fault])
+        cuts.trained(0, Tally(), FAULTS[fault])
+
+
+@pytest.mark.parametrize("folders", [False, True])
+@pytest.mark.parametrize("case", [7, 15, 31])
+def test_a_cut_of_power_shows_an_export_that_does_not_flush(case: int, folders: bool) -> None:
+    """One file, a model with its data, a step with its first values."""
+    forgetful = Forgetful(folders)
+    with (
+        mock.patch("dslc.files.os", forgetful),
+        mock.patch("exporters.onnx.external.os", forgetful),
+        pytest.raises(AssertionError, match="had been promised"),
+    ):
+        cuts.case(case, Tally())
 
 
 def test_a_writer_that_is_not_atomic_does_not_survive_kills() -> None:

@@ -46,7 +46,7 @@ SEED = 1
 PLANNED, OTHERS = (0, 3), ((2, 3), (3, 7))  # samples: a batch as planned for, a smaller one and a larger one
 LAST = (6, 7)  # samples that are evaluated: in batches of one size, and with a smaller batch at the end
 WHOLE = (0, 4)  # of the step over whole numbers: means over 4 do not round
-SCALES = (1.0, 0.3, 2.0, 0.1)  # of weights: attempts to find some with which the results say something
+SCALES = (1.0, 0.3, 2.0, 0.1)  # of weights and data: attempts to find some with which the results say something
 
 
 class UnfitData(Exception):
@@ -75,6 +75,7 @@ class Examined:
 
     def __init__(self, program: Program, spec: Spec, tally: Tally, seed: int = 0, device: str = "numpy") -> None:
         self.spec, self.tally, self.seed, self.device = spec, tally, seed, device
+        self.data = spec.arrays
         self.rng = Random(seed)
         self.precision = program.precision
         self.step = compile_step(program, device=device, batch_size=3, threads=2 if seed % 8 == 7 else 1, keep_grads=True, seed=SEED)
@@ -95,7 +96,7 @@ class Examined:
     # ---- what goes in
 
     def batch(self, start: int, stop: int) -> dict[str, np.ndarray]:
-        return {name: array if name in self.spec.whole else array[start:stop] for name, array in self.spec.arrays.items()}
+        return {name: array if name in self.spec.whole else array[start:stop] for name, array in self.data.items()}
 
     def inputs(self, graph: Graph, fields: Arrays, number: int = 0) -> dict[str, np.ndarray]:
         """Arrays for a graph of the training, in its dtypes."""
@@ -108,8 +109,9 @@ class Examined:
         return found
 
     def fill(self, graph: Graph) -> None:
-        """Weights and states with which the loss and a gradient say something, if a few attempts find them."""
+        """Weights, states and data with which the loss and a gradient say something, if a few attempts find them."""
         for attempt, scale in enumerate(SCALES):
+            self.data = {name: tamed(array, scale) for name, array in self.spec.arrays.items()} if attempt else self.spec.arrays
             numbers = np.random.default_rng((self.seed, attempt))
             self.step.load({name: self.filled(name, array, scale, numbers) for name, array in self.step.parameters().items()})
             try:
@@ -227,6 +229,11 @@ class Examined:
 
     def compare(self, what: str, reference: Reference, found: Arrays) -> set[str]:
         return compare(what, reference, found, self.tally)
+
+
+def tamed(array: np.ndarray, scale: float) -> np.ndarray:
+    """Data of another scale: floats; of whole numbers those that mean pixels lose their high bits."""
+    return (array * scale).astype(array.dtype) if array.dtype.kind == "f" else array % 16 if array.dtype == np.uint8 else array
 
 
 def differentiable(graph: Graph, trained: tuple[str, ...] = ()) -> tuple[str, ...]:

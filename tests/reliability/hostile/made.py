@@ -139,9 +139,13 @@ def bytes_of(change: Callable[[bytes], bytes], names: tuple[str, ...] = CHECKPOI
 
 def signed(change: Callable[[Any], Any]) -> Build:
     """The run with checkpoints that hold something else, with hashes that are right."""
-    from runtime.train.checkpoint import decode, encode
 
-    return bytes_of(lambda data: encode(change(decode(data, "checkpoint"))))
+    def alter(data: bytes) -> bytes:
+        from runtime.train.checkpoint import decode, encode
+
+        return encode(change(decode(data, "checkpoint")))
+
+    return bytes_of(alter)
 
 
 def meta(**changes: Any) -> Build:

@@ -177,7 +177,7 @@ def race(what: str) -> Callable[[Place], Result]:
     """A process in which a file becomes a link to the secret and a file again, without end, while it is read 1,000 times."""
 
     def run(place: Place) -> Result:
-        script = Path(__file__).with_name("race.py")
+        script = Path(__file__).with_name("inside") / "race.py"
         words = [sys.executable, "-P", str(script), what, str(place.spec), str(place.secret / "passwd")]
         return harness.finished(subprocess.run(words, capture_output=True, timeout=90, env={**os.environ, "PYTHONPATH": str(harness.ROOT)}))
 

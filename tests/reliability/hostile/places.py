@@ -152,6 +152,6 @@ HELD = tuple(
 ROWS = (
     *PLACES, *FULL,
     Row(76, "a run, an export and a picture under the umask 0", spec=spec(), build=DATA,
-        call="tests.reliability.hostile.calls:without_umask", exit=0, after=modes),
+        call="tests.reliability.hostile.inside.calls:without_umask", exit=0, after=modes),
     *LOCKS, *HELD,
 )  # fmt: skip

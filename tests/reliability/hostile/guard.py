@@ -115,6 +115,9 @@ class Guard:
         if os.fsdecode(path) in OWN or PROCESS.fullmatch(os.fsdecode(path)):
             return ""
         name = os.path.realpath(os.fsdecode(path))
+        if flags & os.O_NOFOLLOW:  # a link at the end is refused by the system
+            head, tail = os.path.split(os.path.abspath(os.fsdecode(path)))
+            name = os.path.join(os.path.realpath(head), tail)
         if flags & CHANGING:
             return "" if within(name, self.writes) else f"writes {name}"
         return "" if within(name, self.reads) else f"reads {name}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
+from pathlib import Path
 from typing import Any, Protocol
 
 from dslc.diagnostics import SpecError
@@ -89,8 +91,21 @@ class CudaDevice:
         self.xp.cuda.get_current_stream().synchronize()
 
 
+def refuse_shared_cache() -> None:
+    """CuPy runs the kernels that it finds in its cache: SpecError where others can put them there."""
+    folder = Path(os.environ.get("CUPY_CACHE_DIR") or "~/.cupy/kernel_cache").expanduser()
+    try:
+        state = folder.stat()
+    except OSError:
+        return  # CuPy makes it
+    if hasattr(os, "getuid") and (state.st_mode & 0o002 or state.st_uid not in (0, os.getuid())):
+        reason = f"others can write into CuPy's cache of kernels, {folder}"
+        raise SpecError(MissingDevice(device="cuda", reason=reason, action="let CUPY_CACHE_DIR name a folder of your own"))
+
+
 def load_cupy() -> Any:
     """CuPy, if it is installed and sees a GPU; SpecError with what to install otherwise."""
+    refuse_shared_cache()
     if importlib.util.find_spec("cupy") is None:
         raise SpecError(MissingDevice(device="cuda", reason="CuPy is not installed", action='`pip install "dslc[cuda12]"`'))
     cupy = importlib.import_module("cupy")

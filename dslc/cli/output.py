@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
 from dslc.diagnostics import DataError, Diagnostic, InternalError
@@ -62,23 +64,38 @@ def report(error: DslcError) -> int:
     return error.exit_code
 
 
-def fault(error: Exception) -> DslcError:
+def fault(error: BaseException) -> DslcError:
     """An exception that is no diagnostic as one that is: a fault of dslc, or memory that the system does not give.
 
     The traceback is printed with DSLC_DEBUG=1.
     """
-    from dslc import usage
-
     if os.environ.get("DSLC_DEBUG"):
         import traceback
 
         note("".join(traceback.format_exception(error)).rstrip())
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or any(text in str(error) for text in STARVED.get(type(error).__name__, ())):
+        let_go(error)
         from runtime.memory import out_of_memory
 
-        return DataError(out_of_memory(error).diagnostics)
+        return DataError(out_of_memory(error if isinstance(error, MemoryError) else MemoryError()).diagnostics)
+    from dslc import usage
+
     detail = str(error).strip().partition("\n")[0][:300] or "no further detail"
     return InternalError(usage.Unexpected(kind=type(error).__name__, detail=detail))
+
+
+STARVED = {"SystemError": ("without exception set",), "PanicException": ("pointer is null",)}
+"""What CPython 3.11 and pydantic say, instead of MemoryError, where there is no memory for a frame or an object."""
+
+
+def let_go(error: BaseException) -> None:
+    """Free what the functions that an exception ended still hold, so that there is memory for the message."""
+    trace = error.__traceback__
+    while trace is not None:
+        with suppress(RuntimeError):  # the function still runs
+            trace.tb_frame.clear()
+        trace = trace.tb_next
+    gc.collect()
 
 
 def colour(stream: TextIO | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -75,6 +76,9 @@ def onnxruntime(data: bytes, beside: Beside | None = None) -> Run:
     A model with weights beside it is read from its file, for each run anew, and without packed copies of the weights, which only save
     time: so the pages of the mapped file are no memory of the process any longer than a run.
     """
+    os.environ.setdefault(
+        "ORT_DISABLE_TELEMETRY", "1"
+    )  # read when it is loaded: it would write to the user's cache and report to its maker
     try:
         import onnxruntime as ort
         from onnxruntime.capi.onnxruntime_pybind11_state import Fail

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import weakref
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import dslc as package
+from dslc.cli.output import fault
 from tests.cli.conftest import Command
 
 HUGE = """dslc 1
@@ -73,3 +75,33 @@ def test_a_batch_that_does_not_fit_is_a_diagnostic(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(step.device, "empty", allocate)
     with pytest.raises(package.DataError, match="not enough memory: the system gives no more"):
         step.forward(x=np.zeros((9, 2)))
+
+
+class PanicException(BaseException):
+    """As pydantic's core raises it."""
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), SystemError("error return without exception set"), PanicException("PyObject pointer is null")]
+)
+def test_what_is_said_instead_of_a_memory_error_is_one(error: BaseException) -> None:
+    held: list[int] = []
+
+    def fill() -> None:
+        large = Large()
+        weakref.finalize(large, held.append, 1)
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        fill()
+    found = fault(caught.value)
+    assert found.exit_code == 3 and [item.code for item in found.diagnostics] == ["memory-space"]
+    assert held, "what the function held is freed before the message is made"
+
+
+class Large:
+    """What a function holds when it fails."""
+
+
+def test_another_system_error_is_a_fault() -> None:
+    assert fault(SystemError("other")).exit_code == 1

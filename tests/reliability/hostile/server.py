@@ -49,6 +49,7 @@ def serve(kind: str) -> None:
 
 def load(kind: str) -> None:
     sys.path.append(str(ROOT))
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # as dslc sets it before it loads onnxruntime
     for name in LIGHT + (FULL if kind == "full" else ()):
         try:
             importlib.import_module(name)
@@ -105,6 +106,7 @@ def prepare(job: dict[str, Any]) -> None:
     if job["call"]:
         module, _, name = job["call"].partition(":")
         job["function"] = getattr(importlib.import_module(module), name)
+    guard = make_guard(job, breach)
     limits = job["limits"]
     for kind, most in (
         ("CORE", 0),
@@ -115,7 +117,7 @@ def prepare(job: dict[str, Any]) -> None:
     ):
         resource.setrlimit(getattr(resource, f"RLIMIT_{kind}"), (most, most))
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    make_guard(job, breach).arm()
+    guard.arm()
 
 
 def make_guard(job: dict[str, Any], breach: int) -> Any:

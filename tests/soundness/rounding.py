@@ -38,15 +38,15 @@ def names(text: str) -> frozenset[str]:
 
 # Results are numbers of the operands, or of a fixed set; comparisons do not round.
 MOVING = names(
-    """abs ceil clip floor floor_divide hardshrink hardtanh heaviside masked_fill maximum minimum negative relu relu6 rem remainder round sign
+    """abs ceil clip floor hardshrink hardtanh heaviside masked_fill maximum minimum negative relu relu6 round sign
     stop_gradient trunc where arange constant eye size broadcast concat depth_to_space flatten flip gather one_hot pad repeat reshape roll
     slice sort space_to_depth split squeeze stack take_along_axis tile top_k transpose tril triu unsqueeze unfold max min max_pool
     max_pool_indices max_pool_take max_unpool unpool_kept bernoulli normal uniform random_flip random_shift random_shift_back"""
 )
-# Sums of products of operands.
+# Sums of products of operands, and quotients rounded to whole numbers.
 POLYNOMIAL = names(
-    """add subtract multiply square cast softshrink prelu matmul einsum circular_conv conv conv_grad_w conv_grad_x conv_transpose fold sum cumsum
-    scatter scatter_add pad_grad max_pool_grad sum_pool sum_pool_grad channel_affine channel_dot channel_window_sum"""
+    """add subtract multiply rem remainder floor_divide square cast softshrink prelu matmul einsum circular_conv conv conv_grad_w conv_grad_x
+    conv_transpose fold sum cumsum scatter scatter_add pad_grad max_pool_grad sum_pool sum_pool_grad channel_affine channel_dot channel_window_sum"""
 )
 # Rounded once, correctly: the operands need not be moved. Those of `max_pool_grad` must not be: it looks for equal numbers in two of them.
 BASIC = names("add subtract multiply divide square sqrt reciprocal cast max_pool_grad")

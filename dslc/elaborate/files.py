@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from dslc.below import Below, kind_of_place
@@ -253,11 +254,19 @@ class Library:
             self.session.report(errors.ImportMissing(span=node.path.span, path=text, reason=f"it is {kind_of_place(mode)}", meant=""))
             return None
         if not mode:
-            near = nearest(path.name, [item.name for item in path.parent.glob("*.nn")][:200]) if path.parent.is_dir() else ""
+            near = nearest(path.name, specs_in(path.parent))
             diagnostic = errors.ImportMissing(span=node.path.span, path=text, reason="there is no such file", meant=meant(near))
             self.session.report(diagnostic)
             return None
         return path
+
+
+def specs_in(folder: Path) -> list[str]:
+    """The names of some specs in a folder, as far as it is one."""
+    try:
+        return [item.name for item in islice(folder.glob("*.nn"), 200)]
+    except OSError:
+        return []
 
 
 def mode_of(path: Path) -> int:

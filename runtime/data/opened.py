@@ -31,8 +31,11 @@ def find_file(name: str, folders: Sequence[Path]) -> Below:
 
 
 def below(path: Path, folder: Path) -> Below | None:
-    """What a path means, links followed, as a place below a folder; None where it is outside."""
-    root, place = folder.resolve(), path.resolve()
+    """What a path means, links followed, as a place below a folder; None where it is outside, or changes while it is followed."""
+    try:
+        root, place = folder.resolve(), path.resolve()
+    except (OSError, RuntimeError):  # RuntimeError: a circle of links
+        return None
     return Below(root, PurePosixPath(place.relative_to(root).as_posix())) if place.is_relative_to(root) else None
 
 

@@ -177,7 +177,7 @@ CONTENTS = (
     *(run(94, f"one bit at {place:.0%}", flipped(place, bit), ("checkpoint-broken",))
       for place in (0.0, 0.002, 0.01, 0.1, 0.3, 0.6, 0.9, 1.0) for bit in (0, 7)),
     *(run(94, f"one bit of tensor {number}", at_tensor(number), ("checkpoint-broken", "it is damaged")) for number in range(7)),
-    Row(95, "truncated at every 64 bytes: the other checkpoint is taken; both: refused", spec=SPEC, build=a_run(),
+    Row(95, "truncated at every 128 bytes: the other checkpoint is taken; both: refused", spec=SPEC, build=a_run(),
         call="tests.reliability.hostile.inside.calls:truncated_checkpoints", exit=0),
     *(run(96, f"format {number!r}", forged(format=number), ("checkpoint-broken", "this version reads format 2"))
       for number in (3, 1, "2", None, ESCAPES, 10**400)),

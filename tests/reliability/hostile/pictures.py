@@ -67,7 +67,7 @@ BOMBS = (
         build=pictures(write("pictures/a/x.png", lambda: png(2, 2, bytes(10**8))))),
 )  # fmt: skip
 CUT = tuple(
-    Row(111, f"a {format} cut at each byte, and with each bit of every tenth byte flipped", build=write(f"x.{suffix}", of_pillow(format)),
+    Row(111, f"a {format} cut at each byte, and with each bit of forty of its bytes flipped", build=write(f"x.{suffix}", of_pillow(format)),
         call=f"{HERE}.inside.pixels:cut_pictures", exit=0, says=("refused at each length",))
     for format, suffix in (
         ("PNG", "png"), ("JPEG", "jpg"), ("GIF", "gif"), ("BMP", "bmp"), ("TIFF", "tif"), ("WEBP", "webp"), ("PPM", "ppm"),

@@ -31,11 +31,11 @@ def without_umask(base: Path) -> None:
 
 
 def truncated_checkpoints(base: Path) -> None:
-    """`best` is cut at every 64 bytes: `last` is taken, and that is said; then `last` is cut too."""
+    """`best` is cut at every 128 bytes: `last` is taken, and that is said; then `last` is cut too."""
     run = base / "out" / "run"
     best, last = (run / "checkpoints" / f"{name}.safetensors" for name in ("best", "last"))
     whole = best.read_bytes()
-    for length in range(0, len(whole), 64):
+    for length in range(0, len(whole), 128):
         best.write_bytes(whole[:length])
         assert main(["eval", f"{run}", "--split", "train"]) == 0, f"cut at {length}"
     last.write_bytes(whole[: len(whole) // 2])

@@ -35,7 +35,7 @@ def cut_pictures(base: Path) -> None:
     assert decoded(base, path.name, data, 1) is not None
     for length in range(len(data)):
         assert decoded(base, path.name, data[:length], 1) is None, f"accepted with {length} of {len(data)} bytes"
-    flips = [(at, 1 << bit) for at in range(0, len(data), 10) for bit in range(8)]
+    flips = [(at, 1 << bit) for at in range(0, len(data), 1 + len(data) // 40) for bit in range(8)]
     flipped = [decoded(base, path.name, data[:at] + bytes([data[at] ^ mask]) + data[at + 1 :], 1) for at, mask in flips]
     print(f"refused at each length; {sum(item is None for item in flipped)} of {len(flipped)} flipped bits refused")
 

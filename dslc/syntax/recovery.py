@@ -9,6 +9,7 @@ from dslc.diagnostics import LIMIT, Diagnostic, Edit, Fix, Label
 from dslc.source import Span
 from dslc.syntax import errors
 from dslc.syntax.driver import CLOSE, CONTINUED, CONTINUES, OPEN, TOP_LEVEL, Bracket, Driver
+from dslc.syntax.repair import mended
 from dslc.syntax.scan import Token
 from dslc.syntax.situations import explain
 
@@ -69,7 +70,7 @@ class Run(Driver):
         follows = token.type == "ELSE" and not self.history and self.broken_at == self.braces
         if self.slipped or token.slipped or follows:
             return None
-        found = explain(self, token, at)
+        found = mended(self, at, explain(self, token, at))
         self.sink.add(found)
         return found
 

@@ -29,6 +29,10 @@ HARD = frozenset(
     ]
 )
 SOFT = frozenset(["dslc", "from", "as", "over", "input", "output", "weight", "state", "update", "layer", "step", "rule", "generate"])
+SETTINGS = frozenset(
+    ["loss", "metric", "optimizer", "schedule", "clip", "batch_size", "epochs", "steps", "accumulate", "ema", "start", "trains", "times",
+     "frozen", "rate", "weight_decay", "init", "constraint", "next", "stop", "limit", "context"]
+)  # of every body that has settings  # fmt: skip
 CONTEXTUAL = frozenset(["log"])  # a keyword only behind the range of a `param`, elsewhere a name
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from dslc.diagnostics import SpecError
+from dslc.elaborate.settings import PLACES
 from dslc.syntax.parse import parse_literal, parse_signature
+from dslc.syntax.tokens import SETTINGS
 from tests.syntax.sexpr import show
 
 
@@ -47,3 +49,7 @@ def test_signatures() -> None:
 def test_broken_signatures_are_faults_of_the_table(text: str) -> None:
     with pytest.raises(ValueError, match="conv"):
         parse_signature(text)
+
+
+def test_the_parser_knows_the_words_of_all_settings() -> None:
+    assert {name for names in PLACES.values() for name in names} == SETTINGS

@@ -143,3 +143,23 @@ class Surplus(Finding):
     found: str
     code = "surplus-bracket"
     words = "this `{found}` closes nothing"
+
+
+class MisspeltKeyword(Finding):
+    found: str
+    right: str
+    code = "misspelt-keyword"
+    words = "`{found}` is no keyword: did you mean `{right}`?"
+
+
+class WrongSign(Finding):
+    found: str
+    wanted: str
+    code = "wrong-sign"
+    words = "`{found}` stands where `{wanted}` is due"
+
+
+class SurplusSign(Finding):
+    found: str
+    code = "surplus-sign"
+    words = "this `{found}` is one too many"

@@ -1,0 +1,299 @@
+"""One change of one token that makes a broken statement right: a sign that is missing, doubled, or another one than was meant.
+
+The tokens of the statement are run through the table's states alone, once for each change that is tried; the cheapest change with
+which the whole statement parses is the repair, if there is no second one as cheap.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dslc.diagnostics import Diagnostic, Edit, Fix
+from dslc.source import Span
+from dslc.syntax import errors
+from dslc.syntax.near import near_word
+from dslc.syntax.scan import CONTEXTUAL, HARD, SOFT, Token, tables
+from dslc.syntax.tokens import SETTINGS
+
+if TYPE_CHECKING:
+    from dslc.syntax.driver import Driver
+
+MOST_TOKENS = 120  # of a statement that is tried
+MOST_TRIES = 400
+WORD = 1  # the cost of another word
+OPENERS, CLOSERS = {"LPAR": "(", "LSQB": "[", "LBRACE": "{"}, {"RPAR": ")", "RSQB": "]", "RBRACE": "}"}
+SIBLINGS: dict[str, tuple[tuple[str, str], ...]] = {
+    ".": (("COMMA", ","),), ",": (("DOT", "."),), "=": (("COLON", ":"),), ":": (("EQUAL", "="),), "==": (("EQUAL", "="),),
+    ">": (("ARROW", "->"),), "-": (("ARROW", "->"),),
+    "(": (("LSQB", "["),), "[": (("LPAR", "("),), "{": (("LPAR", "("), ("LSQB", "[")),
+    ")": (("RSQB", "]"), ("LPAR", "(")), "]": (("RPAR", ")"),), "}": (("RPAR", ")"), ("RSQB", "]")),
+}  # fmt: skip
+INSERTED = (("COMMA", ","), ("EQUAL", "="), ("COLON", ":"))
+TYPED = frozenset(["PARAM", "input", "weight", "state", "CARRY", "BLOCK"])
+EXPLAINED = (errors.SliceStep, errors.SeveralInParentheses, errors.PlainAssignment, errors.ConditionalForm, errors.OnlyNamesLeft)
+REACH = 4  # how far before the token that does not fit a sign may be wrong
+
+
+@dataclass(frozen=True)
+class Repair:
+    """`old` becomes `new` ("" for a token that is missing or too many) at `start`; `after`: the text of the token before."""
+
+    old: str
+    new: str
+    start: int
+    end: int
+    after: str
+    cost: int
+
+
+def repair(driver: Driver, at: int) -> Repair | None:
+    """The change that mends the statement in which the token of this number does not fit."""
+    tokens, place = statement(driver, at)
+    if not tokens or len(tokens) > MOST_TOKENS:
+        return None
+    stack = list_stack(driver)
+    best: list[Repair] = []
+    for tries, (found, changed) in enumerate(changes(tokens, place)):
+        if best and found.cost > best[0].cost:
+            break
+        if tries > MOST_TRIES:
+            return None
+        if likely(driver, found, tokens) and parses(driver, stack, changed) and not any(same(found, other) for other in best):
+            best.append(found)
+    return best[0] if len(best) == 1 else None
+
+
+def mended(driver: Driver, at: int, found: Diagnostic) -> Diagnostic:
+    """What is said about a token that does not fit: `found`, or the one change that mends the statement where that says more."""
+    if found.fix is not None and not isinstance(found, errors.MissingComma):
+        return found
+    made = repair(driver, at)
+    if made is not None and made.cost > WORD and isinstance(found, EXPLAINED):
+        return found
+    return found if made is None else described(driver, made, found)
+
+
+def described(driver: Driver, made: Repair, found: Diagnostic) -> Diagnostic:
+    span = Span(driver.source, made.start, made.end)
+    if not made.old:
+        fix = Fix(f"write `{made.new}`", (Edit(span, made.new if made.new != "=" else " = "),))
+        if isinstance(found, errors.MissingEqual):
+            return errors.MissingEqual(span=span, name=made.after, found=found.found, fix=fix)
+        return found if found.fix is not None else errors.MissingThing(span=span, what=f"`{made.new}`", after=made.after, fix=fix)
+    if not made.new:
+        return errors.SurplusSign(span=span, found=made.old, fix=Fix(f"delete `{made.old}`", (Edit(span, ""),)))
+    fix = Fix(f"write `{made.new}`", (Edit(span, made.new),))
+    if made.new[0].isalpha():
+        if not made.after or driver.source.text[made.start - 1 : made.start] == "\n":
+            return errors.UnknownStatement(span=span, word=made.old, nearest=made.new, fix=fix)
+        return errors.MisspeltKeyword(span=span, found=made.old, right=made.new, fix=fix)
+    return errors.WrongSign(span=span, found=made.old, wanted=made.new, fix=fix)
+
+
+def likely(driver: Driver, made: Repair, tokens: list[Token]) -> bool:
+    """What the blanks and the words of the statement say: `a. b` has a comma that slipped, `a,b` a point, `lr: 3` is a setting."""
+    text, at = driver.source.text, bisect_left(tokens, made.start, key=lambda token: token.start)
+    inside = sum((token.type in OPENERS) - (token.type in CLOSERS) for token in tokens[:at]) > 0
+    behind = text[made.end : made.end + 1]
+    blank = behind in (" ", "\n", "\r", "")
+    if (made.old, made.new) == (".", ","):
+        return blank or not behind.isalpha()
+    if (made.old, made.new) == (",", "."):
+        return not blank
+    if made.new == "," and not made.old:
+        return inside
+    if made.new == "=" and not (made.old or inside) and tokens[0].text in SETTINGS:
+        return False
+    if made.new == ":" and not inside:
+        first = tokens[0]
+        if first.text in SETTINGS:  # `loss mean(y)`: the blank says where the value begins
+            return blank or made.old != ""
+        return (first.type in TYPED or first.text in TYPED) and at > 1
+    return True
+
+
+def same(left: Repair, right: Repair) -> bool:
+    """Two changes with one outcome: one of two equal neighbours is deleted."""
+    return left.old == right.old and left.new == right.new == "" and (left.end == right.start or right.end == left.start)
+
+
+def statement(driver: Driver, at: int) -> tuple[list[Token], int]:
+    """The tokens of the statement, line breaks left out, and which of them does not fit (their number at the end)."""
+    tokens = driver.tokens
+    start = at
+    if driver.history:
+        first = driver.history[0].start
+        while start > 0 and (start >= len(tokens) or tokens[start].start > first):
+            start -= 1
+    end, previous = start, ""
+    place = 0
+    found: list[Token] = []
+    while end < len(tokens):
+        token = tokens[end]
+        if token.type == "_NL":
+            if end >= at and ends(driver, end, previous):
+                break
+        else:
+            if end < at:
+                place += 1
+            found.append(token)
+            previous = token.type
+            if token.type == "LBRACE" and end >= at and driver.ends_line(end):
+                break
+        end += 1
+    return found, place
+
+
+def ends(driver: Driver, at: int, previous: str) -> bool:
+    from dslc.syntax.driver import CONTINUED, CONTINUES
+
+    tokens = driver.tokens
+    while at < len(tokens) and tokens[at].type == "_NL":
+        at += 1
+    if at == len(tokens) or driver.indent(tokens[at]) <= driver.statement_indent:
+        return True
+    return previous not in CONTINUES and tokens[at].type not in CONTINUED
+
+
+def list_stack(driver: Driver) -> list[int]:
+    """The table's states where the statement began."""
+    states, values = driver.state.state_stack, driver.state.value_stack
+    braces = driver.braces
+    size = len(states)
+    while size > 1:
+        row = driver.rows[states[size - 1]]
+        separator = row.get("_NL")
+        here = "ERROR" in row or (separator is not None and separator[0] is driver.shift_action)
+        if here and sum(1 for value in values[: size - 1] if getattr(value, "type", "") == "LBRACE") == braces:
+            break
+        size -= 1
+    return list(states[:size])
+
+
+# ---- the changes, cheapest first -----------------------------------------------------------------------------------------------
+
+
+def changes(tokens: list[Token], place: int) -> Iterator[tuple[Repair, list[Token]]]:
+    yield from sorted_changes([*words(tokens, place), *replaced(tokens, place), *doubled(tokens, place)])
+    yield from sorted_changes([*inserted(tokens, place), *deleted(tokens, place)])
+    yield from sorted_changes([*closed(tokens, place), *opened(tokens, place)])
+
+
+Change = tuple[Repair, list[Token]]
+
+
+def sorted_changes(found: list[Change]) -> list[Change]:
+    return sorted(found, key=lambda item: item[0].cost)
+
+
+def change(tokens: list[Token], at: int, new: Token | None, cost: int) -> Change:
+    old = tokens[at]
+    after = tokens[at - 1].text if at else ""
+    made = Repair(old.text, new.text if new is not None else "", old.start, old.end, after, cost)
+    return made, [*tokens[:at], *([new] if new is not None else []), *tokens[at + 1 :]]
+
+
+def insertion(tokens: list[Token], at: int, kind: str, text: str, cost: int) -> Change:
+    start = tokens[at - 1].end
+    token = Token(kind, text, start, start)
+    return Repair("", text, start, start, tokens[at - 1].text, cost), [*tokens[:at], token, *tokens[at:]]
+
+
+def near(place: int, tokens: list[Token], back: int = REACH) -> range:
+    return range(max(0, place - back), min(place + 1, len(tokens)))
+
+
+def words(tokens: list[Token], place: int) -> Iterator[Change]:
+    """A name that is a keyword with a slip: also the first of the statement."""
+    keywords = tables().keywords
+    for at in dict.fromkeys([0, *near(place, tokens)]):
+        token = tokens[at]
+        if token.type == "NAME" and token.text not in HARD | SOFT:
+            word = near_word(token.text, [*HARD, *SOFT])
+            if word:
+                kind = keywords[word] if word in HARD else "NAME"
+                yield change(tokens, at, Token(kind, word, token.start, token.end, token.first), WORD)
+
+
+def replaced(tokens: list[Token], place: int) -> Iterator[Change]:
+    for at in near(place, tokens):
+        token = tokens[at]
+        for kind, text in SIBLINGS.get(token.text, ()):
+            yield change(tokens, at, Token(kind, text, token.start, token.end, token.first), 2)
+
+
+def doubled(tokens: list[Token], place: int) -> Iterator[Change]:
+    """One of two equal signs side by side."""
+    for at in near(place, tokens):
+        token = tokens[at]
+        if not token.text[:1].isalnum() and at and (tokens[at - 1].text, tokens[at - 1].end) == (token.text, token.start):
+            yield change(tokens, at, None, 1)
+
+
+def inserted(tokens: list[Token], place: int) -> Iterator[Change]:
+    for at in (place, place - 1):
+        if 0 < at <= len(tokens):
+            for kind, text in INSERTED:
+                yield insertion(tokens, at, kind, text, 4 if at != place else 3)
+
+
+def deleted(tokens: list[Token], place: int) -> Iterator[Change]:
+    for at in (place, place - 1):
+        if 0 <= at < len(tokens) and tokens[at].type in (*OPENERS, *CLOSERS):
+            yield change(tokens, at, None, 3 + (at != place))
+
+
+def closed(tokens: list[Token], place: int) -> Iterator[Change]:
+    for at in range(1, min(place + 1, len(tokens)) + 1):
+        for kind in ("RPAR", "RSQB"):
+            yield insertion(tokens, at, kind, CLOSERS[kind], 6)
+
+
+def opened(tokens: list[Token], place: int) -> Iterator[Change]:
+    for at in range(1, min(place, len(tokens) - 1) + 1):
+        for kind in ("LPAR", "LSQB"):
+            yield insertion(tokens, at, kind, OPENERS[kind], 6)
+
+
+# ---- the table without values ----------------------------------------------------------------------------------------------------
+
+
+def parses(driver: Driver, stack: list[int], tokens: list[Token]) -> bool:
+    """Whether a statement of these tokens is complete."""
+    states = list(stack)
+    if "ERROR" not in driver.rows[states[-1]] and not shift(driver, states, "_NL"):
+        return False
+    for at, token in enumerate(tokens):
+        if not shift(driver, states, kind(driver, states, tokens, at, token)):
+            return False
+    return bool(tokens) and (tokens[-1].type == "LBRACE" or any(shift(driver, list(states), end) for end in ("_NL", "RBRACE", "$END")))
+
+
+def kind(driver: Driver, states: list[int], tokens: list[Token], at: int, token: Token) -> str:
+    """A soft keyword is one where the table takes it, but not before `:`."""
+    if token.type != "NAME" or token.text not in SOFT | CONTEXTUAL:
+        return token.type
+    keyword = tables().keywords[token.text]
+    colon = at + 1 < len(tokens) and tokens[at + 1].type == "COLON"
+    return "NAME" if colon or keyword not in driver.rows[states[-1]] else keyword
+
+
+def shift(driver: Driver, states: list[int], kind: str) -> bool:
+    """Reduce until the token can be shifted, and shift it."""
+    while True:
+        entry = driver.rows[states[-1]].get(kind)
+        if entry is None:
+            return False
+        action, argument = entry
+        if action is driver.shift_action:
+            states.append(argument)
+            return True
+        size = len(argument.expansion)
+        if size:
+            del states[-size:]
+        states.append(driver.rows[states[-1]][argument.origin.name][1])
+        if kind == "$END" and states[-1] == driver.state.parse_conf.end_state:
+            return True

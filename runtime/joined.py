@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dslc.diagnostics import DataError
-from dslc.interpret import interpret
+from dslc.interpret import interpret, quiet
 from dslc.ops.covariance import join_moments
 from dslc.passes.accumulate import Accumulation
 from runtime.errors import BadField
@@ -46,10 +46,16 @@ def totals(parts: Accumulation, results: Iterable[Mapping[str, Any]]) -> dict[st
             if how == "concat":
                 gather(gathered[name], value, places[name])
             else:
-                joined[name] = JOINS[how](joined[name], value) if name in joined else value
+                joined[name] = joined_with(joined[name], value, how) if name in joined else value
     if empty:
         raise DataError(BadField(field="the split", reason="it has no samples"))
     return {name: np.asarray(value) for name, value in joined.items()} | {name: np.concatenate(found) for name, found in gathered.items()}
+
+
+def joined_with(known: Any, value: Any, how: str) -> Any:
+    """Values that are not finite are joined silently, as the interpreter computes with them."""
+    with quiet(np):
+        return JOINS[how](known, value)
 
 
 def gather(found: list[np.ndarray], value: np.ndarray, place: str) -> None:

@@ -136,3 +136,12 @@ def test_of_float32_values_too_the_batches_make_no_difference(tmp_path: Path) ->
     for values in found[1:]:
         assert values == pytest.approx(found[0], rel=1e-12)
     assert found[0]["metric.std"] == pytest.approx(np.std(arrays["target"].astype(float)), rel=1e-12)
+
+
+@pytest.mark.parametrize("join_of", [F.logsumexp, F.sum, F.prod, F.max, F.std])
+def test_values_that_are_not_finite_are_joined_without_a_word(join_of: Any) -> None:
+    b = Builder("metrics")
+    b.output("metric.m", join_of(b.input("data", "x", tensor("f64", "batch", 3))))
+    parts = accumulate(b.build())
+    x = np.array([[0.5, np.inf, -np.inf], [np.nan, 1, 0], [np.inf, 1e308, 1e308]])
+    assert np.isnan(join(parts, (interpret(parts.batch, np, {"x": x[at : at + 1]}) for at in range(3)))["metric.m"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,7 +35,9 @@ def run(case: int, tally: Tally) -> None:
         tally.note("texts", "formatted")
     if case % OFTEN == 1 and same_import(spec.text, place, program):
         tally.note("texts", "with imported blocks")
-    outcomes = {compared(program, spec, tally, seed=case, device=device) for device in available_devices()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # nobody who trains may be told of NumPy's
+        outcomes = {compared(program, spec, tally, seed=case, device=device) for device in available_devices()}
     tally.count(max(outcomes, key=["passed", "mistrusted", "data refused"].index))
 
 

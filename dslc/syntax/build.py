@@ -281,7 +281,7 @@ OUTER, INNER = re.compile(r"\blist\s*\Z"), re.compile(r"\blist\s*\[\s*list\s*\Z"
 def layer_type(c: Context, i: Items, s: Span, before: re.Pattern[str]) -> tuple[ast.Name, ...] | None:
     """The word `layer` as a type between brackets, if it stands behind such text."""
     items = [item for item in i if item is not None]
-    if len(items) != 1 or not is_token(items[0], "NAME") or items[0] != "layer":
+    if len(items) != 1 or not is_token(items[0], "NAME") or items[0].text != "layer":
         return None
     return (c.label(items[0]),) if before.search(s.source.text, max(0, s.start - 200), s.start) else None
 

@@ -128,6 +128,12 @@ def ordered(report: Any, network: Any, parameters: Mapping[str, Any], path: Any,
     return report
 
 
+def unequal_parts(patch: pytest.MonkeyPatch) -> None:
+    """Every part counts by half, whatever its samples."""
+    true = Update.accumulate_into
+    patch.setattr(Update, "accumulate_into", lambda self, source, *, first, scale: true(self, source, first=first, scale=0.5))
+
+
 by_text = wrapped(subject, "check_source", depends_on_text)
 slightly = row("conv", lambda y, *_: y * y.dtype.type(1.0001))
 FAULTS: dict[str, Plant] = {
@@ -152,6 +158,7 @@ FAULTS: dict[str, Plant] = {
     "13 losses added": wrapped(of_values, "differentiate", bent),
     "14 no rate": before(Update, "run", moves),
     "15 frozen weights": before(Step, "train", decays_all),
+    "16 parts accumulated": unequal_parts,
     "17 saved and loaded": wrapped(of_training, "decode", halved),
     "19 exported twice": wrapped(of_training, "export_network", ordered),
     "20 counts": put(show, "MACS", {**show.MACS, "matmul": lambda y, x: y.elements}),

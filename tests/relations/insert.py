@@ -83,6 +83,15 @@ def with_losses_scaled(text: str, factor: str) -> str:
     return edited(text, [(loss.span.start, loss.span.end, f"({loss.span.text}) * {factor}") for loss in losses])
 
 
+def with_setting(text: str, key: str, value: str) -> str:
+    """The text with a setting of its training; unchanged where it has that one."""
+    (train,) = every(ast.Train, tree(text))
+    if any(item.key.id == key for item in every(ast.Setting, train)):
+        return text
+    end = train.body.statements[-1].span.end
+    return edited(text, [(end, end, f"\n  {key}: {value}")])
+
+
 def with_losses_named(text: str) -> str:
     """Every loss with a name."""
     losses = [item for item in every(ast.Setting, tree(text)) if item.key.id == "loss" and item.name is None]

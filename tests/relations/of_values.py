@@ -16,7 +16,7 @@ from dslc.passes.mixing import mixing
 from dslc.passes.pipeline import PASSES
 from runtime.forward import compile_forward
 from tests.relations import insert
-from tests.relations.numeric import agree, equal, identical, telling, values
+from tests.relations.numeric import agree, bounds, equal, identical, telling, values, within
 from tests.relations.subject import SEED, Arrays, Refused, Subject, drawn, initial
 
 BATCH = Dim.of("batch")
@@ -94,6 +94,8 @@ def output_added(subject: Subject, rng: Random) -> bool:
 
 def loss_scaled(subject: Subject, rng: Random) -> bool:
     """The loss times a power of two has gradients times just that, bit for bit: in the definition and in the compiled step."""
+    if not subject.training.steps[0].trains:
+        return False
     factor = rng.choice(FACTORS)
     other = subject.other(insert.with_losses_scaled(subject.text, factor))
     graphs = [step_graph(item) for item in (subject, other)]
@@ -118,7 +120,7 @@ def losses_added(subject: Subject, rng: Random) -> bool:
     """The gradient of a sum of losses is the sum of their gradients."""
     other = subject.other(insert.with_losses_named(subject.text))
     step = other.training.steps[0]
-    if len(step.losses) < 2:
+    if len(step.losses) < 2 or not step.trains:
         return False
     whole = step_graph(other)
     arrays = arrays_of(subject, whole)
@@ -127,6 +129,35 @@ def losses_added(subject: Subject, rng: Random) -> bool:
     parts = [values(differentiate(step.graph, f"loss.{name}", step.trains), arrays) for name in step.losses]
     found = {name: np.asarray(sum(part[name] for part in parts), value.dtype) for name, value in wanted.items()}
     agree(whole, arrays, found, wanted)
+    return True
+
+
+def parts_accumulated(subject: Subject, rng: Random) -> bool:
+    """Accumulated gradients are the sum of those of the parts by their samples; a part reads the states that the one before it left.
+
+    Draws count the samples of the whole batch.
+    """
+    other = subject.other(insert.with_setting(subject.text, "accumulate", "2"))
+    half = next(iter(other.compile(SAMPLES).steps.values()))
+    cut = rng.randint(1, SAMPLES - 1)
+    batches = [(subject.batch(start, stop), stop - start) for start, stop in ((0, cut), (cut, SAMPLES))]
+    status = half.backward_parts(batches, seed=SEED, step=0)
+    if not status.finite:
+        return False
+    found = {f"grad:{name}": value for name, value in half.grads().items()}
+    found["loss"] = np.asarray(status.loss, half.results["loss"].dtype)
+    graph, parameters = step_graph(other), initial(other.training)
+    wanted = {name: np.zeros_like(value) for name, value in found.items()}
+    allowed = dict.fromkeys(found, 0.0)
+    for number, (fields, count) in enumerate(batches):
+        arrays = other.inputs(graph, parameters, fields)
+        arrays |= {item.name: np.array([SEED, 0, number * cut]) for item in graph.inputs if item.kind == "key"}
+        part = values(graph, arrays)
+        share = count / SAMPLES
+        wanted = {name: np.asarray(value + share * part[name], value.dtype) for name, value in wanted.items()}
+        allowed = {name: allowed[name] + share * bound for name, bound in bounds(graph, arrays, part, found).items()}
+        parameters |= {name.removeprefix("update:"): value for name, value in part.items() if name.startswith("update:")}
+    within(found, wanted, allowed)
     return True
 
 

@@ -34,6 +34,7 @@ OF_SPECS: dict[str, Relation] = {
     "13 losses added": of_values.losses_added,
     "14 no rate": of_training.no_rate,
     "15 frozen weights": of_training.frozen_weights,
+    "16 parts accumulated": of_values.parts_accumulated,
     "17 saved and loaded": of_training.saved_and_loaded,
     "19 exported twice": of_training.exported_twice,
     "20 counts": of_sizes.counts,

@@ -29,7 +29,7 @@ def renamed(text: str, rng: Random) -> tuple[str, dict[str, str]]:
     own = sorted(declared(file) - taken(file))
     words = invented(rng, len(own))
     new = dict(zip(own, words, strict=True))
-    kept = arguments_of_others(file, called_by_name(file) & set(new)) | set(imported(file)) | set(data_fields(file))
+    kept = arguments_of_others(file, called_by_name(file)) | set(imported(file)) | set(data_fields(file))
     edits = [replacing(name, new[name.id]) for name in every(ast.Name, file) if name.id in new and name.span.start not in kept]
     return edited(text, edits), dict(zip(words, own, strict=True))
 

@@ -13,7 +13,7 @@ from dslc.loading import load_program
 from dslc.vocabulary import OPTIMIZERS
 from runtime.train.checkpoint import Checkpoint, load_checkpoint
 from runtime.train.loop import train
-from runtime.update import Update
+from tests.relations.faults import unequal_parts
 from tests.relations.numeric import agree, values
 from tests.relations.of_values import step_graph
 from tests.relations.subject import SEED, Arrays, Subject, initial
@@ -120,8 +120,7 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(parts: tuple[int, ..
 
 
 def test_parts_that_do_not_count_by_their_samples_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    true = Update.accumulate_into
-    monkeypatch.setattr(Update, "accumulate_into", lambda self, source, *, first, scale: true(self, source, first=first, scale=1 / 2))
+    unequal_parts(monkeypatch)
     found = subject(tmp_path, PLAIN)
     with pytest.raises(AssertionError, match="rounding explains"):
         agree(step_graph(found), inputs(found), *accumulated(found, (1, 23)))

@@ -45,6 +45,10 @@ def floor_divide(w: Writer, node: Node, inputs: Sequence[str], outputs: Sequence
     if type.dtype.is_float:
         w.emit("Floor", [w.emit("Div", inputs, type)], type, outputs[0])
         return
+    if type.dtype is DType.u8:  # nothing is below zero, and opset 13 does not divide bytes
+        wide = [w.emit("Cast", [x], like(w.type(x), DType.i32), to=ELEMENT[DType.i32]) for x in inputs]
+        w.emit("Cast", [w.emit("Div", wide, like(type, DType.i32))], type, outputs[0], to=ELEMENT[DType.u8])
+        return
     # Integer Div truncates; (a - (a mod b)) / b is exact, and Mod has the sign of b.
     rest = w.emit("Mod", inputs, type)
     w.emit("Div", [w.emit("Sub", [inputs[0], rest], type), inputs[1]], type, outputs[0])

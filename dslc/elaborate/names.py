@@ -40,8 +40,8 @@ def operator(name: str) -> OperatorValue | None:
     return None if row.internal else OperatorValue(name)
 
 
-def operators() -> Iterator[str]:
-    return (name for name, row in TABLE.items() if not row.internal)
+def operators() -> tuple[str, ...]:
+    return (*FUNCTIONS, *(name for name, row in TABLE.items() if not row.internal))
 
 
 def built_in(frame: Frame, name: str) -> Value | None:

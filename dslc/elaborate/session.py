@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from dslc import limits
 from dslc.diagnostics import LIMIT, Diagnostic, Sink
 from dslc.elaborate import errors
+from dslc.elaborate.literals import mended
 from dslc.ir.types import DType, TensorType
 from dslc.source import Source, Span
 from dslc.syntax import ast
@@ -61,7 +62,7 @@ class Session:
 
     def report(self, diagnostic: Diagnostic) -> None:
         if not self.muted:
-            self.sink.add(diagnostic)
+            self.sink.add(mended(diagnostic))
 
     @contextmanager
     def silent(self, quiet: bool) -> Iterator[None]:

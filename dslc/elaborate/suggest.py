@@ -10,11 +10,12 @@ from dslc.diagnostics import Edit, Fix
 from dslc.source import Span
 
 MOST_NAMES = 2000  # beyond this no name is suggested: the comparison is quadratic in the lengths
+NEAREST = 6  # names that are alike; the one with the fewest edits is meant
 MOST_EDITS = 2  # a fix changes no more characters than this
 
 # Words of other libraries and languages, with what they may be called here; the first one that exists is meant.
 FOREIGN: dict[str, tuple[str, ...]] = {
-    "float32": ("f32",), "float": ("f32",), "float64": ("f64",), "double": ("f64",), "int32": ("i32",), "int64": ("i64",),
+    "float32": ("f32",), "float": ("f32",), "float64": ("f64",), "double": ("f64", "float"), "int32": ("i32",), "int64": ("i64",),
     "int": ("i64",), "long": ("i64",), "uint8": ("u8",), "byte": ("u8",), "boolean": ("bool",),
     "lr": ("rate",), "learning_rate": ("rate",), "p": ("rate",), "prob": ("rate",), "alpha": ("rate",),
     "filters": ("channels", "units"), "out_channels": ("channels",), "kernel_size": ("kernel",), "pool_size": ("kernel",),
@@ -35,21 +36,50 @@ FOREIGN: dict[str, tuple[str, ...]] = {
     "kappa": ("cohen_kappa",), "auc": ("roc_auc",), "mcc": ("matthews",), "matthews_corrcoef": ("matthews",), "jaccard": ("iou",),
     "f1_score": ("f1",), "r2_score": ("r2",), "dice_loss": ("dice",), "mean_squared_error": ("mse",), "mean_absolute_error": ("mae",),
     "l1_loss": ("mae",), "mse_loss": ("mse",), "huber_loss": ("huber",), "nll_loss": ("nll",), "kl_div": ("kl_divergence",),
+    "yes": ("true",), "no": ("false",), "integer": ("int", "i64"), "str": ("string",), "number": ("float",), "longtensor": ("i64",),
+    "floattensor": ("f32",), "fc": ("dense",), "innerproduct": ("dense",), "convolution": ("conv",), "convolution2d": ("conv",),
+    "conv3d": ("conv",), "conv2dtranspose": ("conv_transpose",), "convtranspose2d": ("conv_transpose",),
+    "deconvolution": ("conv_transpose",), "depthwiseconv2d": ("depthwise_conv",), "separableconv2d": ("separable_conv",),
+    "maxpooling2d": ("max_pool",), "max_pool2d": ("max_pool",), "averagepooling2d": ("avg_pool",), "avgpool2d": ("avg_pool",),
+    "avg_pool2d": ("avg_pool",), "globalaveragepooling2d": ("global_avg_pool",), "globalavgpool2d": ("global_avg_pool",),
+    "globalmaxpooling2d": ("global_max_pool",), "batchnormalization": ("batch_norm",), "batch_normalization": ("batch_norm",),
+    "layernormalization": ("layer_norm",), "groupnorm": ("group_norm",), "groupnormalization": ("group_norm",),
+    "dropout2d": ("spatial_dropout",), "leakyrelu": ("leaky_relu",), "logsoftmax": ("log_softmax",), "lstmcell": ("lstm_cell",),
+    "upsampling2d": ("upsample",), "localresponsenorm": ("lrn",), "reduce_mean": ("mean",), "reduce_sum": ("sum",),
+    "crossentropyloss": ("cross_entropy",), "categorical_crossentropy": ("cross_entropy",),
+    "sparse_categorical_crossentropy": ("cross_entropy",), "softmaxwithloss": ("cross_entropy",),
+    "bcewithlogitsloss": ("binary_cross_entropy",), "binary_crossentropy": ("binary_cross_entropy",),
+    "sigmoidcrossentropyloss": ("binary_cross_entropy",), "mseloss": ("mse",), "euclideanloss": ("mse",), "l1loss": ("mae",),
+    "categorical_accuracy": ("accuracy",), "sparse_categorical_accuracy": ("accuracy",), "binaryaccuracy": ("binary_accuracy",),
+    "cosineannealinglr": ("cosine",), "cosinedecay": ("cosine",), "multisteplr": ("multistep",), "steplr": ("step",),
+    "glorot": ("xavier",), "glorot_uniform": ("xavier",), "xavier_uniform": ("xavier",), "glorotuniform": ("xavier",),
+    "kaiming": ("he",), "he_normal": ("he",), "kaiming_normal": ("he",), "henormal": ("he",), "randomnormal": ("normal",),
+    "gaussian": ("normal",), "truncatednormal": ("truncated_normal",), "trunc_normal": ("truncated_normal",),
+    "load_dataset": ("dataset",), "filter_size": ("kernel",), "bias_term": ("bias",), "dilation_rate": ("dilation",),
+    "dilations": ("dilation",), "group": ("groups",), "num_groups": ("groups",), "kernel_initializer": ("init",),
+    "weight_filler": ("init",), "initializer": ("init",), "beta_1": ("beta1",), "beta_2": ("beta2",), "decay": ("weight_decay",),
+    "l2": ("weight_decay",), "stddev": ("std",), "mu": ("momentum",), "warmup_epochs": ("warmup",), "warmup_steps": ("warmup",),
+    "gamma": ("factor", "decay"), "milestones": ("at",), "step_size": ("every",), "negative_slope": ("slope",),
+    "label_smoothing": ("smoothing",), "minibatch": ("batch_size",), "optim": ("optimizer",), "optimiser": ("optimizer",),
+    "solver": ("optimizer",), "solver_type": ("optimizer",), "lr_scheduler": ("schedule",), "lr_policy": ("schedule",),
+    "loss_fn": ("loss",), "clip_grad": ("clip",), "clip_gradients": ("clip",), "clipnorm": ("clip",), "max_iter": ("steps",),
+    "iterations": ("steps",), "trainable": ("trains",), "var_list": ("trains",), "freeze": ("frozen",), "moving_average": ("ema",),
+    "use_ema": ("ema",), "axes": ("axis",),
 }  # fmt: skip
 
 
 def nearest(word: str, names: Iterable[str]) -> str:
     """The name that `word` was probably meant to be, or ""."""
     every = list(dict.fromkeys(names))
+    folded = {name.lower(): name for name in every if name != word}
+    if word.lower() in folded:
+        return folded[word.lower()]
     for name in FOREIGN.get(word.lower(), ()):
         if name in every:
             return name
     known = [name for name in every if name != word and abs(len(name) - len(word)) <= 4][:MOST_NAMES]
-    folded = {name.lower(): name for name in known}
-    if word.lower() in folded:
-        return folded[word.lower()]
-    near = get_close_matches(word[:64], known, n=1, cutoff=0.6)
-    return near[0] if near else ""
+    near = get_close_matches(word[:64], known, n=NEAREST, cutoff=0.6)
+    return min(near, key=lambda name: distance(word, name)) if near else ""
 
 
 def rename(span: Span, name: str, names: Iterable[str] = ()) -> Fix | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from dslc.diagnostics import Diagnostic, Label
+from dslc.diagnostics import Diagnostic, Edit, Fix, Label
 from dslc.elaborate import errors
 from dslc.elaborate.data import NAMES as SOURCES
 from dslc.elaborate.flow import Flow
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from dslc.elaborate.resolve.files import FileResolver
 
 RESERVED = {"training": "a built-in name", "op": "a built-in name", "std": "a built-in name", **dict.fromkeys(DTYPES, "a dtype")}
+
+
+def misspelt_declaration(name: ast.Name, near: str, span: Span) -> errors.UnknownName:
+    """Several uses of a name, and its declaration alone is written another way."""
+    text = f": `{near}` is declared and never used: did you mean `{name.id}`?"
+    fix = Fix(f"write `{name.id}` where it is declared", (Edit(span, name.id),))
+    return errors.UnknownName(span=name.span, name=name.id, meant=text, labels=(Label(span, "declared here"),), fix=fix)
 
 
 class Names:
@@ -72,15 +79,29 @@ class Names:
         if name.id in self.unknowns:
             return
         self.unknowns.add(name.id)
-        elsewhere = self.bound_elsewhere(name)
+        near, pool = ("", ()) if self.file.session.full else self.candidates(name.id, called)
+        fix = rename(name.span, near, pool)
+        declared = self.declared_once(near) if fix is not None else None
+        elsewhere = None if declared is not None else self.bound_elsewhere(name)
         if elsewhere is not None:
             self.report(elsewhere)
             return
-        near, pool = ("", ()) if self.file.session.full else self.candidates(name.id, called)
-        fix = rename(name.span, near, pool)
         if near:
             self.touch(near)
+        if declared is not None and self.count(name.id) > 1:
+            self.report(misspelt_declaration(name, near, declared))
+            return
         self.report(errors.UnknownName(span=name.span, name=name.id, meant=meant(near), fix=fix))
+
+    def declared_once(self, name: str) -> Span | None:
+        """Where a name is bound that stands nowhere else in the file."""
+        found, binding = self.flow.find(name), self.file.scope.find(name)
+        span = found[1].span if found is not None and found[1].kind != "error" else binding.span if binding is not None else None
+        return span if span is not None and span.text == name and self.count(name) == 1 else None
+
+    def count(self, name: str) -> int:
+        """How often a name stands in the file."""
+        return sum(isinstance(node, ast.Name) and node.id == name for node in nodes(self.file.scope.tree.statements))
 
     def candidates(self, name: str, called: bool) -> tuple[str, tuple[str, ...]]:
         """The nearest name of the kind that is wanted here, and the names of that kind: functions where one is called, else values."""
@@ -96,6 +117,8 @@ class Names:
             *BUILT_IN,
             *DTYPES,
             *INITIALISERS,
+            "true",
+            "false",
         )
         pools = [(*local, *library, *networks, *sources)] if called else [values, library]
         for pool in pools:

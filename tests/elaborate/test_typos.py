@@ -1,0 +1,67 @@
+"""What is suggested for slips of the hand and words of other libraries, and that the fix gives a program."""
+
+from __future__ import annotations
+
+import pytest
+
+from dslc.loading import check_source
+from dslc.render import apply_fixes
+from dslc.source import Source
+
+SPEC = """dslc 1
+
+param width: int = 8
+param table: list[list[int]] = [[1, 2], [3]]
+
+block tail(x: [batch, features], units: int, squash: bool = true) {
+  weight w: [features, units] = xavier
+  total = []
+  for row in table {
+    total = total + [row[0]]
+  }
+  y = x @ w * total[0] + width
+  return if squash then tanh(y) else y
+}
+
+network Net {
+  input image: [batch, 64]
+  hidden = tensor(image) -> dense(width)
+  scores = hidden + hidden * 2
+  output logits = concat(scores, scores, axis=1) -> tail(10)
+}
+
+train {
+  data = dataset("digits")
+  net  = Net(data.image)
+
+  loss:       cross_entropy(net.logits, data.label)
+  optimizer:  sgd(0.1, momentum=0.9)
+  batch_size: 64
+  epochs:     1
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("bool = true", "bool = True"), ("bool = true", "bool = ture"), ("tensor(image)", "tensoor(image)"),
+        ("total = []", "totl = []"), ("  scores =", "  scoers ="),
+        ("param width", "param widht"), ("momentum=0.9", 'momentum="0.9"'), ("batch_size: 64", "batch_size: 64.0"),
+        ("epochs:     1", 'epochs:     "1"'), ("[[1, 2]", '[["1", 2]'), ("dense(width)", "Linear(width)"),
+        ("cross_entropy", "CrossEntropyLoss"), ("optimizer:", "solver:"), ("  weight w", "  weigth w"), ("xavier", "glorot_uniform"),
+        ("squash then", "squash them"), ("epochs:     1", "epochs      1"), ("units: int,", "units = int,"),
+    ],
+)  # fmt: skip
+def test_the_fix_gives_the_spec_back(right: str, wrong: str) -> None:
+    assert SPEC.count(right) == 1
+    text = SPEC.replace(right, wrong)
+    program, found = check_source(Source("a.nn", text))
+    assert program is None
+    fixed = apply_fixes(Source("a.nn", text), found)
+    assert "".join(fixed.split()) == "".join(SPEC.split())
+
+
+def test_a_number_out_of_range_is_no_typo() -> None:
+    _, found = check_source(Source("a.nn", SPEC.replace("momentum=0.9", "momentum=1.0")))
+    assert {(item.code, item.fix) for item in found} == {("wrong-kind", None)}

@@ -10,7 +10,7 @@ import json
 import shutil
 import time
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
 from typing import Any, NoReturn
@@ -26,7 +26,7 @@ from runtime.train.checkpoint import Checkpoint, encode
 from runtime.train.environment import environment
 from runtime.train.errors import DiskSpace
 from runtime.train.initializers import initialize
-from runtime.train.inputs import Inputs, Order, load_inputs
+from runtime.train.inputs import Inputs, load_inputs
 from runtime.train.lock import locked
 from runtime.train.metrics import MetricsLog, is_better, judged, plain_names
 from runtime.train.places import begin, new_folder, require_run
@@ -34,8 +34,8 @@ from runtime.train.plateau import advance, factor_of
 from runtime.train.plateau import begin as begin_plateau
 from runtime.train.progress import Moment, Progress
 from runtime.train.resume import Counters, check_same, restore, resumed_state, run_facts
-from runtime.train.rounds import Rounds, rounds_of
 from runtime.train.run import BEST, CHECKPOINTS, LAST, STARTED, fill_folder, read_state
+from runtime.train.session import RunResult, Session
 from runtime.train.signals import Interrupts
 from runtime.train.transfer import Start, start_of
 from runtime.train.turns import Turn, loss_values, mean_losses, step_facts
@@ -45,45 +45,6 @@ LOG_EVERY = 50  # steps between two lines of metrics.jsonl
 SAVE_SECONDS = 300.0  # between two saves inside an epoch
 REST_SECONDS = 1.0  # between two saves at ends of epochs, where epochs are shorter
 FILES = 3  # last, best and the one being written
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """How a training ended. `metrics`: the last evaluation; `history`: the lines of metrics.jsonl; `exit_code`: 0 or a signal's."""
-
-    folder: Path
-    metrics: dict[str, dict[str, Any]]
-    history: list[dict[str, Any]]
-    exit_code: int
-    steps: int
-    finished: bool
-
-
-@dataclass
-class Session:
-    """One training in progress."""
-
-    program: Program
-    training: Training
-    inputs: Inputs
-    step: Step
-    folder: Path
-    progress: Progress
-    facts: dict[str, Any]  # what every checkpoint says besides the counters
-    seed: int
-    counters: Counters
-    log: MetricsLog
-    order: Order = field(init=False)
-    rounds: Rounds = field(init=False)
-    seen: int = 0  # samples, by this process
-    saved_at: float = 0.0
-    waiting: dict[str, bytes] = field(default_factory=dict)  # checkpoints that are to be written
-    turns: list[Turn] = field(default_factory=list)  # of the present round
-
-    def __post_init__(self) -> None:
-        size = self.training.batch_size * self.training.accumulate
-        self.order = Order(self.inputs, size, self.seed)
-        self.rounds = rounds_of(self.training, self.order.steps)
 
 
 def train(

@@ -172,7 +172,10 @@ def scalar(frame: Frame, value: Value, dtype: DType, span: Span) -> Value:
     """A number, truth value or size as a tensor of rank 0."""
     if isinstance(value, Dim):
         return emit(frame, "size", (), {"dim": value, "dtype": dtype}, span)
-    return constant(frame, value, dtype, span)
+    try:
+        return constant(frame, value, dtype, span)
+    except Mismatch as mismatch:
+        return frame.report(errors.NumberTooLarge(span=span, what=f"the number does not fit: {mismatch.reason}"))
 
 
 def cast(frame: Frame, value: Val, dtype: DType, span: Span) -> Value:

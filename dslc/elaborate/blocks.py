@@ -20,7 +20,7 @@ from dslc.elaborate.values import (
     Value,
     is_poison,
 )
-from dslc.elaborate.walk import nodes
+from dslc.elaborate.walk import callee, nodes
 from dslc.ir.types import DType, TensorType
 from dslc.ops.value import Val
 from dslc.program import LayerRow
@@ -106,7 +106,10 @@ def expand(
     frame: Frame, block: BlockValue, arguments: Mapping[str, Value], bound: Mapping[str, list[Given]], address: str, site: Site
 ) -> Value:  # fmt: skip
     """Run the body of a block with its parameters bound."""
-    if is_poison(*arguments.values()) or not limits.input_holds(frame, block, arguments, bound):
+    if is_poison(*arguments.values()):
+        examine(frame, block, arguments, bound, address, site)
+        return POISON
+    if not limits.input_holds(frame, block, arguments, bound):
         return POISON
     session = frame.session
     session.expansions[block.name] += 1
@@ -116,11 +119,7 @@ def expand(
         session.stop(
             frame.located(errors.ExpansionTooDeep(span=site.span, limit=str(MOST_BLOCKS), chain=f"{frame.chain()} -> {block.name}"))
         )
-    inner = Frame(
-        session=session, file=block.file, tape=frame.tape, scope=Scope(), kind="block", name=block.name, address=address,
-        training=phase(frame, address), call=frame.call, caller=frame, call_span=site.span, depth=depth,
-        numbers=session.library.numbers(block.decl.body), frozen=frame.frozen,
-    )  # fmt: skip
+    inner = inner_frame(frame, block, address, site)
     parms = zip(block.decl.parms, slots_of(frame, block), strict=True)
     good = [parameter(inner, block, parm, slot, arguments, bound, site) for parm, slot in parms]  # all errors, not the first alone
     if not all(good):
@@ -138,6 +137,52 @@ def expand(
     types = tuple(item.type for item in results if isinstance(item, Val))
     layers[at] = layers[at].changed(outputs=types)
     return value
+
+
+def inner_frame(frame: Frame, block: BlockValue, address: str, site: Site) -> Frame:
+    """The frame in which the body of a block is run."""
+    return Frame(
+        session=frame.session, file=block.file, tape=frame.tape, scope=Scope(), kind="block", name=block.name, address=address,
+        training=phase(frame, address), call=frame.call, caller=frame, call_span=site.span, depth=frame.depth + 1,
+        numbers=frame.session.library.numbers(block.decl.body), frozen=frame.frozen,
+    )  # fmt: skip
+
+
+def examine(
+    frame: Frame, block: BlockValue, arguments: Mapping[str, Value], bound: Mapping[str, list[Given]], address: str, site: Site
+) -> None:  # fmt: skip
+    """Run the body of a block whose tensors failed once, for the errors that do not depend on them."""
+    session = frame.session
+    if is_std(block.decl.span) or session.expansions[block.name] or frame.depth >= MOST_BLOCKS:
+        return
+    session.expansions[block.name] += 1
+    session.step(site.span, EXPANSION)
+    inner = inner_frame(frame, block, address, site)
+    inner.call_span = site.span if site.node is not block.decl.name else None
+    for parm, slot in zip(block.decl.parms, slots_of(frame, block), strict=True):
+        if slot.kind and is_poison(arguments.get(slot.name)):
+            inner.scope.declare(parm.name.id, Binding(POISON, parm.name.span, "parameter"))
+        elif slot.kind:
+            parameter(inner, block, parm, slot, arguments, bound, site)
+        else:
+            sizes = [item for item in nodes((parm.type,)) if isinstance(item, ast.Name)]
+            for name in (parm.name, *(item for item in sizes if block.file.find(item.id) is None)):
+                inner.scope.declare(name.id, Binding(POISON, name.span, "parameter"))
+    with session.deeper(FRAMES, site.span):
+        run_body(inner, block.decl.body)
+
+
+def examine_rest(frame: Frame) -> None:
+    """Run the bodies of the file's blocks that no call has reached, as the calls may be what failed; not of those that nothing calls."""
+    tree = frame.file.tree
+    called = {callee(node) for node in nodes(tree.statements) if isinstance(node, (ast.Call, ast.Stage))}
+    names = {name.id for name in called if name is not None}
+    for binding in tuple(frame.file.names.values()):
+        block = binding.value
+        if isinstance(block, BlockValue) and block.file is frame.file and (block.name in names or not tree.complete):
+            name = block.decl.name
+            arguments = {parm.name.id: POISON for parm in block.decl.parms}
+            examine(frame, block, arguments, {}, block.name, Site(path=(name,), args=(), span=name.span, node=name))
 
 
 def phase(frame: Frame, address: str) -> bool:
@@ -158,7 +203,8 @@ def returned(frame: Frame, block: BlockValue, result: tuple[Value, ...] | None, 
 
 
 def has_return(decl: ast.Block) -> bool:
-    return any(isinstance(node, ast.Return) for node in nodes((decl.body,)))
+    """Whether a `return` stands in it, or what may be a broken one."""
+    return any(isinstance(node, (ast.Return, ast.Error)) for node in nodes((decl.body,)))
 
 
 def parameter(

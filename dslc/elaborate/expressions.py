@@ -25,7 +25,7 @@ from dslc.elaborate.values import (
     size,
     words_of,
 )
-from dslc.ir.types import Dim
+from dslc.ir.types import Dim, DType
 from dslc.ops.value import Val
 from dslc.source import Span
 from dslc.syntax import ast
@@ -203,9 +203,9 @@ def not_value(frame: Frame, node: ast.Not, want: str) -> Value:
 
 def compare(frame: Frame, node: ast.Compare, want: str) -> Value:
     left, right = evaluate(frame, node.left), evaluate(frame, node.right)
-    if is_poison(left, right):
-        return POISON
     spans = (node.left.span, node.right.span)
+    if is_poison(left, right):
+        return POISON if node.op in ("==", "!=") else beside_poison(frame, node.op, (left, right), spans)
     if isinstance(left, Val) or isinstance(right, Val):
         return apply.binary(frame, node.op, left, right, node.span, spans)
     frame.session.work(node.span, numbers.doubt(left, right), TERMS)
@@ -226,7 +226,7 @@ def arithmetic(frame: Frame, op: str, left: Value, right: Value, span: Span, spa
         if isinstance(value, NetworkValue):
             return as_tensor(frame, value, place)
     if left is POISON or right is POISON:
-        return POISON
+        return beside_poison(frame, op, (left, right), spans)
     if isinstance(left, Val) or isinstance(right, Val):
         return apply.binary(frame, op, left, right, span, spans)
     if isinstance(left, tuple) and isinstance(right, tuple):
@@ -237,6 +237,14 @@ def arithmetic(frame: Frame, op: str, left: Value, right: Value, span: Span, spa
         return numbers.arithmetic(op, left, right)
     except numbers.Failed as failed:
         return frame.report(failure(failed, op, left, right, span))
+
+
+def beside_poison(frame: Frame, op: str, values: tuple[Value, Value], spans: tuple[Span, Span]) -> Value:
+    """An operation of which one operand failed: a string is wrong whatever stands beside it."""
+    for value, place in zip(values, spans, strict=True):
+        if isinstance(value, str) and not isinstance(value, DType):
+            frame.report(errors.BadOperand(span=place, op=op, found=words_of(value)))
+    return POISON
 
 
 def failure(failed: numbers.Failed, op: str, left: Value, right: Value, span: Span) -> Any:

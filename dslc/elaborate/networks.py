@@ -301,12 +301,13 @@ def call_network(frame: Frame, decl: NetworkDecl, site: Site, want: str) -> Valu
 
 
 def arguments(frame: Frame, decl: NetworkDecl, site: Site) -> dict[str, tuple[Value, Given]] | None:
-    """The values of the inputs that a call gives."""
-    slots = [
-        Slot(node.name.id, "", node.default is None, label=node.name.span)
-        for node in decl.decl.body.statements
-        if isinstance(node, ast.Input)
-    ]
+    """The values of the inputs that a call gives. A broken statement may be an input too."""
+    slots: list[Slot] = []
+    for node in decl.decl.body.statements:
+        if isinstance(node, ast.Input):
+            slots.append(Slot(node.name.id, "", node.default is None, label=node.name.span))
+        elif isinstance(node, ast.Error):
+            slots += [Slot(name, "", False) for name in node.names[:1]]
     head = f"{decl.name}({', '.join(slot.name for slot in slots)})"
     bound = bind(frame, site, decl.name, slots, head)
     if bound is None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dslc.elaborate import errors, overrides, params
+from dslc.elaborate.blocks import examine_rest
 from dslc.elaborate.files import FileScope, Library
 from dslc.elaborate.generate import elaborate_generate
 from dslc.elaborate.mend import mended
@@ -60,6 +61,7 @@ def whole(
             if found is not None:
                 generates[found.name] = found
     if session.sink.error_count:
+        examine_rest(library.frame(scope))
         return None
     return Program(
         path=source.path, precision=session.precision, networks=networks, trainings=trainings, generates=generates,

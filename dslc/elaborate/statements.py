@@ -86,8 +86,11 @@ def poison(frame: Frame, statements: Sequence[ast.Statement]) -> None:
 
 
 def broken(frame: Frame, node: ast.Error) -> None:
+    """The names that it would have bound; a size that is bound already, or a name of the file, is only read."""
     for name in node.names:
-        frame.scope.assign(name, Binding(POISON, node.span))
+        known = frame.scope.find(name)
+        if frame.file.find(name) is None and (known is None or known.kind != "dim"):
+            frame.scope.assign(name, Binding(POISON, node.span))
 
 
 # ---- control -------------------------------------------------------------------------------------------------------------------

@@ -237,16 +237,19 @@ LIST = r"[A-Za-z_]\w*(?:[ \t]*,[ \t]*[A-Za-z_]\w*)*"
 HEAD = re.compile(rf"\s*(?:([A-Za-z_]\w*)[ \t]+(?=[A-Za-z_]))?({LIST})")
 SCANNED = re.compile(rf"\bscan\b\s*(?:\([^()]*\))?\s*({LIST})[ \t]")
 PARAMETER = re.compile(r"[(,]\s*([A-Za-z_]\w*)\s*(?=[:,)])")
+SIZES = re.compile(r"\[([^\]\n=]*)")
 
 
 def guess(text: str) -> tuple[str, ...]:
-    """Names that a broken statement would have bound: what stands left of `=`, after a declaring (perhaps mistyped) word, in a head."""
+    """Names that a broken statement would have bound: left of `=`, after a declaring (perhaps mistyped) word, in a head, in a type."""
     text = text[:1000]
     head = HEAD.match(text)
     found = [] if head is None else [head.group(1) or "", *re.findall(r"\w+", head.group(2))]
     found += [name for group in SCANNED.findall(text) for name in re.findall(r"\w+", group)]
     if head is not None and head.group(1) == "block":
         found += PARAMETER.findall(text)
+    if head is not None and head.group(1) == "input":
+        found += [name for group in SIZES.findall(text) for name in re.findall(r"\b[A-Za-z_]\w*", group)]
     return tuple(dict.fromkeys(name for name in found if name and name not in HARD | SOFT))
 
 

@@ -219,7 +219,7 @@ def looped(names: list[str], loops: list[int], train: bool = False, size: int = 
     network = f"network N {{\ninput x: [batch, 4]\n{first}v = x\n{''.join(reversed(variables))}{body}" + "\n}" * len(loops)
     text = f"dslc 1\n{heads}{network}\noutput o = sum(v)\n}}\n"
     if train:
-        text += 'train {\n data = dataset("mnist")\n loss: N(reshape(data.image[:, 0, 0:2, 0:2], [batch, 4])).o\n optimizer: sgd(0.1)\n}\n'
+        text += 'train {\n data = dataset("fashion-mnist")\n loss: N(reshape(data.image[:, 0, 0:2, 0:2] / 255, [batch, 4])).o\n optimizer: sgd(0.1)\n}\n'
     return text
 
 

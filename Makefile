@@ -74,6 +74,7 @@ docs: $(VENV)/.test
 	@$(BIN)/python -m dslc.syntax.generate
 	@$(BIN)/python -m dslc.ops.document
 	@$(BIN)/python -m runtime.train.document
+	@$(BIN)/python -m tests.reliability.hostile.document
 
 bench: $(VENV)/.test
 	@$(PIP) torch==2.13.0

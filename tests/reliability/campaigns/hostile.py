@@ -14,7 +14,7 @@ def run(case: int, tally: Tally) -> None:
     tally.note("numbers", str(row.number))
     result = harness.check(row)
     if result is None:
-        tally.count("does not apply")
+        tally.count("does not apply" if row.skip else "not here")
         return
     tally.count("accepted" if result.code == 0 else "refused")
     if row.command[:1] == ("check",) and not row.call and row.run is None:

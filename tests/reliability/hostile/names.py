@@ -133,8 +133,8 @@ ROWS = (
     ),
     Row(
         37,
-        "20,000 names, each once mistyped",
-        spec=lambda: body("\n".join(f"  value{k} = x\n  b{k} = valeu{k}" for k in range(20_000))),
+        "3,000 names, each once mistyped",
+        spec=lambda: body("\n".join(f"  value{k} = x\n  b{k} = valeu{k}" for k in range(3_000))),
         says=("did you mean",),
     ),
     Row(

@@ -116,4 +116,4 @@ EMPTY = (
 
 
 PILLOW = "" if find_spec("PIL") else "Pillow is not installed"
-ROWS = tuple(replace(row, skip=PILLOW) for row in (*BOMBS, *CUT, *LIES, *DEFINED, *EMPTY))
+ROWS = tuple(replace(row, missing=PILLOW) for row in (*BOMBS, *CUT, *LIES, *DEFINED, *EMPTY))

@@ -182,6 +182,6 @@ ROWS = (
         build=readable,
         call=f"{CALLS}:as_another_user",
         exit=0,
-        skip="" if ROOT else "only the superuser can begin as another one",
+        missing="" if ROOT else "only the superuser can begin as another one",
     ),
 )

@@ -10,6 +10,18 @@ SECRET = "canary-5c1d7e90b2f4"  # stands in files and variables that no command 
 MIB = 1 << 20
 
 
+ENDS = {
+    0: "exit 0",
+    2: "refused (2)",
+    3: "refused (3)",
+    4: "refused (4)",
+    130: "interrupted (130)",
+    143: "terminated (143)",
+    -2: "SIGINT",
+    -15: "SIGTERM",
+}
+
+
 @dataclass(frozen=True)
 class Limits:
     """What the process of a case gets; the harness kills it after `wall` seconds."""
@@ -81,7 +93,7 @@ class Row:
     spec: the content of `spec.nn` (a function where it is large); build: makes further files (called after `spec` is written).
     before: commands that have to end with 0; then `command` (words of `dslc`), or `call` (`module:function`, called with the case's base
     folder in the guarded process), or `run` (a process of its own) is judged: its exit code, `says` (all of them in the output), `never`
-    (none of them), and what `after` asserts. skip: why the item does not apply.
+    (none of them), and what `after` asserts. skip: why the item does not apply; missing: what this machine lacks for it.
     """
 
     number: int
@@ -101,6 +113,7 @@ class Row:
     reads: tuple[str, ...] = ()  # further roots of data (`@home/data`)
     limits: Limits = Limits()
     skip: str = ""
+    missing: str = ""
 
     @property
     def exits(self) -> tuple[int, ...]:
@@ -111,5 +124,7 @@ class Row:
         """For the table of docs/hostile.md."""
         if self.skip:
             return f"does not apply: {self.skip}"
-        verdict = "accepted" if self.exits == (0,) else f"refused, exit {' or '.join(map(str, self.exits))}"
-        return f"{verdict}: {', '.join(f'`{word}`' for word in self.says)}" if self.says else verdict
+        codes = " or ".join(ENDS.get(code, f"exit {code}") for code in self.exits)
+        verdict = "defined" if self.exits == (0,) else codes
+        said = [word.replace("`", "'") for word in self.says]
+        return f"{verdict}: {', '.join(f'`{word}`' for word in said)}" if said else verdict

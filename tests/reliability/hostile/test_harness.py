@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.reliability.hostile import all_rows, breaches, harness
+from tests.reliability.hostile import all_rows, breaches, document, harness
 from tests.reliability.hostile.row import Limits, Row
 
 LIMITS = Limits(cpu=1, wall=20)
@@ -37,5 +37,9 @@ def test_another_outcome_than_expected_is_seen(more: dict[str, object]) -> None:
         harness.check(Row(0, "a shipped spec", **expected))  # type: ignore[arg-type]
 
 
-def test_rows_are_of_the_list() -> None:
-    assert {row.number for row in all_rows()} <= set(range(1, 137))
+def test_every_item_of_the_list_has_a_row() -> None:
+    assert {row.number for row in all_rows()} == set(range(1, 137))
+
+
+def test_the_page_is_up_to_date() -> None:
+    assert document.PAGE.read_text(encoding="utf-8") == document.page(), "python -m tests.reliability.hostile.document"

@@ -28,10 +28,12 @@ def locked(folder: Path, shown: str) -> Iterator[bool]:
     try:
         yield _sign(descriptor, f"{shown}/{NAME}")
     finally:
-        with suppress(OSError):
-            path.unlink()  # while it is held, so that nobody else's lock is removed
-        with suppress(OSError):
-            os.close(descriptor)
+        try:
+            with suppress(OSError):
+                path.unlink()  # while it is held, so that nobody else's lock is removed
+        finally:
+            with suppress(OSError):
+                os.close(descriptor)
 
 
 def _sign(descriptor: int, file: str) -> bool:

@@ -69,3 +69,13 @@ def test_a_lock_that_cannot_be_taken_is_not_held(tmp_path: Path, monkeypatch: py
             pass
     with locked(tmp_path, "run"):
         pass
+
+
+def test_a_lock_that_cannot_be_removed_is_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch, pytest.raises(MemoryError), locked(tmp_path, "run"):
+        patch.setattr(Path, "unlink", fail)
+    with locked(tmp_path, "run") as stale:
+        assert stale

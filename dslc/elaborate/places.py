@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dslc.diagnostics import Diagnostic
+from dslc.diagnostics import Diagnostic, Edit, Fix
 from dslc.elaborate import errors
 from dslc.source import Span
 from dslc.syntax import ast
+from dslc.syntax.errors import UnknownStatement, WrongSign
+from dslc.syntax.near import near_word
+from dslc.syntax.tokens import SETTINGS
 
 KEYWORDS: dict[type[ast.Node], str] = {
     ast.Header: "dslc", ast.Import: "import", ast.Param: "param", ast.Block: "block", ast.Network: "network", ast.Train: "train",
@@ -41,6 +44,10 @@ def homes(statement: str) -> str:
 
 
 def misplaced(statement: ast.Statement, keyword: str, body: str, nested: str) -> Diagnostic:
+    if isinstance(statement, ast.Setting) and statement.key.id not in SETTINGS and "assignment" in BODIES[body]:
+        found = slip(statement)
+        if found is not None:
+            return found
     place = ARTICLES[nested] if nested else ARTICLES["file"] if body == "file" else f"`{body}`"
     span = Span(statement.span.source, statement.span.start, statement.span.start + len(first_word(statement)))
     shown = "setting" if keyword == "setting" else keyword
@@ -48,6 +55,27 @@ def misplaced(statement: ast.Statement, keyword: str, body: str, nested: str) ->
         shown = first_word(statement)
     words = {"assignment": "an assignment", "setting": "a setting"}.get(keyword, f"`{shown}`")
     return errors.MisplacedStatement(span=span, statement=words, place=place, right=homes(keyword))
+
+
+def slip(statement: ast.Setting) -> Diagnostic | None:
+    """`inputt x: [3]` is a declaration with a slip; `y : f(x)` where no settings stand is an assignment."""
+    key = statement.key
+    if statement.name is not None:
+        word = near_word(key.id, DECLARING)
+        fix = Fix(f"write `{word}`", (Edit(key.span, word),))
+        return UnknownStatement(span=key.span, word=key.id, nearest=word, fix=fix) if word else None
+    return colon_slip(statement)
+
+
+def colon_slip(statement: ast.Setting) -> Diagnostic:
+    """`y : f(x)` for `y = f(x)`."""
+    source = statement.span.source
+    colon = source.text.index(":", statement.key.span.end)
+    place = Span(source, colon, colon + 1)
+    return WrongSign(span=place, found=":", wanted="=", fix=Fix("write `=`", (Edit(place, "="),)))
+
+
+DECLARING = ("input", "weight", "state", "carry", "param")
 
 
 def first_word(statement: ast.Statement) -> str:

@@ -12,11 +12,14 @@ from dslc.elaborate.evaluation import evaluate
 from dslc.elaborate.frame import Frame
 from dslc.elaborate.initialisers import word_call
 from dslc.elaborate.params import Given
+from dslc.elaborate.places import colon_slip
 from dslc.elaborate.suggest import listed, meant, nearest, rename
 from dslc.elaborate.values import POISON, Poison, Value, is_int, is_number, text_of, words_of
+from dslc.elaborate.walk import nodes
 from dslc.program import Call
 from dslc.source import Span
 from dslc.syntax import ast
+from dslc.syntax.tokens import SETTINGS
 from dslc.vocabulary import CLIPS, CONSTRAINTS, OPTIMIZERS, SCHEDULES, STARTS, Word
 
 MOST_COUNT = 2**53
@@ -48,6 +51,9 @@ class Settings:
             near = nearest(key, known)
             fix = rename(node.key.span, near, known)
             self.missed.add(near)
+            if not near and node.name is None and key not in SETTINGS and read_elsewhere(frame, key):
+                frame.report(colon_slip(node))
+                return False
             frame.report(
                 errors.UnknownSetting(
                     span=node.key.span, name=key, place=f"`{self.place}`", meant=meant(near), known=listed(known), fix=fix
@@ -65,6 +71,11 @@ class Settings:
             frame.report(errors.DuplicateSetting(span=node.span, name=shown, labels=labels))
             return False
         return True
+
+
+def read_elsewhere(frame: Frame, name: str) -> bool:
+    """Whether the file has this name in another place: `data: dataset(…)` was meant to make it."""
+    return sum(isinstance(node, ast.Name) and node.id == name for node in nodes(frame.file.tree.statements)) > 1
 
 
 def count(frame: Frame, node: ast.Setting) -> int | None:

@@ -9,7 +9,7 @@ from dslc.diagnostics import LIMIT, Diagnostic, Edit, Fix, Label
 from dslc.source import Span
 from dslc.syntax import errors
 from dslc.syntax.driver import CLOSE, CONTINUED, CONTINUES, OPEN, TOP_LEVEL, Bracket, Driver
-from dslc.syntax.repair import mended
+from dslc.syntax.repair import mended, repair
 from dslc.syntax.scan import Token
 from dslc.syntax.situations import explain
 
@@ -159,7 +159,7 @@ class Run(Driver):
             self.history.clear()
         else:
             if not (self.slipped or self.abandoned):
-                self.sink.add(self.unclosed_round(bracket))
+                self.sink.add(self.unclosed_round(bracket, self.closing(token)))
             self.restart(self.history[0], self.history[-1])
             self.history.clear()
         if token.type not in ("$END", "RBRACE", "LBRACE"):
@@ -170,9 +170,16 @@ class Run(Driver):
         at = bisect_left(self.tokens, token.start, key=lambda item: item.start)
         return next((item.end for item in reversed(self.tokens[max(at - 2, 0) : at]) if item.type != "_NL"), 0)
 
-    def unclosed_round(self, bracket: Bracket) -> errors.UnclosedBracket:
+    def closing(self, token: Token) -> Fix | None:
+        """The bracket that is missing, where it can stand in one place alone."""
+        made = repair(self, bisect_left(self.tokens, token.start, key=lambda item: item.start))
+        if made is None or made.old or made.new not in (")", "]"):
+            return None
+        return Fix(f"write `{made.new}`", (Edit(Span(self.source, made.start, made.end), made.new),))
+
+    def unclosed_round(self, bracket: Bracket, fix: Fix | None = None) -> errors.UnclosedBracket:
         text = bracket.token.text
-        return errors.UnclosedBracket(span=self.span(bracket.token), bracket=text, closer={"(": ")", "[": "]"}[text])
+        return errors.UnclosedBracket(span=self.span(bracket.token), bracket=text, closer={"(": ")", "[": "]"}[text], fix=fix)
 
     def drop_separator(self) -> None:
         """A line break that was taken for a separator, and then no statement came."""

@@ -68,7 +68,8 @@ def repair(driver: Driver, at: int) -> Repair | None:
 
 def mended(driver: Driver, at: int, found: Diagnostic) -> Diagnostic:
     """What is said about a token that does not fit: `found`, or the one change that mends the statement where that says more."""
-    if found.fix is not None and not isinstance(found, errors.MissingComma):
+    over = isinstance(found, errors.OperatorAfterChain) and found.operator == ">"
+    if found.fix is not None and not (over or isinstance(found, (errors.MissingComma, errors.IndexAfterStage))):
         return found
     made = repair(driver, at)
     if made is not None and made.cost > WORD and isinstance(found, EXPLAINED):
@@ -82,7 +83,11 @@ def described(driver: Driver, made: Repair, found: Diagnostic) -> Diagnostic:
         fix = Fix(f"write `{made.new}`", (Edit(span, made.new if made.new != "=" else " = "),))
         if isinstance(found, errors.MissingEqual):
             return errors.MissingEqual(span=span, name=made.after, found=found.found, fix=fix)
-        return found if found.fix is not None else errors.MissingThing(span=span, what=f"`{made.new}`", after=made.after, fix=fix)
+        return (
+            found
+            if made.new == "," and found.fix is not None
+            else errors.MissingThing(span=span, what=f"`{made.new}`", after=made.after, fix=fix)
+        )
     if not made.new:
         return errors.SurplusSign(span=span, found=made.old, fix=Fix(f"delete `{made.old}`", (Edit(span, ""),)))
     fix = Fix(f"write `{made.new}`", (Edit(span, made.new),))

@@ -69,9 +69,16 @@ def _quote(source: Source, token: Token, sink: Sink) -> Token:
         body = body.replace("\\", "").replace('"', "")
     else:
         body = body.rstrip("\r")
-        certain = re.fullmatch(r"[\w./*-]+", body) is not None
-        end = Span(source, token.start + 1 + len(body), token.start + 1 + len(body))
-        sink.add(errors.UnclosedString(span=span, fix=Fix('put `"` at the end', (Edit(end, '"'),)) if certain else None))
+        before = re.search(r"[\w./*-]+$", source.text[max(0, token.start - 64) : token.start])
+        word = re.match(r"[\w./*-]+(?=[)\],]*[ \t]*(?:#|$))", body)
+        if before is not None:  # `char"`: the first quote is missing
+            start = token.start - len(before.group())
+            fix = Fix('put `"` before it', (Edit(Span(source, start, start), '"'),))
+            span = Span(source, start, token.start + 1)
+        else:
+            end = token.start + 1 + (word.end() if word else 0)
+            fix = Fix('put `"` at the end', (Edit(Span(source, end, end), '"'),)) if word else None
+        sink.add(errors.UnclosedString(span=span, fix=fix))
         body = body.replace("\\", "")
     return Token("STRING", f'"{body}"', token.start, token.end, token.first, True)
 
@@ -98,6 +105,10 @@ def _bad_number(source: Source, token: Token, sink: Sink) -> Token:
         sink.add(errors.RangeForm(span=span, fix=Fix("write `..`", (Edit(Span(source, span.start, span.start + 1), ""),))))
         return Token("INT", "1", token.start, token.end, token.first, True)
     fix, advice = None, NUMBERS
+    if re.fullmatch(r"[0-9]+\.", text) and re.match(r" [\w*\[]", source.text[token.end : token.end + 2]):  # `[1. 28]`
+        point = Span(source, token.end - 1, token.end)
+        sink.add(errors.WrongSign(span=point, found=".", wanted=",", fix=_fix(point, ",")))
+        return Token("INT", text[:-1], token.start, token.end, token.first, True)
     if re.fullmatch(r"[0-9]+\.", text):
         fix, advice = _fix(span, f"{text}0"), "digits stand on both sides of the point"
     elif re.fullmatch(r"\.[0-9]+", text):

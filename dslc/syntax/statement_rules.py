@@ -90,7 +90,7 @@ def statement_word(s: Scene) -> Diagnostic | None:
     if len(words) == 1 and (s.ended or s.token.type in ("RPAR", "RSQB") or (s.token.type not in VALUES and s.token.text not in HARD)):
         return None
     word = words[0]
-    near = get_close_matches(word.text, STARTERS, n=1, cutoff=0.6)
+    near = get_close_matches(word.text, STARTERS, n=1, cutoff=0.7)
     if near and word.text not in STARTERS:
         fix = s.replace(word, near[0])
         return errors.UnknownStatement(span=s.driver.span(word), word=s.text(word), nearest=near[0], fix=fix)

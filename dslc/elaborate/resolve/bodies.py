@@ -216,6 +216,7 @@ class BodyResolver(Names):
         value = node.value
         if node.key.id not in PLACES.get(self.place, ()):  # the elaborator reports it
             self.touches(value)
+            self.flow.declare(node.key.id, "error", node.key.span, read=True)  # perhaps `name: value` for `name = value`
             return
         if node.key.id == "trains":
             for name in nodes((value,)):

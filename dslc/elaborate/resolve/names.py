@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -9,12 +10,14 @@ from dslc.diagnostics import Diagnostic, Edit, Fix, Label
 from dslc.elaborate import errors
 from dslc.elaborate.data import NAMES as SOURCES
 from dslc.elaborate.flow import Flow
+from dslc.elaborate.kinds import known
 from dslc.elaborate.names import BUILT_IN, DTYPES, operator, operators
 from dslc.elaborate.patterns import is_tensor
 from dslc.elaborate.suggest import meant, nearest, rename
 from dslc.elaborate.walk import nodes, read_names
 from dslc.source import Span
 from dslc.syntax import ast
+from dslc.syntax.errors import WrongSign
 from dslc.syntax.scan import SOFT
 from dslc.vocabulary import INITIALISERS
 
@@ -22,6 +25,19 @@ if TYPE_CHECKING:
     from dslc.elaborate.resolve.files import FileResolver
 
 RESERVED = {"training": "a built-in name", "op": "a built-in name", "std": "a built-in name", **dict.fromkeys(DTYPES, "a dtype")}
+
+
+def sign_slip(span: Span) -> Diagnostic | None:
+    """A sign beside a name that is not known: `f(net,logits, y)` for `net.logits`, `f(axis==1)` for `axis=1`."""
+    text = span.source.text
+    equal = re.compile(r" ?==").match(text, span.end)
+    if equal is not None and text[: span.start].rstrip()[-1:] in ("(", ","):
+        place = Span(span.source, equal.end() - 2, equal.end())
+        return WrongSign(span=place, found="==", wanted="=", fix=Fix("write `=`", (Edit(place, "="),)))
+    if re.search(r"[A-Za-z_]\w*,$", text[max(0, span.start - 64) : span.start]) and ", " in text:
+        place = Span(span.source, span.start - 1, span.start)
+        return WrongSign(span=place, found=",", wanted=".", fix=Fix("write `.`", (Edit(place, "."),)))
+    return None
 
 
 def misspelt_declaration(name: ast.Name, near: str, span: Span) -> errors.UnknownName:
@@ -79,6 +95,10 @@ class Names:
         if name.id in self.unknowns:
             return
         self.unknowns.add(name.id)
+        slip = sign_slip(name.span)
+        if slip is not None:
+            self.report(slip)
+            return
         near, pool = ("", ()) if self.file.session.full else self.candidates(name.id, called)
         fix = rename(name.span, near, pool)
         declared = self.declared_once(near) if fix is not None else None
@@ -235,5 +255,21 @@ class Names:
     def parameter(self, parm: ast.Parm) -> None:
         if parm.type is not None and is_tensor(parm.type):
             self.pattern(parm.type)
+        if parm.type is None and self.type_as_default(parm):
+            self.flow.declare(parm.name.id, "error", parm.name.span, read=True)
+            return
         self.reads(parm.default)
         self.declare(parm.name, "parameter")
+
+    def type_as_default(self, parm: ast.Parm) -> bool:
+        """`x=[batch, n]` and `units=int` in a head, for `x: [batch, n]` and `units: int`: sizes are taken as declared."""
+        sizes = [node for node in nodes((parm.default,)) if isinstance(node, ast.Name)]
+        shaped = isinstance(parm.default, ast.List) and not all(self.flow.find(item.id) or self.file.scope.find(item.id) for item in sizes)
+        if not shaped and not (isinstance(parm.default, ast.Name) and known(parm.default.id)):
+            return False
+        at = parm.name.span.source.text.index("=", parm.name.span.end)
+        place = Span(parm.name.span.source, at, at + 1)
+        self.report(WrongSign(span=place, found="=", wanted=":", fix=Fix("write `:`", (Edit(place, ":"),))))
+        for name in sizes:
+            self.flow.declare(name.id, "error", name.span, read=True)
+        return True

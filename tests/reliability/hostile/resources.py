@@ -100,23 +100,23 @@ ROWS = (
     *(
         Row(
             134,
-            f"{size} MiB of address space for `check`",
+            f"{size} MiB of memory for `check`",
             spec=WORK,
             exit=3,
             says=("memory-space",),
-            **tiny(memory=size * MIB),
+            **tiny(spare=size * MIB),
         )
-        for size in (54, 58, 62)
+        for size in (8, 10, 12)
     ),
     Row(
         134,
-        "300 MiB of address space for a training",
+        "40 MiB of memory for a training",
         spec=SMALL.replace("dense(1)", "dense(4000) -> dense(4000) -> dense(1)"),
         build=small,
         command=TO_RUN,
         exit=3,
         says=("memory-space",),
-        **tiny(memory=300 * MIB),
+        **tiny(spare=40 * MIB),
     ),
     *(
         Row(

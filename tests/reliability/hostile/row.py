@@ -27,6 +27,7 @@ class Limits:
     """What the process of a case gets; the harness kills it after `wall` seconds."""
 
     memory: int = 8192 * MIB  # of address space
+    spare: int = 0  # in place of `memory`: what may be taken beside that with which the command begins (Linux)
     cpu: int = 60
     file: int = 64 * MIB
     files: int = 64

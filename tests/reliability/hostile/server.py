@@ -108,9 +108,10 @@ def prepare(job: dict[str, Any]) -> None:
         job["function"] = getattr(importlib.import_module(module), name)
     guard = make_guard(job, breach)
     limits = job["limits"]
+    memory = taken() + limits["spare"] if limits["spare"] else limits["memory"]
     for kind, most in (
         ("CORE", 0),
-        ("AS", limits["memory"]),
+        ("AS", memory),
         ("CPU", limits["cpu"]),
         ("FSIZE", limits["file"]),
         ("NOFILE", limits["files"]),
@@ -120,12 +121,17 @@ def prepare(job: dict[str, Any]) -> None:
     guard.arm()
 
 
+def taken() -> int:
+    """Bytes of address space of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+
+
 def make_guard(job: dict[str, Any], breach: int) -> Any:
     sys.path.insert(0, str(HERE))
     guard = importlib.import_module("guard")
     del sys.path[0]
     packages = [str(ROOT / name) for name in ("dslc", "runtime", "exporters", "specs")]
-    installed = [sys.prefix, sys.base_prefix, *packages]
+    installed = [sys.prefix, sys.base_prefix, *packages, str(HERE)]
     return guard.Guard(installed, job["reads"], job["writes"], lambda text: os.write(breach, text.encode("utf-8", "replace")))
 
 

@@ -34,6 +34,7 @@ SIBLINGS: dict[str, tuple[tuple[str, str], ...]] = {
 INSERTED = (("COMMA", ","), ("EQUAL", "="), ("COLON", ":"))
 TYPED = frozenset(["PARAM", "input", "weight", "state", "CARRY", "BLOCK"])
 EXPLAINED = (errors.SliceStep, errors.SeveralInParentheses, errors.PlainAssignment, errors.ConditionalForm, errors.OnlyNamesLeft)
+FOREIGN = {"const": "param", "parameter": "weight", "variable": "weight", "out": "output", "ret": "return", "var": "param"}
 REACH = 4  # how far before the token that does not fit a sign may be wrong
 
 
@@ -69,7 +70,11 @@ def repair(driver: Driver, at: int) -> Repair | None:
 def mended(driver: Driver, at: int, found: Diagnostic) -> Diagnostic:
     """What is said about a token that does not fit: `found`, or the one change that mends the statement where that says more."""
     over = isinstance(found, errors.OperatorAfterChain) and found.operator == ">"
-    if found.fix is not None and not (over or isinstance(found, (errors.MissingComma, errors.IndexAfterStage))):
+    if (
+        isinstance(found, errors.PlainAssignment)
+        or (found.fix is not None
+        and not (over or isinstance(found, (errors.MissingComma, errors.IndexAfterStage))))
+    ):
         return found
     made = repair(driver, at)
     if made is not None and made.cost > WORD and isinstance(found, EXPLAINED):
@@ -217,7 +222,7 @@ def words(tokens: list[Token], place: int) -> Iterator[Change]:
     for at in dict.fromkeys([0, *near(place, tokens)]):
         token = tokens[at]
         if token.type == "NAME" and token.text not in HARD | SOFT:
-            word = near_word(token.text, [*HARD, *SOFT])
+            word = (FOREIGN.get(token.text.lower(), "") if at == 0 else "") or near_word(token.text, [*HARD, *SOFT])
             if word:
                 kind = keywords[word] if word in HARD else "NAME"
                 yield change(tokens, at, Token(kind, word, token.start, token.end, token.first), WORD)

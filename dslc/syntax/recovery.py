@@ -172,7 +172,10 @@ class Run(Driver):
 
     def closing(self, token: Token) -> Fix | None:
         """The bracket that is missing, where it can stand in one place alone."""
-        made = repair(self, bisect_left(self.tokens, token.start, key=lambda item: item.start))
+        at = bisect_left(self.tokens, token.start, key=lambda item: item.start)
+        while at > 0 and self.tokens[at - 1].type == "_NL":
+            at -= 1
+        made = repair(self, at)
         if made is None or made.old or made.new not in (")", "]"):
             return None
         return Fix(f"write `{made.new}`", (Edit(Span(self.source, made.start, made.end), made.new),))
@@ -221,7 +224,7 @@ class Run(Driver):
             return self.surplus(token, at)
         bracket = self.brackets[-1]
         closer = {"LPAR": ")", "LSQB": "]"}[bracket.token.type]
-        if token.type == "RBRACE":  # an open ( or [ inside a body that ends
+        if token.type == "RBRACE" and (token.first or self.body_in_line(token)):  # an open ( or [ inside a body that ends
             self.close_open(token)
             return at
         if len(self.brackets) > 1 and self.brackets[-2].token.type == CLOSE[token.type]:
@@ -236,6 +239,11 @@ class Run(Driver):
         if self.take(mended, at):
             return at + 1
         return self.skip(token, at)
+
+    def body_in_line(self, token: Token) -> bool:
+        """Whether the innermost body began in the line of this token."""
+        braces = [bracket.line for bracket in self.brackets if bracket.token.type == "LBRACE"]
+        return bool(braces) and braces[-1] == self.source.position(token.start)[0]
 
     def surplus(self, token: Token, at: int) -> int:
         if not self.slipped:

@@ -12,7 +12,7 @@ from dslc.elaborate.calls import CALLERS, Given, Site, Slot, bind, tensor_argume
 from dslc.elaborate.evaluation import evaluate, run_body
 from dslc.elaborate.frame import Frame
 from dslc.elaborate.scope import Scope
-from dslc.elaborate.session import Session
+from dslc.elaborate.session import EXPANSION, Session
 from dslc.elaborate.tape import Tape
 from dslc.elaborate.values import (
     POISON,
@@ -289,7 +289,7 @@ def call_network(frame: Frame, decl: NetworkDecl, site: Site, want: str) -> Valu
     root.calls += 1
     body = NetworkBody(decl.decl, given)
     inner = network_frame(frame.session, decl, frame.tape, body, frame.training, frame, site.span, root.calls)
-    frame.session.step(site.span)
+    frame.session.step(site.span, EXPANSION)
     with frame.session.silent(decl.name in frame.session.broken), frame.session.deeper(FRAMES, site.span):
         run_body(inner, decl.decl.body)
     names = {name: binding.value for name, binding in inner.scope.names.items() if binding.kind != "dim"}

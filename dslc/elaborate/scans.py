@@ -10,6 +10,7 @@ from dslc.elaborate import apply, errors, patterns
 from dslc.elaborate.evaluation import evaluate, run_body
 from dslc.elaborate.frame import Frame
 from dslc.elaborate.scope import Scope
+from dslc.elaborate.session import SCAN
 from dslc.elaborate.tape import Tape
 from dslc.elaborate.values import POISON, Binding, Poison, Value, counted, is_poison, is_scalar, size, words_of
 from dslc.ir.graph import Graph
@@ -45,6 +46,7 @@ class ScanBody:
 def run_scan(frame: Frame, node: ast.Scan, statement: ast.Assign) -> Sequence[Value]:
     """All that `yield` gave, stacked along the axis after `batch`; carried names have their final values afterwards."""
     failed = (POISON,) * len(statement.names)
+    frame.session.step(node.span, SCAN)
     sequences = [evaluate(frame, value) for value in node.values]
     lengths = scan_lengths(frame, node)
     over = scan_size(frame, node)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from dslc.elaborate.files import Library
     from dslc.program import Network
 
-EXPANSION = 8  # steps that the expansion of a block counts
+EXPANSION = 10  # steps that the expansion of a block or a called network counts
+SCAN = 24  # steps that a `scan` counts beside those of its body
 NODE = 2  # steps that a node counts beside those of its expression
 CONSTANTS = 2  # items of a list that become a tensor in one step
 INPUTS = 4  # tensors of a node that count one step

@@ -110,7 +110,7 @@ class Builder:
         if types is None:
             types = infer(op, [value.type for value in inputs], attrs)
         results = tuple(self.value(type) for type in types)
-        fields = {
+        fields: dict[str, Any] = {
             "op": op,
             "inputs": tuple([value.id for value in inputs]),
             "outputs": tuple([value.id for value in results]),

@@ -156,12 +156,12 @@ FIRST = {
 INNER = {  # statement, what stands before the network, what stands first in it
     "nothing": ("", "", ""),
     "sum": ("v = v + 1", "", ""),
-    "number": ("c = 1 + k", "", ""),
-    "assignment": ("c = k", "", ""),
+    "number": ("part = 1 + k", "", ""),
+    "assignment": ("part = k", "", ""),
     "comparison": ("if k < 3 {\n}", "", ""),
     "call": ("v = tanh(v)", "", ""),
     "several": ("v = tanh(v) * 0.5 + v / 2 - x", "", ""),
-    "size in arithmetic": ("c = batch * k + batch // 3", "", ""),
+    "size in arithmetic": ("part = batch * k + batch // 3", "", ""),
     "block": ("v = v -> b(k)", "block", ""),
     "doubling": ("v = v -> d12", "doubling", ""),
     "deep": ("v = v -> deep(30)", "deep", ""),
@@ -173,30 +173,31 @@ INNER = {  # statement, what stands before the network, what stands first in it
     "convolution": ("p = p -> conv(3, kernel=3, pad=1)", "", "picture"),
     "norm": ("p = p -> batch_norm", "", "picture"),
     "picture": ("p = conv(P(p).y, 3, kernel=3, pad=1)", "picture", "picture"),
-    "pool": ("h = p -> max_pool(2) -> flatten", "", "picture"),
-    "depthwise": ("h = p -> separable_conv(3, kernel=3)", "", "picture"),
-    "attention": ("q = q -> attention(2)", "", "sequence"),
-    "lstm": ("h = q -> lstm(8)", "", "sequence"),
+    "pool": ("part = p -> max_pool(2) -> flatten", "", "picture"),
+    "depthwise": ("part = p -> separable_conv(3, kernel=3)", "", "picture"),
+    "layer norm": ("q = q -> layer_norm", "", "sequence"),
+    "spectral norm": ("v = v -> spectral_norm_dense(4)", "", ""),
+    "cell": ("part, other = lstm_cell(v, x, x)", "", ""),
     "list equality": ("if y == y {\n}", "", "long list"),
-    "list part": ("c = y[1:][0]", "", "long list"),
+    "list part": ("part = y[1:][0]", "", "long list"),
     "list sum": ("y = y + [k]", "", ""),
     "tensor of list": ("v = v + tensor(y)[0]", "", "long list"),
-    "list in list": ("c = [y, y]", "", "long list"),
-    "sizes": ("c = n * m - n", "", "sizes"),
-    "power of sizes": ("c = (n + m)^2", "", "sizes"),
+    "list in list": ("part = [y, y]", "", "long list"),
+    "sizes": ("part = n * m - n", "", "sizes"),
+    "power of sizes": ("part = (n + m)^2", "", "sizes"),
     "quotient": ("n = (n + 1) // 2", "", "sizes"),
     "question": ("if n - b > k {\n}", "", "sizes"),
     "reshape": ("v = reshape(v, [batch, 4])", "", ""),
     "index": ("v = v[:, 0:4]", "", ""),
-    "concat": ("c = concat(v, x, v, x)", "", ""),
+    "concat": ("part = concat(v, x, v, x)", "", ""),
     "einsum": ('v = einsum("bi,bj->bi", v, x)', "", ""),
     "gradient": ("g = grad(s, x)", "", "chain"),
     "gradient of itself": ("v = grad(sum(v * v), x)", "", ""),
     "wide gradient": ("g = grad(sum(u), x)", "", "wide"),
-    "scan": ("c = scan e in q over time {\n  carry w: [batch, 8] = 0\n  w = w + e\n  yield w\n }", "", "sequence"),
+    "scan": ("part = scan e in q over time {\n  carry w: [batch, 8] = 0\n  w = w + e\n  yield w\n }", "", "sequence"),
     "transpose": ("v = transpose(transpose(v, [1, 0]), [1, 0])", "", ""),
     "random": ("v = v -> dropout(0.5)", "", ""),
-    "text": ('c = "a"', "", ""),
+    "text": ('part = "a"', "", ""),
     "minimum": ("v = max(v, x, v, x)", "", ""),
     "condition": ("v = if k < 3 then v else x", "", ""),
     "where": ("v = where(v > 0, v, x)", "", ""),
@@ -219,7 +220,8 @@ def looped(names: list[str], loops: list[int], train: bool = False, size: int = 
     network = f"network N {{\ninput x: [batch, 4]\n{first}v = x\n{''.join(reversed(variables))}{body}" + "\n}" * len(loops)
     text = f"dslc 1\n{heads}{network}\noutput o = sum(v)\n}}\n"
     if train:
-        text += 'train {\n data = dataset("fashion-mnist")\n loss: N(reshape(data.image[:, 0, 0:2, 0:2] / 255, [batch, 4])).o\n optimizer: sgd(0.1)\n}\n'
+        data = "reshape(data.image[:, 0, 0:2, 0:2] / 255, [batch, 4])"
+        text += f'train {{\n data = dataset("fashion-mnist")\n loss: N({data}).o\n optimizer: sgd(0.1)\n}}\n'
     return text
 
 

@@ -79,7 +79,7 @@ CAMPAIGNS = (
         "A random spec that the check accepts takes two training steps from its file: no error of a shape, a type or memory.",
         run,
         full=26_000,
-        sample=96,
+        sample=48,
         seconds=300,
         goals=(
             Goal("specs that are accepted", "accepted", "cases", least=0.75),

@@ -70,10 +70,8 @@ def repair(driver: Driver, at: int) -> Repair | None:
 def mended(driver: Driver, at: int, found: Diagnostic) -> Diagnostic:
     """What is said about a token that does not fit: `found`, or the one change that mends the statement where that says more."""
     over = isinstance(found, errors.OperatorAfterChain) and found.operator == ">"
-    if (
-        isinstance(found, errors.PlainAssignment)
-        or (found.fix is not None
-        and not (over or isinstance(found, (errors.MissingComma, errors.IndexAfterStage))))
+    if isinstance(found, errors.PlainAssignment) or (
+        found.fix is not None and not (over or isinstance(found, (errors.MissingComma, errors.IndexAfterStage)))
     ):
         return found
     made = repair(driver, at)

@@ -50,7 +50,7 @@ class Settings:
         if key not in known:
             near = nearest(key, known)
             fix = rename(node.key.span, near, known)
-            self.missed.add(near)
+            self.missed |= {near, *(name for name in known if key.startswith(name))}
             if not near and node.name is None and key not in SETTINGS and read_elsewhere(frame, key):
                 frame.report(colon_slip(node))
                 return False

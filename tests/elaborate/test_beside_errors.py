@@ -61,3 +61,13 @@ def test_a_size_that_is_known_stays_known_below_a_broken_input() -> None:
 
 def test_a_block_with_a_broken_return_is_not_said_to_return_nothing() -> None:
     assert codes(network("output y = x -> b", "block b(x: [batch, n]) {\n  return x -> relu,\n}")) == ["missing-value"]
+
+
+def test_a_name_that_begins_an_unknown_one_is_not_said_to_be_unused() -> None:
+    assert codes(network("output y = reshape(x1, [batch, 2])")) == ["unknown-name"]
+
+
+def test_a_setting_that_begins_an_unknown_one_is_not_said_to_be_missing() -> None:
+    settings = "loss_of_all: mean(N(data.image / 255).y)\n  optimizer: sgd(0.1)"
+    text = network("output y = x").replace("[batch, 4]", "[batch, 1, 28, 28]")
+    assert codes(f'{text}\ntrain {{\n  data = dataset("fashion-mnist")\n  {settings}\n}}\n') == ["unknown-setting"]

@@ -95,6 +95,7 @@ class Names:
         if name.id in self.unknowns:
             return
         self.unknowns.add(name.id)
+        self.excused |= {key for key in self.visible() if name.id.startswith(key)}  # `x1` may mean `x`
         slip = sign_slip(name.span)
         if slip is not None:
             self.report(slip)

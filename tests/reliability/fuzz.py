@@ -1,7 +1,7 @@
 """A coverage-guided search for files that break `dslc check` (atheris, libFuzzer): `python -m tests.reliability.fuzz --minutes 120`.
 
-Every file is read, checked, its diagnostics rendered and its fixes applied; a file that parses is formatted, and that is a
-fixed point. The files that reach something new are the corpus, kept in tests/reliability/corpus.jsonl; `--replay` looks at those alone (as does
+Every file is read, checked, its diagnostics rendered and its fixes applied; a file that parses is formatted, and that is a fixed point.
+The files that reach something new are the corpus, kept in tests/reliability/corpus.jsonl; `--replay` looks at those alone (as does
 `make test`), without atheris.
 """
 
@@ -61,7 +61,7 @@ def seeds() -> list[bytes]:
 
 def words() -> list[str]:
     """The dictionary: the tokens of the seeds that stand in several of them."""
-    from tests.elaborate.test_mutations import TOKEN
+    from tests.reliability.mutants import TOKEN
 
     texts = [set(TOKEN.findall(text.decode("utf-8", "ignore"))) for text in seeds()]
     found = sorted({token for text in texts for token in text if len(token) > 1})

@@ -10,7 +10,7 @@ from tests.reliability.hostile.row import MIB
 def run(case: int, tally: Tally) -> None:
     from tests.reliability.hostile import harness
 
-    row = all_rows()[case]
+    row = all_rows()[ORDER[case]]
     tally.note("numbers", str(row.number))
     result = harness.check(row)
     if result is None:
@@ -22,7 +22,8 @@ def run(case: int, tally: Tally) -> None:
         tally.measure("MiB of `dslc check`", result.memory / MIB)
 
 
-ROWS = len(all_rows())
+ROWS, EVERY = len(all_rows()), 4
+ORDER = [row for first in range(EVERY) for row in range(first, ROWS, EVERY)]  # the sample has rows of all numbers
 CAMPAIGNS = (
     Campaign(
         name="hostile",
@@ -30,6 +31,6 @@ CAMPAIGNS = (
         " outside its folders, and shows no traceback and no control character.",
         run=run,
         full=ROWS,
-        sample=ROWS,
+        sample=-(-ROWS // EVERY),
     ),
 )

@@ -101,7 +101,7 @@ class Spec:
 
         out: the run folder (default: the next number below runs/NAME); max_steps: stop after so many steps; seed: 0 unless given.
         resume: a run folder that is continued; its seed and its folder stay.
-        Raises DataError for data that does not fit, DivergedError where the loss or a gradient is not finite.
+        Raises DataError for data that does not fit, DivergedError where the loss, a gradient or a state is not finite.
         """
         from runtime.train.progress import make_progress
 

@@ -17,7 +17,7 @@ class Found(Exception):
 
 
 def find(graph: Graph, data: Mapping[str, Any], parameters: Mapping[str, Any], training: Training, key: tuple[int, int, int]) -> str:
-    """Address and place of the first value in execution order that is not finite: data, then weights and states, then nodes."""
+    """Address and place of the first value in execution order that is not finite: data, then weights and states, then nodes; or ""."""
     for name, array in data.items():
         if bad(array):
             return f"{name} (the data)"
@@ -34,7 +34,7 @@ def find(graph: Graph, data: Mapping[str, Any], parameters: Mapping[str, Any], t
         interpret(graph, np, {**parameters, **data, **keyed}, on_node=look)
     except Found as found:
         return str(found)
-    return "the norm of the gradient: every single value is finite"
+    return ""
 
 
 def located(address: str, place: str) -> str:

@@ -24,6 +24,7 @@ from dslc.program import StepProgram
 from dslc.usage import BadArgument
 from runtime.compiled import Arrays, Compiled, Fields, field_names
 from runtime.errors import BadField, BadParameter, Diverged
+from runtime.firstbad import bad, find, located
 from runtime.parameters import Flat, elements
 from runtime.runner import refuse_unknown
 from runtime.update import Group, Update, gradient_norm
@@ -33,7 +34,7 @@ from runtime.update import Group, Update, gradient_norm
 class Status:
     """What a backward pass found. losses: by name, "" is the unnamed one; grad_norm: of all gradients together.
 
-    bad: the number of the micro-batch whose loss is not finite.
+    bad: the number of the micro-batch whose loss is not finite, or after which `state`, the address of a state, would not be.
     """
 
     loss: float
@@ -41,6 +42,14 @@ class Status:
     grad_norm: float
     finite: bool
     bad: int = 0
+    state: str = ""
+
+    @property
+    def what(self) -> str:
+        """What is not finite, in words."""
+        if not isfinite(self.loss):
+            return f"the loss ({self.loss:g})"
+        return f"the new value of the state `{self.state}`" if self.state else f"the gradient (norm {self.grad_norm:g})"
 
 
 class OneStep:
@@ -107,8 +116,7 @@ class OneStep:
         status = self.backward(fields, seed=self.whole.seed, step=step, first_sample=0)
         if not status.finite:
             first = self.first_bad(fields, seed=self.whole.seed, step=step, first_sample=0)
-            what = f"the loss ({status.loss:g})" if not isfinite(status.loss) else "the gradient"
-            raise DivergedError(Diverged(what=what, first=first))
+            raise DivergedError(Diverged(what=status.what, first=first))
         self.apply(self.rate)
         return status.loss
 
@@ -121,8 +129,8 @@ class OneStep:
     ) -> Status:  # fmt: skip
         """Loss and gradients of a batch that comes in micro-batches, each with the number of its samples: their mean by samples (R15).
 
-        Every micro-batch is a forward pass of its own: the states that it updates are those that the next one reads. Where a loss is not
-        finite, the states are as they were before the first.
+        Every micro-batch is a forward pass of its own: the states that it updates are those that the next one reads. Where a loss or
+        the new value of a state is not finite, the states are as they were before the first.
         """
         total = sum(count for _, count in parts)
         before = {name: self.whole.memory.arrays[name].copy() for name in self.moving} if len(parts) > 1 else {}
@@ -138,8 +146,9 @@ class OneStep:
             loss = found * share if number == 0 else loss + found * share
             for name in losses:
                 losses[name] += float(self.results[loss_name(name)]) * share
-            if not isfinite(found):
-                self.status = self.restored(before, Status(found, losses, 0.0, False, number))
+            state = self.bad_state()
+            if state or not isfinite(found):
+                self.status = self.restored(before, Status(found, losses, 0.0, False, number, state))
                 return self.status
             first_sample += count
         norm = gradient_norm(self.updates)
@@ -157,6 +166,10 @@ class OneStep:
     def moving(self) -> list[str]:
         """The states that this step updates."""
         return [output.name for output in self.program.graph.updates]
+
+    def bad_state(self) -> str:
+        """The first state whose new value is not finite, or ""."""
+        return next((name for name in self.moving if bad(self.results[f"update:{name}"])), "")
 
     def write_states(self) -> None:
         """The states take the updates of the last forward pass."""
@@ -182,10 +195,15 @@ class OneStep:
 
     def first_bad(self, fields: Fields, *, seed: int, step: int, first_sample: int) -> str:
         """The address and place of the first value in execution order that is not finite, found by the plain interpreter."""
-        from runtime.firstbad import find
-
         data = self.whole.data(self.differentiated, fields)
-        return find(self.differentiated, data, self.whole.parameters(), self.training, (seed, step, first_sample))
+        found = find(self.differentiated, data, self.whole.parameters(), self.training, (seed, step, first_sample))
+        return found or self.unlocated()
+
+    def unlocated(self) -> str:
+        """What is said of a step in which the plain interpreter finds no value that is not finite."""
+        state = self.status.state if self.status else ""
+        place = next((item.place for item in self.training.states if item.address == state), "")
+        return located(state, place) if state else "the norm of the gradient: every single value is finite"
 
     # ---- what it keeps ----------------------------------------------------------------------------------------------------------
 

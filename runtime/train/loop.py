@@ -11,7 +11,6 @@ import shutil
 import time
 from contextlib import ExitStack
 from dataclasses import asdict
-from math import isfinite
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -274,6 +273,5 @@ def _check_disk(session: Session) -> None:
 def _diverged(session: Session, half: OneStep, first: str, status: Status) -> NoReturn:
     """Save the state before this update, name the first node that is not finite, and stop."""
     _save(session)
-    what = f"the loss ({status.loss:g})" if not isfinite(status.loss) else f"the gradient (norm {status.grad_norm:g})"
     where = f"step {session.counters.step + 1}" + (f", `{half.name}`" if len(session.step.steps) > 1 else "")
-    raise DivergedError(Diverged(what=f"{where}: {what}", first=first))
+    raise DivergedError(Diverged(what=f"{where}: {status.what}", first=first))

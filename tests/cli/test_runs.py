@@ -78,6 +78,22 @@ def test_a_diverging_run_exits_with_4(dslc: Command, tmp_path: Path) -> None:
     assert np.isfinite(Run.open("run", checkpoint="last").parameters["N.dense0.w"]).all()
 
 
+def test_a_state_that_diverges_exits_with_4_and_the_last_good_one_is_kept(dslc: Command, tmp_path: Path) -> None:
+    """The loss and its gradient stay finite. The run can be resumed: the state of its checkpoint is the one before that step."""
+    spec = "dslc 1\nnetwork N {\n  input x: [batch, 2]\n  state s: [2] = 1\n  update s = 1e15 * s\n  output y = x -> dense(1)\n}\ntrain {\n"
+    spec += '  data = csv("d.csv", inputs=["a", "b"], target="y", split=[1, 0, 0])\n  net = N(data.input)\n'
+    spec += "  loss: mse(net.y, data.target[:, _])\n  optimizer: sgd(0.01)\n  epochs: 4\n}\n"
+    (tmp_path / "d.csv").write_text("a,b,y\n" + "3,4,1\n" * 8)
+    (tmp_path / "n.nn").write_text(spec)
+    for words in (("--out", "run"), ("--resume", "run")):
+        done = dslc("train", "n.nn", *words)
+        assert done.code == 4, done.err
+        assert "error[diverged]: step 3: the new value of the state `N.s` is not finite" in done.err
+        found = Run.open("run", checkpoint="last")
+        assert found.saved.meta["step"] == 2
+        np.testing.assert_allclose(found.parameters["N.s"], 1e30, rtol=1e-6)
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signals_finish_the_step_and_save(number: signal.Signals, code: int, tmp_path: Path) -> None:
     words = ["train", "lenet", "--data-dir", str(SLICE), "--out", "run", "--json"]

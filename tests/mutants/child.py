@@ -61,7 +61,8 @@ class Chosen:
     def wanted(self, item: pytest.Item) -> bool:
         params = getattr(getattr(item, "callspec", None), "params", {})
         named = params.get("name", params.get("row"))
-        return named is None or not self.rows or getattr(named, "name", named) in self.rows
+        name = named if isinstance(named, str) else getattr(named, "name", None)
+        return not isinstance(name, str) or not self.rows or name in self.rows
 
 
 def main() -> int:

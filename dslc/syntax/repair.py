@@ -6,48 +6,25 @@ which the whole statement parses is the repair, if there is no second one as che
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dslc.diagnostics import Diagnostic, Edit, Fix
 from dslc.source import Span
 from dslc.syntax import errors
-from dslc.syntax.near import near_word
-from dslc.syntax.scan import CONTEXTUAL, HARD, SOFT, Token, tables
+from dslc.syntax.changes import CLOSERS, OPENERS, WORD, Repair, changes
+from dslc.syntax.scan import CONTEXTUAL, SOFT, Token, tables
 from dslc.syntax.tokens import SETTINGS
 
 if TYPE_CHECKING:
     from dslc.syntax.driver import Driver
 
-MOST_TOKENS = 120  # of a statement that is tried
-MOST_TRIES = 400
-WORD = 1  # the cost of another word
-OPENERS, CLOSERS = {"LPAR": "(", "LSQB": "[", "LBRACE": "{"}, {"RPAR": ")", "RSQB": "]", "RBRACE": "}"}
-SIBLINGS: dict[str, tuple[tuple[str, str], ...]] = {
-    ".": (("COMMA", ","),), ",": (("DOT", "."),), "=": (("COLON", ":"),), ":": (("EQUAL", "="),), "==": (("EQUAL", "="),),
-    ">": (("ARROW", "->"),), "-": (("ARROW", "->"),),
-    "(": (("LSQB", "["),), "[": (("LPAR", "("),), "{": (("LPAR", "("), ("LSQB", "[")),
-    ")": (("RSQB", "]"), ("LPAR", "(")), "]": (("RPAR", ")"),), "}": (("RPAR", ")"), ("RSQB", "]")),
-}  # fmt: skip
-INSERTED = (("COMMA", ","), ("EQUAL", "="), ("COLON", ":"))
+MOST_TOKENS = 1000  # of a statement that is tried
+MOST_TRIED = 48_000  # tokens, over all changes
 TYPED = frozenset(["PARAM", "input", "weight", "state", "CARRY", "BLOCK"])
 EXPLAINED = (errors.SliceStep, errors.SeveralInParentheses, errors.PlainAssignment, errors.ConditionalForm, errors.OnlyNamesLeft)
-FOREIGN = {"const": "param", "parameter": "weight", "variable": "weight", "out": "output", "ret": "return", "var": "param"}
-REACH = 4  # how far before the token that does not fit a sign may be wrong
-
-
-@dataclass(frozen=True)
-class Repair:
-    """`old` becomes `new` ("" for a token that is missing or too many) at `start`; `after`: the text of the token before."""
-
-    old: str
-    new: str
-    start: int
-    end: int
-    after: str
-    cost: int
+TYPE = re.compile(r" *(?:float|int|bool|string|sizes|size|padding|axes|init|list\[|[fiut][0-9]+)\b")
 
 
 def repair(driver: Driver, at: int) -> Repair | None:
@@ -60,7 +37,7 @@ def repair(driver: Driver, at: int) -> Repair | None:
     for tries, (found, changed) in enumerate(changes(tokens, place)):
         if best and found.cost > best[0].cost:
             break
-        if tries > MOST_TRIES:
+        if tries * len(tokens) > MOST_TRIED:
             return None
         if likely(driver, found, tokens) and parses(driver, stack, changed) and not any(same(found, other) for other in best):
             best.append(found)
@@ -69,7 +46,7 @@ def repair(driver: Driver, at: int) -> Repair | None:
 
 def mended(driver: Driver, at: int, found: Diagnostic) -> Diagnostic:
     """What is said about a token that does not fit: `found`, or the one change that mends the statement where that says more."""
-    over = isinstance(found, errors.OperatorAfterChain) and found.operator == ">"
+    over = isinstance(found, errors.OperatorAfterChain) and found.operator in (">", "-")
     if isinstance(found, errors.PlainAssignment) or (
         found.fix is not None and not (over or isinstance(found, (errors.MissingComma, errors.IndexAfterStage)))
     ):
@@ -111,6 +88,13 @@ def likely(driver: Driver, made: Repair, tokens: list[Token]) -> bool:
         return blank or not behind.isalpha()
     if (made.old, made.new) == (",", "."):
         return not blank
+    if (made.old, made.new) == ("-", "->"):
+        return stage(driver, tokens[at + 1 : at + 2])
+    typed = tokens[0].type == "BLOCK" and inside and (text[made.end :].lstrip(" ")[:1] == "[" or TYPE.match(text, made.end) is not None)
+    if typed and not made.old:
+        return made.new == ":"
+    if typed and (made.old, made.new) == (":", "="):
+        return False
     if made.new == "," and not made.old:
         return inside
     if made.new == "=" and not (made.old or inside) and tokens[0].text in SETTINGS:
@@ -121,6 +105,12 @@ def likely(driver: Driver, made: Repair, tokens: list[Token]) -> bool:
             return blank or made.old != ""
         return (first.type in TYPED or first.text in TYPED) and at > 1
     return True
+
+
+def stage(driver: Driver, after: list[Token]) -> bool:
+    """Whether a name comes that the text gives to no value: that of a block or a layer."""
+    names = {token.text for token, sign in zip(driver.tokens, driver.tokens[1:], strict=False) if sign.type in ("EQUAL", "COLON")}
+    return bool(after) and after[0].type == "NAME" and after[0].text not in names
 
 
 def same(left: Repair, right: Repair) -> bool:
@@ -179,91 +169,6 @@ def list_stack(driver: Driver) -> list[int]:
             break
         size -= 1
     return list(states[:size])
-
-
-# ---- the changes, cheapest first -----------------------------------------------------------------------------------------------
-
-
-def changes(tokens: list[Token], place: int) -> Iterator[tuple[Repair, list[Token]]]:
-    yield from sorted_changes([*words(tokens, place), *replaced(tokens, place), *doubled(tokens, place)])
-    yield from sorted_changes([*inserted(tokens, place), *deleted(tokens, place)])
-    yield from sorted_changes([*closed(tokens, place), *opened(tokens, place)])
-
-
-Change = tuple[Repair, list[Token]]
-
-
-def sorted_changes(found: list[Change]) -> list[Change]:
-    return sorted(found, key=lambda item: item[0].cost)
-
-
-def change(tokens: list[Token], at: int, new: Token | None, cost: int) -> Change:
-    old = tokens[at]
-    after = tokens[at - 1].text if at else ""
-    made = Repair(old.text, new.text if new is not None else "", old.start, old.end, after, cost)
-    return made, [*tokens[:at], *([new] if new is not None else []), *tokens[at + 1 :]]
-
-
-def insertion(tokens: list[Token], at: int, kind: str, text: str, cost: int) -> Change:
-    start = tokens[at - 1].end
-    token = Token(kind, text, start, start)
-    return Repair("", text, start, start, tokens[at - 1].text, cost), [*tokens[:at], token, *tokens[at:]]
-
-
-def near(place: int, tokens: list[Token], back: int = REACH) -> range:
-    return range(max(0, place - back), min(place + 1, len(tokens)))
-
-
-def words(tokens: list[Token], place: int) -> Iterator[Change]:
-    """A name that is a keyword with a slip: also the first of the statement."""
-    keywords = tables().keywords
-    for at in dict.fromkeys([0, *near(place, tokens)]):
-        token = tokens[at]
-        if token.type == "NAME" and token.text not in HARD | SOFT:
-            word = (FOREIGN.get(token.text.lower(), "") if at == 0 else "") or near_word(token.text, [*HARD, *SOFT])
-            if word:
-                kind = keywords[word] if word in HARD else "NAME"
-                yield change(tokens, at, Token(kind, word, token.start, token.end, token.first), WORD)
-
-
-def replaced(tokens: list[Token], place: int) -> Iterator[Change]:
-    for at in near(place, tokens):
-        token = tokens[at]
-        for kind, text in SIBLINGS.get(token.text, ()):
-            yield change(tokens, at, Token(kind, text, token.start, token.end, token.first), 2)
-
-
-def doubled(tokens: list[Token], place: int) -> Iterator[Change]:
-    """One of two equal signs side by side."""
-    for at in near(place, tokens):
-        token = tokens[at]
-        if not token.text[:1].isalnum() and at and (tokens[at - 1].text, tokens[at - 1].end) == (token.text, token.start):
-            yield change(tokens, at, None, 1)
-
-
-def inserted(tokens: list[Token], place: int) -> Iterator[Change]:
-    for at in (place, place - 1):
-        if 0 < at <= len(tokens):
-            for kind, text in INSERTED:
-                yield insertion(tokens, at, kind, text, 4 if at != place else 3)
-
-
-def deleted(tokens: list[Token], place: int) -> Iterator[Change]:
-    for at in (place, place - 1):
-        if 0 <= at < len(tokens) and tokens[at].type in (*OPENERS, *CLOSERS):
-            yield change(tokens, at, None, 3 + (at != place))
-
-
-def closed(tokens: list[Token], place: int) -> Iterator[Change]:
-    for at in range(1, min(place + 1, len(tokens)) + 1):
-        for kind in ("RPAR", "RSQB"):
-            yield insertion(tokens, at, kind, CLOSERS[kind], 6)
-
-
-def opened(tokens: list[Token], place: int) -> Iterator[Change]:
-    for at in range(1, min(place, len(tokens) - 1) + 1):
-        for kind in ("LPAR", "LSQB"):
-            yield insertion(tokens, at, kind, OPENERS[kind], 6)
 
 
 # ---- the table without values ----------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ block tail(x: [batch, features], units: int, squash: bool = true) {
 
 network Net {
   input image: [batch, 64]
-  hidden = tensor(image) -> dense(width)
+  hidden = tensor(image) -> dense(width) -> tanh
   scores = hidden + hidden * 2
   output logits = concat(scores, scores, axis=1) -> tail(10)
 }
@@ -51,6 +51,9 @@ train {
         ("epochs:     1", 'epochs:     "1"'), ("[[1, 2]", '[["1", 2]'), ("dense(width)", "Linear(width)"),
         ("cross_entropy", "CrossEntropyLoss"), ("optimizer:", "solver:"), ("  weight w", "  weigth w"), ("xavier", "glorot_uniform"),
         ("squash then", "squash them"), ("epochs:     1", "epochs      1"), ("units: int,", "units = int,"),
+        ("units: int,", "units int,"), ("units: int,", "units: int,,"), ("tail(x: [batch", "tail(x [batch"), ("bool = true", "bool == true"),
+        ("image) -> dense", "image) - > dense"), ("width) -> tanh", "width) - tanh"), ("sgd(0.1, m", "sgd((0.1, m"),
+        ("x: [batch", "x: [[batch"), ("momentum=0.9", "momentum=0,9"),
     ],
 )  # fmt: skip
 def test_the_fix_gives_the_spec_back(right: str, wrong: str) -> None:

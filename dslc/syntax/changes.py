@@ -1,0 +1,134 @@
+"""The changes of one token that are tried in a statement that does not parse, cheapest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from dslc.syntax.near import near_word
+from dslc.syntax.scan import HARD, SOFT, Token, tables
+
+WORD = 1  # the cost of another word
+OPENERS, CLOSERS = {"LPAR": "(", "LSQB": "[", "LBRACE": "{"}, {"RPAR": ")", "RSQB": "]", "RBRACE": "}"}
+SIBLINGS: dict[str, tuple[tuple[str, str], ...]] = {
+    ".": (("COMMA", ","),), ",": (("DOT", "."),), "=": (("COLON", ":"),), ":": (("EQUAL", "="),), "==": (("EQUAL", "="),),
+    ">": (("ARROW", "->"),), "-": (("ARROW", "->"),),
+    "(": (("LSQB", "["),), "[": (("LPAR", "("),), "{": (("LPAR", "("), ("LSQB", "[")),
+    ")": (("RSQB", "]"), ("LPAR", "(")), "]": (("RPAR", ")"),), "}": (("RPAR", ")"), ("RSQB", "]")),
+}  # fmt: skip
+INSERTED = (("COMMA", ","), ("EQUAL", "="), ("COLON", ":"))
+FOREIGN = {"const": "param", "parameter": "weight", "variable": "weight", "out": "output", "ret": "return", "var": "param"}
+REACH = 4  # how far before the token that does not fit a sign may be wrong
+
+
+@dataclass(frozen=True)
+class Repair:
+    """`old` becomes `new` ("" for a token that is missing or too many) at `start`; `after`: the text of the token before."""
+
+    old: str
+    new: str
+    start: int
+    end: int
+    after: str
+    cost: int
+
+
+def changes(tokens: list[Token], place: int) -> Iterator[tuple[Repair, list[Token]]]:
+    yield from sorted_changes([*words(tokens, place), *replaced(tokens, place), *doubled(tokens, place)])
+    yield from sorted_changes([*inserted(tokens, place), *deleted(tokens, place)])
+    yield from sorted_changes([*closed(tokens, place), *opened(tokens, place)])
+
+
+Change = tuple[Repair, list[Token]]
+
+
+def sorted_changes(found: list[Change]) -> list[Change]:
+    return sorted(found, key=lambda item: item[0].cost)
+
+
+def change(tokens: list[Token], at: int, new: Token | None, cost: int) -> Change:
+    old = tokens[at]
+    after = tokens[at - 1].text if at else ""
+    made = Repair(old.text, new.text if new is not None else "", old.start, old.end, after, cost)
+    return made, [*tokens[:at], *([new] if new is not None else []), *tokens[at + 1 :]]
+
+
+def insertion(tokens: list[Token], at: int, kind: str, text: str, cost: int) -> Change:
+    start = tokens[at - 1].end
+    token = Token(kind, text, start, start)
+    return Repair("", text, start, start, tokens[at - 1].text, cost), [*tokens[:at], token, *tokens[at:]]
+
+
+def near(place: int, tokens: list[Token], back: int = REACH) -> range:
+    return range(max(0, place - back), min(place + 1, len(tokens)))
+
+
+def words(tokens: list[Token], place: int) -> Iterator[Change]:
+    """A name that is a keyword with a slip: also the first of the statement."""
+    keywords = tables().keywords
+    for at in dict.fromkeys([0, *near(place, tokens)]):
+        token = tokens[at]
+        if token.type == "NAME" and token.text not in HARD | SOFT:
+            word = (FOREIGN.get(token.text.lower(), "") if at == 0 else "") or near_word(token.text, [*HARD, *SOFT])
+            if word:
+                kind = keywords[word] if word in HARD else "NAME"
+                yield change(tokens, at, Token(kind, word, token.start, token.end, token.first), WORD)
+
+
+def replaced(tokens: list[Token], place: int) -> Iterator[Change]:
+    """Another sign; an opening bracket, anywhere before the token that does not fit."""
+    for at in near(place, tokens, place):
+        token = tokens[at]
+        if at < place - REACH and token.type not in OPENERS:
+            continue
+        for kind, text in SIBLINGS.get(token.text, ()):
+            yield change(tokens, at, Token(kind, text, token.start, token.end, token.first), 2)
+        if token.text in (",", "-") and 0 < at < len(tokens) - 1:
+            yield from joined(tokens, at)
+
+
+def joined(tokens: list[Token], at: int) -> Iterator[Change]:
+    """`0,5` is a number, `- >` an arrow."""
+    before, token, after = tokens[at - 1 : at + 2]
+    if token.text == "," and before.type == after.type == "INT" and (before.end, token.end) == (token.start, after.start):
+        made = Repair(",", ".", token.start, token.end, before.text, 1)
+        number = Token("FLOAT", f"{before.text}.{after.text}", before.start, after.end, before.first)
+        yield made, [*tokens[: at - 1], number, *tokens[at + 2 :]]
+    if token.text == "-" and after.text == ">" and after.start - token.end <= 1:
+        made = Repair("- >", "->", token.start, after.end, before.text, 1)
+        yield made, [*tokens[:at], Token("ARROW", "->", token.start, after.end, token.first), *tokens[at + 2 :]]
+
+
+def doubled(tokens: list[Token], place: int) -> Iterator[Change]:
+    """One of two equal signs side by side; of brackets, anywhere before the token that does not fit."""
+    for at in near(place, tokens, place):
+        token = tokens[at]
+        if at < place - REACH and token.type not in (*OPENERS, *CLOSERS):
+            continue
+        if not token.text[:1].isalnum() and at and (tokens[at - 1].text, tokens[at - 1].end) == (token.text, token.start):
+            yield change(tokens, at, None, 1)
+
+
+def inserted(tokens: list[Token], place: int) -> Iterator[Change]:
+    for at in (place, place - 1):
+        if 0 < at <= len(tokens):
+            for kind, text in INSERTED:
+                yield insertion(tokens, at, kind, text, 4 if at != place else 3)
+
+
+def deleted(tokens: list[Token], place: int) -> Iterator[Change]:
+    for at in (place, place - 1):
+        if 0 <= at < len(tokens) and tokens[at].type in (*OPENERS, *CLOSERS):
+            yield change(tokens, at, None, 3 + (at != place))
+
+
+def closed(tokens: list[Token], place: int) -> Iterator[Change]:
+    for at in range(1, min(place + 1, len(tokens)) + 1):
+        for kind in ("RPAR", "RSQB"):
+            yield insertion(tokens, at, kind, CLOSERS[kind], 6)
+
+
+def opened(tokens: list[Token], place: int) -> Iterator[Change]:
+    for at in range(1, min(place, len(tokens) - 1) + 1):
+        for kind in ("LPAR", "LSQB"):
+            yield insertion(tokens, at, kind, OPENERS[kind], 6)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 CORPUS = Path(__file__).parent / "corpus.jsonl"
-LONGEST = 4096  # bytes of a file
+LONGEST, KEPT = 4096, 2048  # bytes of a file that is looked at, and of one that is kept
 
 
 def look(data: bytes, folder: Path) -> None:
@@ -116,11 +116,11 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=120)
     parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "fuzz", help="where the corpus grows and faults are kept")
     parser.add_argument("--replay", action="store_true", help="look at the kept corpus")
-    parser.add_argument("--keep", action="store_true", help="keep the corpus of --folder (minimised by libFuzzer's -merge) in the project")
+    parser.add_argument("--keep", action="store_true", help=f"keep the corpus of --folder: files up to {KEPT:,} bytes")
     parser.add_argument("options", nargs="*", help="further options of libFuzzer, after --")
     args = parser.parse_args()
     if args.keep:
-        write_corpus(path.read_bytes() for path in (args.folder / "corpus").iterdir())
+        write_corpus(path.read_bytes() for path in (args.folder / "corpus").iterdir() if path.stat().st_size <= KEPT)
     elif args.replay:
         with tempfile.TemporaryDirectory() as folder:
             for data in read_corpus():

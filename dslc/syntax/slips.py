@@ -105,10 +105,10 @@ def _bad_number(source: Source, token: Token, sink: Sink) -> Token:
         sink.add(errors.RangeForm(span=span, fix=Fix("write `..`", (Edit(Span(source, span.start, span.start + 1), ""),))))
         return Token("INT", "1", token.start, token.end, token.first, True)
     fix, advice = None, NUMBERS
-    if re.fullmatch(r"[0-9]+\.", text) and re.match(r" [\w*\[]", source.text[token.end : token.end + 2]):  # `[1. 28]`
+    if re.fullmatch(r"[0-9.]+\.", text) and ".." not in text and re.match(r" [\w*\[]", source.text[token.end : token.end + 2]):  # `[1. 28]`
         point = Span(source, token.end - 1, token.end)
         sink.add(errors.WrongSign(span=point, found=".", wanted=",", fix=_fix(point, ",")))
-        return Token("INT", text[:-1], token.start, token.end, token.first, True)
+        return Token("FLOAT" if "." in text[:-1] else "INT", text[:-1], token.start, token.end, token.first, True)
     if re.fullmatch(r"[0-9]+\.", text):
         fix, advice = _fix(span, f"{text}0"), "digits stand on both sides of the point"
     elif re.fullmatch(r"\.[0-9]+", text):

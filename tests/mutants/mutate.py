@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -33,6 +34,8 @@ PAIRS = (
     ("floor", "ceil"),
 )  # fmt: skip
 NAMES = {a: b for pair in PAIRS for a, b in (pair, pair[::-1])}
+SAMPLERS = ("unary", "binary", "ints", "booleans", "away", "several", "targets")  # what makes samples of operators
+SIGNATURE = re.compile(r"\w+\(.*\) -> ")  # of an operator
 STRIDES = ("stride", "strides", "step", "dilation", "kernel", "count", "size", "offset")
 
 
@@ -126,9 +129,9 @@ class Place:
             return replace(self, rule="grad", function=getattr(node, "name", self.function))
         if isinstance(node, ast.FunctionDef):
             return replace(self, function=node.name)
-        if isinstance(node, ast.Call) and declares(node) and node.args:
+        if isinstance(node, ast.Call) and node.args:
             first = node.args[0]
-            if isinstance(first, ast.Constant) and isinstance(first.value, str):
+            if isinstance(first, ast.Constant) and isinstance(first.value, str) and SIGNATURE.match(first.value):
                 return replace(self, row=first.value.partition("(")[0])
         if isinstance(node, ast.keyword) and self.row and node.arg in ("eval", "grad"):
             return replace(self, rule=node.arg)
@@ -143,7 +146,10 @@ def declares(node: ast.Call) -> bool:
 def left_out(node: ast.AST) -> bool:
     """What is not of the subject: samples of tests, imports, words of messages, types, decorators, what only type checkers read."""
     if isinstance(node, ast.FunctionDef):
-        return any(arg.arg == "rng" for arg in node.args.args)
+        result = ast.unparse(node.returns) if node.returns else ""
+        return result in ("Sampler", "list[Case]") or any(arg.arg == "rng" for arg in node.args.args)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        return node.func.id in SAMPLERS or node.func.id.endswith("_cases")
     if isinstance(node, ast.keyword):
         return node.arg in ("sample", "doc", "example")
     if isinstance(node, ast.If):

@@ -9,13 +9,17 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from dslc.ops.table import rows as table
 from tests.mutants.mutate import Mutant, mutants
 
 ROOT = Path(__file__).parents[2]
 TABLE = ("tests/ops/test_table.py", "tests/onnx/test_rows.py", "tests/runtime/test_kernels.py")
 GRAPHS = tuple(f"tests/passes/test_{name}.py" for name in ("pairs", "pipeline", "plan", "accumulate", "random", "interpret"))
 KERNELS = tuple(f"tests/runtime/test_{name}.py" for name in ("kernels", "conv", "conv_axes", "depthwise", "joined", "executor"))
-SAVING = tuple(f"tests/train/test_{name}.py" for name in ("checkpoint", "mapped_checkpoint", "lock", "resume", "run"))
+SAVING = (
+    *(f"tests/train/test_{name}.py" for name in ("checkpoint", "contents", "mapped_checkpoint", "lock", "places", "resume", "run")),
+    "tests/reliability/crash/test_harness.py",
+)
 ELSEWHERE = ("document.py", "samples.py", "errors.py", "__init__.py", "table.py", "pipeline.py")
 
 
@@ -66,23 +70,29 @@ class Subject:
         return [self.mutant.row] if self.mutant.row else row_names(self.path)
 
     def tests(self) -> list[str]:
-        """First the tests of the table, then the files that name one of the operators."""
+        """First the tests of the group, then the files that name one of the operators, last the examples of the module."""
         rows = self.rows()
-        return [*self.group.tests, *(naming(tuple(rows)) if rows else [])]
+        examples = ["--doctest-modules", self.path.relative_to(ROOT).as_posix()] if ">>>" in self.path.read_text(encoding="utf-8") else []
+        return [*self.group.tests, *(naming(tuple(rows)) if rows else []), *examples]
 
 
 @cache
 def row_names(path: Path) -> list[str]:
-    return re.findall(r'^op\(\s*"(\w+)\(', path.read_text(encoding="utf-8"), re.MULTILINE)
+    """The operators that have a rule in this file."""
+    module = f"dslc.ops.{path.stem}"
+    return [
+        row.name for row in table() if any(getattr(rule, "__module__", "") == module for rule in (row.eval, row.shape, *row.grad.values()))
+    ]
 
 
 @cache
 def naming(rows: tuple[str, ...]) -> list[str]:
-    """The test files of tests/ops and tests/runtime in which one of these names is a word."""
-    pattern = re.compile(rf"\b({'|'.join(rows)})\b")
+    """The test files of tests/ops and tests/runtime that call one of these operators, or have its name as a string."""
+    names = "|".join(rows)
+    pattern = re.compile(rf'\b(F|op)\.({names})\b|"({names})"|-> ({names})\b|[ (]({names})\(')
     paths = sorted(path for folder in ("ops", "runtime") for path in (ROOT / "tests" / folder).glob("test_*.py"))
-    names = [path.relative_to(ROOT).as_posix() for path in paths if pattern.search(path.read_text(encoding="utf-8"))]
-    return [name for name in names if name not in TABLE]
+    found = [path.relative_to(ROOT).as_posix() for path in paths if pattern.search(path.read_text(encoding="utf-8"))]
+    return [path for path in found if path not in TABLE]
 
 
 @cache

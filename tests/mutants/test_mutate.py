@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+from types import SimpleNamespace
 
 import pytest
 
+from dslc.ops.table import lookup
+from tests.mutants.child import Chosen
 from tests.mutants.mutate import mutants, mutated
-from tests.mutants.subjects import GROUPS, drawn, subject
+from tests.mutants.subjects import GROUPS, ROOT, drawn, row_names, subject
 
 SOURCE = '''
 def mean(xp, x, stride):
@@ -41,7 +44,8 @@ def test_the_faults_of_the_design_are_planted(before: str) -> None:
 
 
 def test_samples_imports_and_messages_are_left_alone() -> None:
-    source = "import os\n\ndef cases(rng):\n    return 1 + 2\n\ndef f():\n    raise ValueError(f'{1 + 2}')\n"
+    source = "import os\n\ndef cases(rng):\n    return 1 + 2\n\ndef f():\n    raise ValueError(f'{1 + 2}')\n\n"
+    source += "def some(low) -> Sampler:\n    return low + 1\n\nvalue = f(unary(-3, 3), bit_cases(0, 5))\n"
     assert mutants(source) == []
 
 
@@ -50,6 +54,30 @@ def test_a_group_has_hundreds_of_faults_of_many_kinds(group: object) -> None:
     found = drawn(group)  # type: ignore[arg-type]
     assert len(found) > 100 and len({mutant.kind for _, mutant in found}) >= 7
     assert len(set(found)) == len(found)
+
+
+def test_the_row_of_a_fault_is_that_of_the_signature_before_it() -> None:
+    source = 'op("sum(x: f[*s]) -> f[]", "the sum", lambda xp, x: x + 1)\n'
+    source += 'activation("relu(x: f[*s]) -> f[*s]", "max(x, 0)", -x)\nf("no(t)", -x)\n'
+    assert {(mutant.kind, mutant.row) for mutant in mutants(source)} >= {("scale", "sum"), ("sign", "relu"), ("sign", "")}
+
+
+def test_the_operators_of_a_file() -> None:
+    """Those of a loop over a table, and those with functions of their own as rules, are among them."""
+    assert {"sin", "atanh", "bitwise_and"} <= set(row_names(ROOT / "dslc" / "ops" / "functions.py"))
+    assert "scatter" in row_names(ROOT / "dslc" / "ops" / "indexing.py")
+    assert row_names(ROOT / "dslc" / "ops" / "value.py") == []
+
+
+@pytest.mark.parametrize(
+    ("params", "wanted"),
+    [({"name": "relu"}, True), ({"name": "elu"}, False), ({"row": lookup("relu")}, True), ({"row": lookup("elu")}, False),
+     ({"name": ["elu"]}, True), ({"row": 3}, True), ({}, True)],
+)  # fmt: skip
+def test_tests_of_other_operators_are_left_out(params: dict[str, object], wanted: bool) -> None:
+    item = SimpleNamespace(callspec=SimpleNamespace(params=params))
+    assert Chosen(frozenset(["relu"])).wanted(item) is wanted  # type: ignore[arg-type]
+    assert Chosen(frozenset()).wanted(item)  # type: ignore[arg-type]
 
 
 def test_a_case_is_the_same_fault_each_time() -> None:

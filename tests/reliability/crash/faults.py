@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
-from dslc.diagnostics import DslcError
+import pytest
+
+from dslc.diagnostics import DslcError, SpecError
 from tests.reliability.campaign import Tally
 from tests.reliability.crash.disk import KINDS, Disk, failing
 from tests.reliability.crash.scratch import scratch
@@ -101,7 +103,12 @@ def new(home: Path, folder: Path) -> object:
 
 
 def new_again(home: Path, folder: Path) -> object:
-    return new(home, folder) if not (folder / "net.nn").exists() else None
+    """A spec that is there is refused, and drafts are swept."""
+    if not (folder / "net.nn").exists():
+        return new(home, folder)
+    with pytest.raises(SpecError):
+        new(home, folder)
+    return None
 
 
 def copied(home: Path, folder: Path) -> None:

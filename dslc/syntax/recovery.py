@@ -7,7 +7,7 @@ from typing import Any
 
 from dslc.diagnostics import LIMIT, Diagnostic, Edit, Fix, Label
 from dslc.source import Span
-from dslc.syntax import errors
+from dslc.syntax import braces, errors
 from dslc.syntax.driver import CLOSE, CONTINUED, CONTINUES, OPEN, TOP_LEVEL, Bracket, Driver
 from dslc.syntax.repair import mended, repair
 from dslc.syntax.scan import Token
@@ -81,6 +81,7 @@ class Run(Driver):
             raise GivenUp
         if self.sink.error_count >= LIMIT:
             self.abandon()
+        self.mend_brace(token, at)
         if self.stray_brace(token, at):
             return self.surplus(token, at)
         if self.unclosed(token, at):
@@ -106,6 +107,19 @@ class Run(Driver):
             self.separate(token)
             return at
         return self.skip(token, at)
+
+    def mend_brace(self, token: Token, at: int) -> None:
+        """Begin again where layout shows which brace is missing, doubled, or written as another bracket."""
+        found = None
+        if not self.mends or self.slipped:
+            return
+        if token.type == "LBRACE" or (token.type == "RBRACE" and not self.brackets):
+            found = braces.without_doubled(self, at)
+        elif token.type in ("RPAR", "RSQB") and self.wrongly_closed(token):
+            found = braces.with_closer(self, at)
+        found = found or braces.with_opener(self, at)
+        if found is not None:
+            raise Again(*found)
 
     def skip(self, token: Token, at: int) -> int:
         """Put an ERROR in the place of the broken statement and skip the rest of it."""
@@ -227,7 +241,7 @@ class Run(Driver):
         if token.type == "RBRACE" and (token.first or self.body_in_line(token)):  # an open ( or [ inside a body that ends
             self.close_open(token)
             return at
-        if len(self.brackets) > 1 and self.brackets[-2].token.type == CLOSE[token.type]:
+        if token.type != "RBRACE" and len(self.brackets) > 1 and self.brackets[-2].token.type == CLOSE[token.type]:
             return self.missing_closer(token, closer, at)
         if not self.slipped:
             more = at + 1 < len(self.tokens) and self.tokens[at + 1].type in CLOSE  # then the fix is not certain

@@ -56,6 +56,8 @@ train {
         ("sgd(0.1, m", "sgd(0.1. m"),
         ("image) -> dense", "image) - > dense"), ("width) -> tanh", "width) - tanh"), ("sgd(0.1, m", "sgd((0.1, m"),
         ("x: [batch", "x: [[batch"), ("momentum=0.9", "momentum=0,9"),
+        ("in table {", "in table"), ("in table {", "in table ["), ("in table {", "in table {{"), ("[row[0]]\n  }", "[row[0]]\n  ]"),
+        ("epochs:     1\n}", "epochs:     1\n)"), ("epochs:     1\n}", "epochs:     1\n}}"), ("momentum=0.9)", "momentum=0.9}"),
     ],
 )  # fmt: skip
 def test_the_fix_gives_the_spec_back(right: str, wrong: str) -> None:

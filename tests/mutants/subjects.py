@@ -14,7 +14,9 @@ from tests.mutants.mutate import Mutant, mutants
 
 ROOT = Path(__file__).parents[2]
 TABLE = ("tests/ops/test_table.py", "tests/onnx/test_rows.py", "tests/runtime/test_kernels.py")
-GRAPHS = tuple(f"tests/passes/test_{name}.py" for name in ("pairs", "pipeline", "arena", "plan", "accumulate", "random", "interpret"))
+GRAPHS = tuple(
+    f"tests/passes/test_{name}.py" for name in ("pairs", "pipeline", "arena", "reach", "plan", "accumulate", "random", "interpret")
+)
 KERNELS = tuple(f"tests/runtime/test_{name}.py" for name in ("kernels", "conv", "conv_axes", "depthwise", "joined", "executor"))
 SAVING = (
     *(f"tests/train/test_{name}.py" for name in ("checkpoint", "contents", "mapped_checkpoint", "lock", "places", "resume", "run")),

@@ -11,6 +11,7 @@ from dslc.source import Span
 
 MOST_NAMES = 2000  # beyond this no name is suggested: the comparison is quadratic in the lengths
 NEAREST = 6  # names that are alike; the one with the fewest edits is meant
+MOST_READ = 100_000  # characters that are looked through for words
 MOST_EDITS = 2  # a fix changes no more characters than this
 
 # Words of other libraries and languages, with what they may be called here; the first one that exists is meant.
@@ -84,9 +85,15 @@ def nearest(word: str, names: Iterable[str]) -> str:
 
 def rename(span: Span, name: str, names: Iterable[str] = ()) -> Fix | None:
     """The fix that writes the nearest name, where it is certain enough: two edits at most, and no other name of `names` as near."""
-    if not name or not certain(span.text.strip('"'), name.strip('"'), names):
+    if not name or not certain(span.text.strip('"'), name.strip('"'), rivals(span, name, names)):
         return None
     return Fix(f"write `{name}`", (Edit(span, name),))
+
+
+def rivals(span: Span, name: str, names: Iterable[str]) -> Iterable[str]:
+    """The names that may be meant as well: where the text uses the nearest one elsewhere, only those that it uses too."""
+    words = set(re.findall(r"\w+", span.source.text[:MOST_READ]))
+    return [other for other in names if other in words] if name in words else names
 
 
 def certain(word: str, name: str, names: Iterable[str] = ()) -> bool:

@@ -40,6 +40,8 @@ def with_opener(driver: Driver, at: int) -> Mended | None:
     history = driver.history
     if not history or history[0].type not in HEADS:
         return None
+    if at < len(tokens) and tokens[at].type in ("LPAR", "LSQB") and driver.ends_line(at) and driver.accepted("LBRACE"):
+        return written(driver, at, "{") if deeper(driver, at + 1) else None
     if driver.round:  # `for i in 0..3 [` and the body
         opened = driver.brackets[-1].token
         place = next((place for place in range(min(at, len(tokens)) - 1, -1, -1) if tokens[place].start == opened.start), -1)

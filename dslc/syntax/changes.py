@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ SIBLINGS: dict[str, tuple[tuple[str, str], ...]] = {
 }  # fmt: skip
 INSERTED = (("COMMA", ","), ("EQUAL", "="), ("COLON", ":"))
 FOREIGN = {"const": "param", "parameter": "weight", "variable": "weight", "out": "output", "ret": "return", "var": "param"}
+NUMBERED = re.compile(r"([A-Za-z_]+)[0-9]+")
 REACH = 4  # how far before the token that does not fit a sign may be wrong
 
 
@@ -33,8 +35,26 @@ class Repair:
     cost: int
 
 
+def applied(tokens: list[Token], made: Repair) -> list[Token]:
+    """The tokens after a change of a bracket."""
+    kinds = {text: kind for kind, text in (OPENERS | CLOSERS).items()}
+    before = [token for token in tokens if token.end <= made.start]
+    after = [token for token in tokens if token.start >= made.end]
+    middle = [Token(kinds[made.new], made.new, made.start, made.end)] if made.new else []
+    for token in tokens:
+        if token.start < made.start < token.end:  # `dense10)`: the name and the number
+            head, tail = torn(token, made.start)
+            return [*before, head, *middle, tail, *after]
+    return [*before, *middle, *after]
+
+
+def torn(token: Token, at: int) -> tuple[Token, Token]:
+    size = at - token.start
+    return Token("NAME", token.text[:size], token.start, at, token.first), Token("INT", token.text[size:], at, token.end)
+
+
 def changes(tokens: list[Token], place: int) -> Iterator[tuple[Repair, list[Token]]]:
-    yield from sorted_changes([*words(tokens, place), *replaced(tokens, place), *doubled(tokens, place)])
+    yield from sorted_changes([*words(tokens, place), *replaced(tokens, place), *doubled(tokens, place), *called(tokens, place)])
     yield from sorted_changes([*inserted(tokens, place), *deleted(tokens, place)])
     yield from sorted_changes([*closed(tokens, place), *opened(tokens, place)])
 
@@ -126,6 +146,16 @@ def closed(tokens: list[Token], place: int) -> Iterator[Change]:
     for at in range(1, min(place + 1, len(tokens)) + 1):
         for kind in ("RPAR", "RSQB"):
             yield insertion(tokens, at, kind, CLOSERS[kind], 6)
+
+
+def called(tokens: list[Token], place: int) -> Iterator[Change]:
+    """`dense10)`: a name and a number between which the bracket is missing."""
+    for at in range(min(place, len(tokens) - 1)):
+        name = NUMBERED.fullmatch(tokens[at].text) if tokens[at].type == "NAME" else None
+        if name and tokens[at + 1].text in (",", ")"):
+            head, tail = torn(tokens[at], tokens[at].start + len(name.group(1)))
+            made = Repair("", "(", tail.start, tail.start, head.text, 2)
+            yield made, [*tokens[:at], head, Token("LPAR", "(", tail.start, tail.start), tail, *tokens[at + 1 :]]
 
 
 def opened(tokens: list[Token], place: int) -> Iterator[Change]:

@@ -8,8 +8,9 @@ from typing import Any
 from dslc.diagnostics import LIMIT, Diagnostic, Edit, Fix, Label
 from dslc.source import Span
 from dslc.syntax import braces, errors
+from dslc.syntax.changes import CLOSERS, OPENERS, applied
 from dslc.syntax.driver import CLOSE, CONTINUED, CONTINUES, OPEN, TOP_LEVEL, Bracket, Driver
-from dslc.syntax.repair import mended, repair
+from dslc.syntax.repair import described, mended, repair
 from dslc.syntax.scan import Token
 from dslc.syntax.situations import explain
 
@@ -118,8 +119,25 @@ class Run(Driver):
         elif token.type in ("RPAR", "RSQB") and self.wrongly_closed(token):
             found = braces.with_closer(self, at)
         found = found or braces.with_opener(self, at)
+        open = self.round and self.unclosed(token, at)
+        inside = token.type == "LBRACE" and not self.ends_line(at)
+        if found is None and (open or inside or (token.type in CLOSE and self.wrongly_closed(token))):
+            found = self.with_bracket(at)
         if found is not None:
             raise Again(*found)
+
+    def with_bracket(self, at: int) -> tuple[Diagnostic, list[Token]] | None:
+        """An opening bracket that is another one, missing or doubled, or a closing one that is doubled."""
+        while at > 0 and self.tokens[at - 1].type == "_NL":
+            at -= 1
+        made = repair(self, at)
+        if (
+            made is None
+            or (made.old in CLOSERS.values() and not self.round)
+            or not (made.old in OPENERS.values() or made.new in OPENERS.values() or (made.old and not made.new))
+        ):
+            return None
+        return described(self, made, None), applied(self.tokens, made)
 
     def skip(self, token: Token, at: int) -> int:
         """Put an ERROR in the place of the broken statement and skip the rest of it."""

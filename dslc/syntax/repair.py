@@ -57,7 +57,7 @@ def mended(driver: Driver, at: int, found: Diagnostic) -> Diagnostic:
     return found if made is None else described(driver, made, found)
 
 
-def described(driver: Driver, made: Repair, found: Diagnostic) -> Diagnostic:
+def described(driver: Driver, made: Repair, found: Diagnostic | None) -> Diagnostic:
     span = Span(driver.source, made.start, made.end)
     if not made.old:
         fix = Fix(f"write `{made.new}`", (Edit(span, made.new if made.new != "=" else " = "),))
@@ -65,7 +65,7 @@ def described(driver: Driver, made: Repair, found: Diagnostic) -> Diagnostic:
             return errors.MissingEqual(span=span, name=made.after, found=found.found, fix=fix)
         return (
             found
-            if made.new == "," and found.fix is not None
+            if found is not None and made.new == "," and found.fix is not None
             else errors.MissingThing(span=span, what=f"`{made.new}`", after=made.after, fix=fix)
         )
     if not made.new:
@@ -90,6 +90,12 @@ def likely(driver: Driver, made: Repair, tokens: list[Token]) -> bool:
         return not blank
     if (made.old, made.new) == ("-", "->"):
         return stage(driver, tokens[at + 1 : at + 2])
+    if made.new == "(" and not made.old and made.start == made.end and text[made.start].isdigit():
+        word = next((token.text for token in tokens if token.start < made.start < token.end), "")
+        return sum(token.text == word for token in driver.tokens) <= 1  # a name that is used elsewhere is no slip
+    if (made.old, made.new) in (("[", "("), ("(", "["), (")", "]")):
+        called = stage(driver, before_opener(tokens, at))
+        return called if made.old == "[" and at and tokens[at - 1].type == "NAME" else made.old == "[" or not called
     typed = tokens[0].type == "BLOCK" and inside and (text[made.end :].lstrip(" ")[:1] == "[" or TYPE.match(text, made.end) is not None)
     if typed and not made.old:
         return made.new == ":"
@@ -105,6 +111,15 @@ def likely(driver: Driver, made: Repair, tokens: list[Token]) -> bool:
             return blank or made.old != ""
         return (first.type in TYPED or first.text in TYPED) and at > 1
     return True
+
+
+def before_opener(tokens: list[Token], at: int) -> list[Token]:
+    """The token before this opening bracket, or before the one that this closing bracket belongs to by its place."""
+    depth = tokens[at].type in CLOSERS
+    while depth and at > 0:
+        at -= 1
+        depth += (tokens[at].type in CLOSERS) - (tokens[at].type in OPENERS)
+    return tokens[max(at - 1, 0) : at]
 
 
 def stage(driver: Driver, after: list[Token]) -> bool:

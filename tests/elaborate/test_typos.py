@@ -58,6 +58,9 @@ train {
         ("x: [batch", "x: [[batch"), ("momentum=0.9", "momentum=0,9"),
         ("in table {", "in table"), ("in table {", "in table ["), ("in table {", "in table {{"), ("[row[0]]\n  }", "[row[0]]\n  ]"),
         ("epochs:     1\n}", "epochs:     1\n)"), ("epochs:     1\n}", "epochs:     1\n}}"), ("momentum=0.9)", "momentum=0.9}"),
+        ("sgd(0.1", "sgd[0.1"), ("sgd(0.1", "sgd{0.1"), ("tail(10)", "tail10)"), ("tail(10)", "tail((10)"), ("tail(x: [b", "tail{x: [b"),
+        ("features], units", "features]], units"),
+        ("network Net {", "network Net ["), ("width) -> tanh", "width) -> tamh"),
     ],
 )  # fmt: skip
 def test_the_fix_gives_the_spec_back(right: str, wrong: str) -> None:

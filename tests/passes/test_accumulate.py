@@ -80,6 +80,7 @@ METRICS: dict[str, Callable[[Fields], Val]] = {
     "f1": lambda d: F.sum(positive(d.x) * positive(d.t)) * 2 / (F.sum(positive(d.x)) + F.sum(positive(d.t))),
     "maximum": lambda d: F.max(d.x),
     "minimum over the batch": lambda d: F.min(d.steps, axis=0),
+    "sum, masked": lambda d: F.sum(d.importance, d.mask, optional=("mask",)),
     "range": lambda d: F.max(d.x) - F.min(d.x),
     "product": lambda d: F.prod(d.x * d.x + 0.3),
     "log of a sum": lambda d: F.logsumexp(d.x * 9, axis=0),

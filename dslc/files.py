@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from dslc.diagnostics import DataError, SpecError
 from dslc.usage import BadArgument, CannotWriteFile, WouldOverwriteSpec
@@ -91,6 +92,21 @@ def flushed(path: Path) -> Path:
     finally:
         os.close(descriptor)
     return path
+
+
+def npz(arrays: Mapping[str, Any]) -> bytes:
+    """Arrays as `numpy.load` reads them: the same bytes for the same arrays, whenever they are written (`numpy.savez` notes the time)."""
+    import zipfile
+    from io import BytesIO
+
+    import numpy as np
+
+    stream = BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
+    return stream.getvalue()
 
 
 # ---- drafts -----------------------------------------------------------------------------------------------------------------------

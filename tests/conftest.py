@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,13 @@ from pathlib import Path
 import pytest
 
 Golden = Callable[[Path, str], None]
+
+
+def pytest_configure() -> None:
+    """Signals mean what they mean at a terminal, also where the tests were started with some of them ignored (`nohup`, `&` in a script)."""
+    for number, action in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL), (signal.SIGTERM, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, action)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

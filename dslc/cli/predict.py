@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from dslc import usage
 from dslc.cli.output import note, say
 from dslc.diagnostics import DataError, SpecError
-from dslc.files import output_path, write_file
+from dslc.files import npz, output_path, write_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,9 +82,8 @@ def chosen(outputs: Arrays, name: str | None) -> str:
 def encoded(outputs: dict[str, np.ndarray], suffix: str) -> bytes:
     import numpy as np
 
+    if suffix != ".npy":
+        return npz(outputs)
     stream = BytesIO()
-    if suffix == ".npy":
-        np.save(stream, next(iter(outputs.values())), allow_pickle=False)
-    else:
-        np.savez(stream, **outputs)  # type: ignore[arg-type]
+    np.save(stream, next(iter(outputs.values())), allow_pickle=False)
     return stream.getvalue()

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dslc.diagnostics import Label
 from dslc.elaborate import apply, errors, kinds, limits, patterns, warnings
 from dslc.elaborate.calls import CALLERS, Given, Site, Slot, bind, outside, setting, tensor_argument
-from dslc.elaborate.evaluation import evaluate, run_body
+from dslc.elaborate.evaluation import evaluate, run_body, tensor
 from dslc.elaborate.frame import Frame, is_std
 from dslc.elaborate.scope import Scope
 from dslc.elaborate.session import EXPANSION, MOST_BLOCKS
@@ -19,6 +19,7 @@ from dslc.elaborate.values import (
     Several,
     Value,
     is_poison,
+    is_scalar,
 )
 from dslc.elaborate.walk import callee, nodes
 from dslc.ir.types import DType, TensorType
@@ -215,7 +216,7 @@ def parameter(
     name = parm.name.id
     if not slot.kind:
         given = bound[name][0] if name in bound else Given(site.span)
-        value = arguments[name] if name in arguments else evaluate(frame, parm.default) if parm.default is not None else POISON
+        value = arguments[name] if name in arguments else tensor(frame, parm.default) if parm.default is not None else POISON
         return tensor_parameter(frame, block, parm, value, given, site)
     if name in arguments:
         value = arguments[name]
@@ -245,6 +246,8 @@ def tensor_parameter(frame: Frame, block: BlockValue, parm: ast.Parm, value: Val
     if parm.type is None:
         wanted = frame.session.precision
     if not isinstance(value, Val):
+        if not is_scalar(value):
+            return False  # of another parameter with the same name (reported)
         value = apply.scalar(frame.caller, value, wanted, given.span)
         if not isinstance(value, Val):
             return False

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from dslc import __version__
+from dslc.files import npz
 from dslc.ir.graph import Graph
 from dslc.passes.pipeline import optimize
 from dslc.program import Call, StepProgram, Training, WeightUpdate
@@ -122,8 +123,7 @@ def parted(start: Mapping[str, np.ndarray], whole: StepGraph) -> tuple[Arrays, A
 
 def save_start(path: Path, arrays: Arrays) -> None:
     """The first values as .npz: the same bytes for the same arrays."""
-    with path.open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
+    path.write_bytes(npz(arrays))
 
 
 # ---- words ------------------------------------------------------------------------------------------------------------------------

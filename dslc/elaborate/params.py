@@ -9,7 +9,7 @@ from dslc.diagnostics import Label
 from dslc.elaborate import errors, kinds
 from dslc.elaborate.evaluation import evaluate
 from dslc.elaborate.frame import Frame
-from dslc.elaborate.suggest import meant, nearest
+from dslc.elaborate.suggest import meant, nearest, rename
 from dslc.elaborate.values import POISON, Poison, Value, is_number, is_poison, text_of, words_of
 from dslc.program import ParamValue
 from dslc.source import Span
@@ -33,9 +33,10 @@ def value_of(frame: Frame, node: ast.Param, given: Given) -> Value:
     """The value of a param; POISON (reported) where it has none that fits."""
     kind = kinds.kind_text(node.type)
     if not kinds.is_setting(kind):
-        known = ("int", "float", "bool", "string", "list[int]")
+        known = ("int", "float", "bool", "string", "list[int]", "list[float]", "list[list[int]]")
         near = nearest(kind, known)
-        return frame.report(errors.UnknownType(span=node.type.span, name=kind[:40], meant=meant(near)))
+        fix = rename(node.type.span, near, known)
+        return frame.report(errors.UnknownType(span=node.type.span, name=kind[:40], meant=meant(near), fix=fix))
     if kind == "layer":
         known_types = "a param is a number, a bool, a string, a dtype, an initialiser or a list; a block takes a layer"
         return frame.report(errors.UnknownType(span=node.type.span, name=kind, known=known_types))

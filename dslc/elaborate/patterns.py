@@ -16,6 +16,8 @@ from dslc.ir.types import Dim, DType, TensorType
 from dslc.source import Span
 from dslc.syntax import ast
 
+WORDS = ("int", "float", "bool", "string")  # types of arguments without a shape
+
 
 def dtype_of(frame: Frame, type: ast.Type) -> DType | None:
     """The dtype that a type names; the model's float where it names none. None (reported) for an unknown one."""
@@ -23,8 +25,9 @@ def dtype_of(frame: Frame, type: ast.Type) -> DType | None:
         return frame.session.precision
     if type.dtype.id in DTYPES:
         return DType(type.dtype.id)
-    near = nearest(type.dtype.id, DTYPES)
-    fix = rename(type.dtype.span, near, DTYPES)
+    names = (*DTYPES, *WORDS) if type.dims is None else tuple(DTYPES)
+    near = nearest(type.dtype.id, names)
+    fix = rename(type.dtype.span, near, names)
     known = "" if fix is not None else f"the dtypes are {listed(DTYPES)}"
     near = near if fix is not None else ""
     frame.report(errors.UnknownType(span=type.dtype.span, name=type.dtype.id, meant=meant(near), known=known, fix=fix))

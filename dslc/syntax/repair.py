@@ -115,7 +115,7 @@ def likely(driver: Driver, made: Repair, tokens: list[Token]) -> bool:
 
 def before_opener(tokens: list[Token], at: int) -> list[Token]:
     """The token before this opening bracket, or before the one that this closing bracket belongs to by its place."""
-    depth = tokens[at].type in CLOSERS
+    depth = int(tokens[at].type in CLOSERS)
     while depth and at > 0:
         at -= 1
         depth += (tokens[at].type in CLOSERS) - (tokens[at].type in OPENERS)

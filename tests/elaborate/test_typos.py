@@ -25,14 +25,14 @@ block tail(x: [batch, features], units: int, squash: bool = true) {
 
 network Net {
   input image: [batch, 64]
-  hidden = tensor(image) -> dense(width) -> tanh
+  hidden = sigmoid(image) -> dense(width) -> tanh
   scores = hidden + hidden * 2
   output logits = concat(scores, scores, axis=1) -> tail(10)
 }
 
 train {
   data = dataset("digits")
-  net  = Net(data.image)
+  net  = Net(data.image / 255)
 
   loss:       cross_entropy(net.logits, data.label)
   optimizer:  sgd(0.1, momentum=0.9)
@@ -45,7 +45,7 @@ train {
 @pytest.mark.parametrize(
     ("right", "wrong"),
     [
-        ("bool = true", "bool = True"), ("bool = true", "bool = ture"), ("tensor(image)", "tensoor(image)"),
+        ("bool = true", "bool = True"), ("bool = true", "bool = ture"), ("sigmoid(image)", "sigmoyd(image)"),
         ("total = []", "totl = []"), ("  scores =", "  scoers ="),
         ("param width", "param widht"), ("momentum=0.9", 'momentum="0.9"'), ("batch_size: 64", "batch_size: 64.0"),
         ("epochs:     1", 'epochs:     "1"'), ("[[1, 2]", '[["1", 2]'), ("dense(width)", "Linear(width)"),
@@ -60,7 +60,8 @@ train {
         ("epochs:     1\n}", "epochs:     1\n)"), ("epochs:     1\n}", "epochs:     1\n}}"), ("momentum=0.9)", "momentum=0.9}"),
         ("sgd(0.1", "sgd[0.1"), ("sgd(0.1", "sgd{0.1"), ("tail(10)", "tail10)"), ("tail(10)", "tail((10)"), ("tail(x: [b", "tail{x: [b"),
         ("features], units", "features]], units"),
-        ("network Net {", "network Net ["), ("width) -> tanh", "width) -> tamh"),
+        ("network Net {", "network Net ["), ("width: int =", "width: intt ="), ("units: int,", "units: iint,"),
+        ("width) -> tanh", "width) -> tamh"),
     ],
 )  # fmt: skip
 def test_the_fix_gives_the_spec_back(right: str, wrong: str) -> None:
@@ -75,3 +76,7 @@ def test_the_fix_gives_the_spec_back(right: str, wrong: str) -> None:
 def test_a_number_out_of_range_is_no_typo() -> None:
     _, found = check_source(Source("a.nn", SPEC.replace("momentum=0.9", "momentum=1.0")))
     assert {(item.code, item.fix) for item in found} == {("wrong-kind", None)}
+
+
+def test_the_spec_itself_is_right() -> None:
+    assert check_source(Source("a.nn", SPEC))[0] is not None

@@ -60,7 +60,8 @@ train {
         ("epochs:     1\n}", "epochs:     1\n)"), ("epochs:     1\n}", "epochs:     1\n}}"), ("momentum=0.9)", "momentum=0.9}"),
         ("sgd(0.1", "sgd[0.1"), ("sgd(0.1", "sgd{0.1"), ("tail(10)", "tail10)"), ("tail(10)", "tail((10)"), ("tail(x: [b", "tail{x: [b"),
         ("features], units", "features]], units"),
-        ("network Net {", "network Net ["), ("width: int =", "width: intt ="), ("units: int,", "units: iint,"),
+        ("network Net {", "network Net ["), ("momentum=0.9", "momentum==0.9"), ("total = []", "total == []"),
+        ("axis=1) -> tail", "axis=1) - tail"), ("width: int =", "width: intt ="), ("units: int,", "units: iint,"),
         ("width) -> tanh", "width) -> tamh"),
     ],
 )  # fmt: skip

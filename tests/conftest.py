@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import signal
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.terminal import heed_signals
+
 Golden = Callable[[Path, str], None]
 
 
 def pytest_configure() -> None:
-    """Signals mean what they mean at a terminal, also where the tests were started with some of them ignored (`nohup`, `&` in a script)."""
-    for number, action in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL), (signal.SIGTERM, signal.SIG_DFL)):
-        if signal.getsignal(number) is signal.SIG_IGN:
-            signal.signal(number, action)
+    heed_signals()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

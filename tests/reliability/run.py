@@ -11,12 +11,14 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 
 from tests.reliability.campaign import Campaign, Tally, run_cases
 from tests.reliability.campaigns import all_campaigns
+from tests.terminal import heed_signals
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "DSLC_THREADS")
 
 
 def part(name: str, first: int, count: int) -> Tally:
     """A part of a campaign, in a process of its own."""
+    heed_signals()
     return run_cases(all_campaigns()[name], range(first, first + count))
 
 

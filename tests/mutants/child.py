@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import importlib.abc
 import importlib.machinery
+import importlib.util
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,8 +37,16 @@ class Planted(importlib.abc.SourceLoader):
 
 
 class Finder(importlib.abc.MetaPathFinder):
+    """Finds the module before all others do: also before pytest, which loads the files that it is given by itself."""
+
     def __init__(self, module: str, number: int) -> None:
         self.module, self.number = module, number
+
+    def pytest_configure(self) -> None:
+        self.first()
+
+    def first(self) -> None:
+        sys.meta_path[:] = [self, *(finder for finder in sys.meta_path if finder is not self)]
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -46,7 +55,7 @@ class Finder(importlib.abc.MetaPathFinder):
             return None
         found = importlib.machinery.PathFinder.find_spec(fullname, path)
         assert found is not None and found.origin is not None
-        return importlib.machinery.ModuleSpec(fullname, Planted(found.origin, self.number), origin=found.origin)
+        return importlib.util.spec_from_file_location(fullname, found.origin, loader=Planted(found.origin, self.number))
 
 
 class Chosen:
@@ -72,11 +81,14 @@ def main() -> int:
     parser.add_argument("--rows", default="")
     parser.add_argument("tests", nargs="+")
     args = parser.parse_args()
-    if args.module:
-        sys.meta_path.insert(0, Finder(args.module, args.number))
     rows = frozenset(args.rows.split(",")) if args.rows else frozenset()
     options = ["-x", "-p", "no:cacheprovider", "--no-header", "--tb=line", "-W", "ignore"]
-    return pytest.main([*options, *args.tests], plugins=[Chosen(rows)])
+    plugins: list[object] = [Chosen(rows)]
+    if args.module:
+        finder = Finder(args.module, args.number)
+        finder.first()
+        plugins.append(finder)
+    return pytest.main([*options, *args.tests], plugins=plugins)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -78,6 +80,20 @@ def test_tests_of_other_operators_are_left_out(params: dict[str, object], wanted
     item = SimpleNamespace(callspec=SimpleNamespace(params=params))
     assert Chosen(frozenset(["relu"])).wanted(item) is wanted  # type: ignore[arg-type]
     assert Chosen(frozenset()).wanted(item)  # type: ignore[arg-type]
+
+
+REACH = "dslc/passes/reach.py"
+
+
+@pytest.mark.parametrize(
+    ("after", "code"),
+    [("row.eval is None and node.body is not None", 0), ("row.grad.get(name) is None", 1)],
+)
+def test_the_examples_of_a_module_see_its_fault(after: str, code: int) -> None:
+    """A fault that changes nothing for them is not seen: the module is loaded, and it is the one with the fault."""
+    number = next(mutant.number for mutant in mutants((ROOT / REACH).read_text(encoding="utf-8")) if mutant.after == after)
+    command = [sys.executable, "-m", "tests.mutants.child", "dslc.passes.reach", str(number), "--", "--doctest-modules", REACH]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, check=False).returncode == code
 
 
 def test_a_case_is_the_same_fault_each_time() -> None:

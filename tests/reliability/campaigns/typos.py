@@ -72,9 +72,9 @@ CAMPAIGNS = (
         sample=480,
         goals=(
             Goal("an error points at the typo", "covered", "reported", least=0.96),
-            Goal("the first suggestion is what stood there", "right suggestion", "with one right suggestion", least=0.88),
-            Goal("the fixes give a spec that compiles", "compiles after --fix", "fixable", least=0.84),
-            Goal("the fixes give the original program", "original after --fix", "fixable", least=0.84),
+            Goal("the first suggestion is what stood there", "right suggestion", "with one right suggestion", least=0.91),
+            Goal("the fixes give a spec that compiles", "compiles after --fix", "fixable", least=0.9),
+            Goal("the fixes give the original program", "original after --fix", "fixable", least=0.9),
             Goal("one error for one typo", "one error", "reported", least=0.9),
         ),
         seconds=60,

@@ -55,6 +55,7 @@ class BadField(Diagnostic):
 class Diverged(Diagnostic):
     what: str
     first: str
+    advice: str = "nothing was updated: try a smaller rate, `clip: norm(1)`, or look at the data"
     code = "diverged"
     words = "{what} is not finite; the first value that is not finite comes from {first}"
-    hint = "nothing was updated: try a smaller rate, `clip: norm(1)`, or look at the data"
+    hint = "{advice}"

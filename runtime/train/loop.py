@@ -14,6 +14,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
+
 from dslc.diagnostics import DataError, DivergedError, SpecError
 from dslc.parts import choose
 from dslc.program import Program, Training
@@ -251,8 +253,15 @@ def _save(session: Session) -> None:
 
 
 def _encode(session: Session) -> bytes:
+    """The present state. Raises DivergedError where an update has left a weight or the optimizer's state not finite: it is never saved."""
+    parameters, slots = session.step.state()
+    for name, array in (*parameters.items(), *slots.items()):
+        if not np.isfinite(array).all():
+            what = f"after step {session.counters.step}: `{name}`"
+            advice = "the last save stands: try a smaller rate, or `clip: norm(1)`"
+            raise DivergedError(Diverged(what=what, first="an update whose gradient was finite", advice=advice))
     meta = {**session.facts, **asdict(session.counters)}
-    return encode(Checkpoint(*session.step.state(), meta))
+    return encode(Checkpoint(parameters, slots, meta))
 
 
 # -- before and after

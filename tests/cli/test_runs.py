@@ -78,6 +78,22 @@ def test_a_diverging_run_exits_with_4(dslc: Command, tmp_path: Path) -> None:
     assert np.isfinite(Run.open("run", checkpoint="last").parameters["N.dense0.w"]).all()
 
 
+@pytest.mark.parametrize("steps", [["--max-steps", "1"], []])
+def test_weights_that_an_update_makes_infinite_are_never_saved(dslc: Command, tmp_path: Path, steps: list[str]) -> None:
+    """The gradient is finite, and its product with the rate is not. The run can be resumed: from the state before that step."""
+    spec = "dslc 1\nnetwork N {\n  input x: [batch, 2]\n  output y = x -> dense(1)\n}\ntrain {\n"
+    spec += '  data = csv("d.csv", inputs=["a", "b"], target="y", split=[1, 0, 0])\n  net = N(data.input)\n'
+    spec += "  loss: mse(net.y, data.target[:, _])\n  optimizer: sgd(3e38)\n  batch_size: 2\n  epochs: 4\n}\n"
+    (tmp_path / "n.nn").write_text(spec)
+    (tmp_path / "d.csv").write_text("a,b,y\n" + "3,4,100\n" * 2)
+    for where in (("--out", "r"), ("--resume", "r")):
+        done = dslc("train", "n.nn", *where, "--quiet", *steps)
+        assert done.code == 4, done.err
+        assert "error[diverged]: after step 1: `N.dense0." in done.err and "from an update whose gradient was finite" in done.err
+        found = Run.open("r", checkpoint="last")
+        assert found.saved.meta["step"] == 0 and all(np.isfinite(array).all() for array in found.parameters.values())
+
+
 def test_a_state_that_diverges_exits_with_4_and_the_last_good_one_is_kept(dslc: Command, tmp_path: Path) -> None:
     """The loss and its gradient stay finite. The run can be resumed: the state of its checkpoint is the one before that step."""
     spec = "dslc 1\nnetwork N {\n  input x: [batch, 2]\n  state s: [2] = 1\n  update s = 1e15 * s\n  output y = x -> dense(1)\n}\ntrain {\n"

@@ -1,6 +1,6 @@
 """How much work one check may take: steps of fuel (R9), and the variable that allows more of them.
 
-A step is about 7 µs of processor time. The default lets `dslc check` end within two seconds, whatever the text.
+A step is about 7 µs of processor time. The default lets `dslc check` end in about two seconds, whatever the text.
 """
 
 from __future__ import annotations

@@ -34,6 +34,7 @@ PAIRS = (
     ("floor", "ceil"),
 )  # fmt: skip
 NAMES = {a: b for pair in PAIRS for a, b in (pair, pair[::-1])}
+SAMPLES = ("SHAPES", "BATCHES", "BORDERS", "ROLLS", "_SAMPLE")  # what samples are made of
 SAMPLERS = ("unary", "binary", "ints", "booleans", "away", "several", "targets")  # what makes samples of operators
 SIGNATURE = re.compile(r"\w+\(.*\) -> ")  # of an operator
 STRIDES = ("stride", "strides", "step", "dilation", "kernel", "count", "size", "offset")
@@ -154,9 +155,10 @@ def left_out(node: ast.AST) -> bool:
         return node.arg in ("sample", "doc", "example")
     if isinstance(node, ast.If):
         return isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
-    return isinstance(node, ast.Import | ast.ImportFrom | ast.Raise | ast.Assert | ast.JoinedStr | ast.AnnAssign) and not (
-        isinstance(node, ast.AnnAssign) and node.value is not None
-    )
+    if isinstance(node, ast.Assign | ast.AnnAssign):
+        target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+        return node.value is None or (isinstance(target, ast.Name) and target.id in SAMPLES)
+    return isinstance(node, ast.Import | ast.ImportFrom | ast.Raise | ast.Assert | ast.JoinedStr)
 
 
 def parts(node: ast.AST) -> Iterator[tuple[str, int | None, ast.AST]]:

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from dslc import __doc__ as about
 from dslc import __version__
-from dslc.cli.output import fault, finish, hang_up, note, prepare, report, say
+from dslc.cli.output import fault, finish, hang_up, last_words, note, prepare, report, say
 from dslc.diagnostics import Diagnostic, DslcError, SpecError
 
 VERBS = ("new", "check", "fmt", "explain", "ops", "show", "config", "train", "eval", "predict", "sample", "export")
@@ -48,7 +48,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit:
         raise
     except BaseException as error:  # a panic of a library is no Exception
-        return finish(report(fault(error)))
+        try:
+            return finish(report(fault(error)))
+        except MemoryError:
+            return last_words()
 
 
 def dispatch(argv: list[str]) -> int:

@@ -98,6 +98,16 @@ def let_go(error: BaseException) -> None:
     gc.collect()
 
 
+LAST_WORDS = b"error[memory-space]: there is not enough memory, not even for all of this message\n"
+
+
+def last_words() -> int:
+    """What is said, and the exit code, where there is no memory for a diagnostic; nothing is allocated for it."""
+    with suppress(OSError):
+        os.write(2, LAST_WORDS)
+    return DataError.exit_code
+
+
 def colour(stream: TextIO | None) -> bool:
     """Colour only on a terminal, and not where NO_COLOR is set (no-color.org) or the terminal is dumb."""
     return stream is not None and stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

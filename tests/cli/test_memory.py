@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import dslc as package
+from dslc.cli.main import main
 from dslc.cli.output import fault
 from tests.cli.conftest import Command
 
@@ -105,3 +106,13 @@ class Large:
 
 def test_another_system_error_is_a_fault() -> None:
     assert fault(SystemError("other")).exit_code == 1
+
+
+def test_without_memory_for_the_message_there_is_a_short_one(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def starved(*_: object) -> int:
+        raise MemoryError
+
+    for name in ("dispatch", "fault"):
+        monkeypatch.setattr(f"dslc.cli.main.{name}", starved)
+    assert main(["check", "lenet"]) == 3
+    assert capfd.readouterr().err == "error[memory-space]: there is not enough memory, not even for all of this message\n"

@@ -95,7 +95,8 @@ class Names:
         if name.id in self.unknowns:
             return
         self.unknowns.add(name.id)
-        self.excused |= {key for key in self.visible() if name.id.startswith(key)}  # `x1` may mean `x`
+        beginnings = (name.id[:end] for end in range(1, len(name.id) + 1))
+        self.excused |= {key for key in beginnings if self.flow.find(key) is not None}  # `x1` may mean `x`
         slip = sign_slip(name.span)
         if slip is not None:
             self.report(slip)

@@ -115,14 +115,16 @@ class Driver:
         return after == {"rule": "STRING", "dslc": "INT"}.get(token.text, "NAME") or (token.text == "generate" and after == "LBRACE")
 
     def kind(self, token: Token, at: int) -> str:
+        """What the token of this number is in the present state."""
+        following = self.tokens[at + 1].type if at + 1 < len(self.tokens) else "$END"
+        return self.kind_in(self.state.state_stack[-1], token, following)
+
+    def kind_in(self, state: int, token: Token, following: str) -> str:
         """A soft keyword is one where the table takes it, but not before `:` (a setting's name) or `=` in a call."""
         if token.type != "NAME" or token.text not in KEYWORDS:
             return token.type
         keyword = tables().keywords[token.text]
-        following = self.tokens[at + 1].type if at + 1 < len(self.tokens) else "$END"
-        if following == "COLON" or keyword not in self.rows[self.state.state_stack[-1]]:
-            return "NAME"
-        return keyword
+        return "NAME" if following == "COLON" or keyword not in self.rows[state] else keyword
 
     def shift(self, kind: str, token: Token) -> bool:
         """Reduce until the token can be shifted. Nothing changes if it cannot."""
@@ -132,16 +134,23 @@ class Driver:
         return True
 
     def accepted(self, kind: str) -> bool:
-        """Whether the table shifts `kind` after its pending reductions (simulated on the states alone, over the stack as it is)."""
-        stack, pushed = self.state.state_stack, [self.state.state_stack[-1]]
-        base = len(stack) - 1
+        """Whether the table shifts `kind` after its pending reductions."""
+        return self.reached(self.state.state_stack, kind) is not None
+
+    def reached(self, stack: list[Any], kind: str) -> tuple[int, list[Any]] | None:
+        """What a stack of states becomes where `kind` is shifted: how many of them stay, and those that follow. None where it is not.
+
+        Simulated on the states alone, over the stack as it is.
+        """
+        pushed, base = [stack[-1]], len(stack) - 1
         while True:
             entry = self.rows[pushed[-1]].get(kind)
             if entry is None:
-                return False
+                return None
             action, argument = entry
             if action is self.shift_action:
-                return True
+                pushed.append(argument)
+                return base, pushed
             size, mine = len(argument.expansion), len(pushed)
             if size < mine:
                 del pushed[mine - size :]
@@ -150,7 +159,32 @@ class Driver:
                 pushed[:] = [stack[base]]
             pushed.append(self.rows[pushed[-1]][argument.origin.name][1])
             if kind == "$END" and pushed[-1] == self.state.parse_conf.end_state:
-                return True
+                return base, pushed
+
+    def list_size(self) -> int:
+        """How many of the states there are where the innermost statement may begin, or a separator is due."""
+        states, values = self.state.state_stack, self.state.value_stack
+        braces = self.braces
+        open = sum(getattr(value, "type", "") == "LBRACE" for value in values)
+        size = len(states)
+        while size > 1:
+            row = self.rows[states[size - 1]]
+            separator = row.get("_NL")
+            if open == braces and ("ERROR" in row or (separator is not None and separator[0] is self.shift_action)):
+                break
+            size -= 1
+            open -= getattr(values[size - 1], "type", "") == "LBRACE"
+        return size
+
+    def ends_statement(self, at: int, previous: str, depth: int = 0) -> bool:
+        """Whether the line break at `at` ends the statement whose last token is of the kind `previous`; `depth`: brackets that are open."""
+        while at < len(self.tokens) and self.tokens[at].type == "_NL":
+            at += 1
+        if at == len(self.tokens):
+            return True
+        following = self.tokens[at]
+        outside = self.indent(following) <= self.statement_indent
+        return outside if depth else outside or not (previous in CONTINUES or following.type in CONTINUED)
 
     def after(self, token: Token) -> None:
         """Bookkeeping once a token is taken."""

@@ -9,7 +9,7 @@ from dslc.diagnostics import LIMIT, Diagnostic, Edit, Fix, Label
 from dslc.source import Span
 from dslc.syntax import braces, errors
 from dslc.syntax.changes import CLOSERS, OPENERS, applied
-from dslc.syntax.driver import CLOSE, CONTINUED, CONTINUES, OPEN, TOP_LEVEL, Bracket, Driver
+from dslc.syntax.driver import CLOSE, OPEN, TOP_LEVEL, Bracket, Driver
 from dslc.syntax.repair import described, mended, repair
 from dslc.syntax.scan import Token
 from dslc.syntax.situations import explain
@@ -304,16 +304,8 @@ class Run(Driver):
 
     def pop_to_list(self) -> None:
         """Pop to the innermost state in which a statement may begin or a separator is due."""
-        states, values = self.state.state_stack, self.state.value_stack
-        braces = sum(1 for bracket in self.brackets if bracket.token.type == "LBRACE")
-        while len(states) > 1:
-            row = self.rows[states[-1]]
-            separator = row.get("_NL")
-            here = "ERROR" in row or (separator is not None and separator[0] is self.shift_action)
-            if here and sum(1 for value in values if getattr(value, "type", "") == "LBRACE") == braces:
-                return
-            states.pop()
-            values.pop()
+        size = self.list_size()
+        del self.state.state_stack[size:], self.state.value_stack[size - 1 :]
 
     def feed_error(self, first: Token, last: Token) -> None:
         """One ERROR statement; a separator before it where a statement was finished."""
@@ -337,19 +329,10 @@ class Run(Driver):
                 braces += 1
             elif token.type == "RBRACE" and braces and not token.first:
                 braces -= 1
-            elif token.type in ("LBRACE", "RBRACE") or (token.type == "_NL" and self.ends_statement(at, depth)):
+            elif token.type in ("LBRACE", "RBRACE") or (token.type == "_NL" and self.ends_statement(at, self.previous, depth)):
                 break
             self.previous = token.type if token.type != "_NL" else self.previous
             at += 1
         if at < len(self.tokens) and self.tokens[at].type == "_NL":
             self.previous = "ERROR"
         return at
-
-    def ends_statement(self, at: int, depth: int) -> bool:
-        while at < len(self.tokens) and self.tokens[at].type == "_NL":
-            at += 1
-        if at == len(self.tokens):
-            return True
-        following = self.tokens[at]
-        outside = self.indent(following) <= self.statement_indent
-        return outside if depth else outside or not (self.previous in CONTINUES or following.type in CONTINUED)

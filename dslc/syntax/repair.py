@@ -14,7 +14,7 @@ from dslc.diagnostics import Diagnostic, Edit, Fix
 from dslc.source import Span
 from dslc.syntax import errors
 from dslc.syntax.changes import CLOSERS, OPENERS, WORD, Repair, changes
-from dslc.syntax.scan import CONTEXTUAL, SOFT, Token, tables
+from dslc.syntax.scan import Token
 from dslc.syntax.tokens import SETTINGS
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def repair(driver: Driver, at: int) -> Repair | None:
     tokens, place = statement(driver, at)
     if not tokens or len(tokens) > MOST_TOKENS:
         return None
-    stack = list_stack(driver)
+    stack = driver.state.state_stack[: driver.list_size()]
     best: list[Repair] = []
     for tries, (found, changed) in enumerate(changes(tokens, place)):
         if best and found.cost > best[0].cost:
@@ -147,7 +147,7 @@ def statement(driver: Driver, at: int) -> tuple[list[Token], int]:
     while end < len(tokens):
         token = tokens[end]
         if token.type == "_NL":
-            if end >= at and ends(driver, end, previous):
+            if end >= at and driver.ends_statement(end, previous):
                 break
         else:
             if end < at:
@@ -160,32 +160,6 @@ def statement(driver: Driver, at: int) -> tuple[list[Token], int]:
     return found, place
 
 
-def ends(driver: Driver, at: int, previous: str) -> bool:
-    from dslc.syntax.driver import CONTINUED, CONTINUES
-
-    tokens = driver.tokens
-    while at < len(tokens) and tokens[at].type == "_NL":
-        at += 1
-    if at == len(tokens) or driver.indent(tokens[at]) <= driver.statement_indent:
-        return True
-    return previous not in CONTINUES and tokens[at].type not in CONTINUED
-
-
-def list_stack(driver: Driver) -> list[int]:
-    """The table's states where the statement began."""
-    states, values = driver.state.state_stack, driver.state.value_stack
-    braces = driver.braces
-    size = len(states)
-    while size > 1:
-        row = driver.rows[states[size - 1]]
-        separator = row.get("_NL")
-        here = "ERROR" in row or (separator is not None and separator[0] is driver.shift_action)
-        if here and sum(1 for value in values[: size - 1] if getattr(value, "type", "") == "LBRACE") == braces:
-            break
-        size -= 1
-    return list(states[:size])
-
-
 # ---- the table without values ----------------------------------------------------------------------------------------------------
 
 
@@ -195,33 +169,17 @@ def parses(driver: Driver, stack: list[int], tokens: list[Token]) -> bool:
     if "ERROR" not in driver.rows[states[-1]] and not shift(driver, states, "_NL"):
         return False
     for at, token in enumerate(tokens):
-        if not shift(driver, states, kind(driver, states, tokens, at, token)):
+        following = tokens[at + 1].type if at + 1 < len(tokens) else "$END"
+        if not shift(driver, states, driver.kind_in(states[-1], token, following)):
             return False
     return bool(tokens) and (tokens[-1].type == "LBRACE" or any(shift(driver, list(states), end) for end in ("_NL", "RBRACE", "$END")))
 
 
-def kind(driver: Driver, states: list[int], tokens: list[Token], at: int, token: Token) -> str:
-    """A soft keyword is one where the table takes it, but not before `:`."""
-    if token.type != "NAME" or token.text not in SOFT | CONTEXTUAL:
-        return token.type
-    keyword = tables().keywords[token.text]
-    colon = at + 1 < len(tokens) and tokens[at + 1].type == "COLON"
-    return "NAME" if colon or keyword not in driver.rows[states[-1]] else keyword
-
-
 def shift(driver: Driver, states: list[int], kind: str) -> bool:
     """Reduce until the token can be shifted, and shift it."""
-    while True:
-        entry = driver.rows[states[-1]].get(kind)
-        if entry is None:
-            return False
-        action, argument = entry
-        if action is driver.shift_action:
-            states.append(argument)
-            return True
-        size = len(argument.expansion)
-        if size:
-            del states[-size:]
-        states.append(driver.rows[states[-1]][argument.origin.name][1])
-        if kind == "$END" and states[-1] == driver.state.parse_conf.end_state:
-            return True
+    found = driver.reached(states, kind)
+    if found is None:
+        return False
+    stay, more = found
+    states[stay:] = more
+    return True

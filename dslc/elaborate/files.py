@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import stat
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
@@ -21,7 +23,7 @@ from dslc.elaborate.statements import layer_value
 from dslc.elaborate.suggest import meant, nearest, rename
 from dslc.elaborate.tape import Tape
 from dslc.elaborate.values import POISON, Binding, BlockValue, NetworkDecl, Value, text_of
-from dslc.elaborate.walk import call_numbers
+from dslc.elaborate.walk import call_numbers, nodes
 from dslc.ops.value import Builder
 from dslc.source import Source, Span
 from dslc.syntax import ast
@@ -39,6 +41,11 @@ class FileScope:
     tree: ast.File
     folder: Path | None
     names: dict[str, Binding] = field(default_factory=dict)
+
+    @cached_property
+    def written(self) -> Counter[str]:
+        """How often each name stands in the file."""
+        return Counter(node.id for node in nodes(self.tree.statements) if isinstance(node, ast.Name))
 
     def find(self, name: str) -> Binding | None:
         return self.names.get(name)

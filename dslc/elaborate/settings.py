@@ -15,7 +15,6 @@ from dslc.elaborate.params import Given
 from dslc.elaborate.places import colon_slip
 from dslc.elaborate.suggest import listed, meant, nearest, rename
 from dslc.elaborate.values import POISON, Poison, Value, is_int, is_number, text_of, words_of
-from dslc.elaborate.walk import nodes
 from dslc.program import Call
 from dslc.source import Span
 from dslc.syntax import ast
@@ -51,7 +50,7 @@ class Settings:
             near = nearest(key, known)
             fix = rename(node.key.span, near, known)
             self.missed |= {near, *(name for name in known if key.startswith(name))}
-            if not near and node.name is None and key not in SETTINGS and read_elsewhere(frame, key):
+            if not near and node.name is None and key not in SETTINGS and frame.file.written[key] > 1:  # `data: dataset(…)` was to make it
                 frame.report(colon_slip(node))
                 return False
             frame.report(
@@ -71,11 +70,6 @@ class Settings:
             frame.report(errors.DuplicateSetting(span=node.span, name=shown, labels=labels))
             return False
         return True
-
-
-def read_elsewhere(frame: Frame, name: str) -> bool:
-    """Whether the file has this name in another place: `data: dataset(…)` was meant to make it."""
-    return sum(isinstance(node, ast.Name) and node.id == name for node in nodes(frame.file.tree.statements)) > 1
 
 
 def count(frame: Frame, node: ast.Setting) -> int | None:

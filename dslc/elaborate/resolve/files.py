@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any
 
 from dslc.diagnostics import Diagnostic
@@ -13,7 +11,6 @@ from dslc.elaborate.files import FileScope
 from dslc.elaborate.places import KEYWORDS, allowed, misplaced
 from dslc.elaborate.resolve.bodies import BodyResolver
 from dslc.elaborate.session import Session
-from dslc.elaborate.walk import nodes
 from dslc.syntax import ast
 
 FILE_UNUSED = {"param": "the param", "import": "the imported name", "layer": "the layer"}
@@ -27,11 +24,6 @@ class FileResolver:
         self.scope = scope
         self.fields = fields
         self.used: set[str] = set()
-
-    @cached_property
-    def written(self) -> Counter[str]:
-        """How often each name stands in the file."""
-        return Counter(node.id for node in nodes(self.scope.tree.statements) if isinstance(node, ast.Name))
 
     def run(self) -> None:
         for statement in self.scope.tree.statements:

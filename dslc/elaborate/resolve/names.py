@@ -110,7 +110,7 @@ class Names:
             return
         if near:
             self.touch(near)
-        if declared is not None and self.file.written[name.id] > 1:
+        if declared is not None and self.file.scope.written[name.id] > 1:
             self.report(misspelt_declaration(name, near, declared))
             return
         self.report(errors.UnknownName(span=name.span, name=name.id, meant=meant(near), fix=fix))
@@ -119,7 +119,7 @@ class Names:
         """Where a name is bound that stands nowhere else in the file."""
         found, binding = self.flow.find(name), self.file.scope.find(name)
         span = found[1].span if found is not None and found[1].kind != "error" else binding.span if binding is not None else None
-        return span if span is not None and span.text == name and self.file.written[name] == 1 else None
+        return span if span is not None and span.text == name and self.file.scope.written[name] == 1 else None
 
     def candidates(self, name: str, called: bool) -> tuple[str, tuple[str, ...]]:
         """The nearest name of the kind that is wanted here, and the names of that kind: functions where one is called, else values."""

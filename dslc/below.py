@@ -25,9 +25,13 @@ class Below:
         return self.name.suffix
 
 
-def open_file(path: Path | Below) -> int:
-    """A descriptor of a regular file, which the caller closes; never blocks on a pipe. Raises OSError."""
-    descriptor = by_parts(path) if isinstance(path, Below) else os.open(path, os.O_RDONLY | NO_LINK & ~getattr(os, "O_NOFOLLOW", 0))
+def open_file(path: Path | Below, *, links: bool = True) -> int:
+    """A descriptor of a regular file, which the caller closes; never blocks on a pipe. Raises OSError.
+
+    links: whether a path that is none below a folder may be a link.
+    """
+    follow = NO_LINK & ~getattr(os, "O_NOFOLLOW", 0) if links else NO_LINK
+    descriptor = by_parts(path) if isinstance(path, Below) else os.open(path, os.O_RDONLY | follow)
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode):
         return descriptor

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -97,15 +96,6 @@ def make_folder(path: Path) -> None:
     path.mkdir(mode=0o755, exist_ok=True)
     with contextlib.suppress(PermissionError):  # a folder above may be one that cannot be read
         sync_folder(path.parent)
-
-
-def open_regular(path: Path) -> int:
-    """A descriptor of a regular file that is no link; never blocks on a pipe. Raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | NO_LINK)
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return descriptor
-    os.close(descriptor)
-    raise OSError("it is not a regular file")
 
 
 @contextlib.contextmanager

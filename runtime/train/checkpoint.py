@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 
+from dslc.below import open_file
 from dslc.diagnostics import DataError
 from dslc.pieces import mapped, pieces, raw
 from dslc.safetensors_header import read_header
-from runtime.train.atomic import open_regular, write_atomic
+from runtime.train.atomic import write_atomic
 from runtime.train.errors import CheckpointBroken
 
 FORMAT = 2
@@ -52,7 +53,7 @@ def load_checkpoint(path: Path, file: str) -> Checkpoint:
 def map_checkpoint(path: Path, file: str) -> Checkpoint:
     """The same without reading it into memory: verified a piece at a time, the tensors views of the mapped file that cannot be written."""
     try:
-        with os.fdopen(open_regular(path), "rb") as stream:
+        with os.fdopen(open_file(path, links=False), "rb") as stream:
             data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
     except (OSError, ValueError) as error:  # ValueError: the file is empty
         problem = (error.strerror if isinstance(error, OSError) else None) or str(error)
@@ -138,7 +139,7 @@ def _metadata(words: Mapping[str, str], file: str) -> dict[str, Any]:
 
 def _read(path: Path, file: str) -> bytes:
     try:
-        with os.fdopen(open_regular(path), "rb") as stream:
+        with os.fdopen(open_file(path, links=False), "rb") as stream:
             return stream.read()
     except OSError as error:
         raise _broken(file, f"cannot be read: {error.strerror or error}") from None

@@ -10,9 +10,10 @@ from math import isfinite, isnan
 from pathlib import Path
 from typing import Any
 
+from dslc.below import open_file
 from dslc.diagnostics import DataError
 from dslc.program import Training
-from runtime.train.atomic import NO_LINK, open_regular, write_atomic
+from runtime.train.atomic import NO_LINK, write_atomic
 from runtime.train.errors import RunFolderFault, SaveFailed
 
 NAME = "metrics.jsonl"
@@ -105,7 +106,7 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
     """The whole lines of a run's `metrics.jsonl`; a line that a crash cut short ends the reading. Raises DataError for no regular file."""
     rows: list[dict[str, Any]] = []
     try:
-        with os.fdopen(open_regular(folder / NAME), "rb") as stream:
+        with os.fdopen(open_file(folder / NAME, links=False), "rb") as stream:
             data = stream.read()
     except FileNotFoundError:
         return rows

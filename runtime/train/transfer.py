@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from dslc.below import open_file
 from dslc.diagnostics import DataError
 from dslc.elaborate.match import matches
 from dslc.magic import HEAD, kind_of
 from dslc.program import Call, State, Training, Weight
-from runtime.train.atomic import open_regular
 from runtime.train.checkpoint import SLOT, read_tensors
 from runtime.train.errors import StartFault
 
@@ -128,7 +128,7 @@ def found(path: str, which: str, folder: Path) -> Path:
 
 def looks_like(path: Path) -> str:
     try:
-        with os.fdopen(open_regular(path), "rb") as stream:
+        with os.fdopen(open_file(path, links=False), "rb") as stream:
             return kind_of(stream.read(HEAD)) or "a file of another kind"
     except OSError:
         return ""

@@ -14,10 +14,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
-import numpy as np
-
 from dslc.diagnostics import DataError, DivergedError, SpecError
 from dslc.parts import choose
+from dslc.pieces import is_finite
 from dslc.program import Program, Training
 from runtime.errors import CannotRun, Diverged
 from runtime.onestep import OneStep, Status
@@ -256,7 +255,7 @@ def _encode(session: Session) -> bytes:
     """The present state. Raises DivergedError where an update has left a weight or the optimizer's state not finite: it is never saved."""
     parameters, slots = session.step.state()
     for name, array in (*parameters.items(), *slots.items()):
-        if not np.isfinite(array).all():
+        if not is_finite(array):
             what = f"after step {session.counters.step}: `{name}`"
             advice = "the last save stands: try a smaller rate, or `clip: norm(1)`"
             raise DivergedError(Diverged(what=what, first="an update whose gradient was finite", advice=advice))

@@ -66,12 +66,17 @@ def test_a_pause_and_resume_give_the_bits_of_one_run(dslc: Command) -> None:
         np.testing.assert_array_equal(array, parts[address])
 
 
-def test_a_diverging_run_exits_with_4(dslc: Command, tmp_path: Path) -> None:
-    spec = "dslc 1\nnetwork N {\n  input x: [batch, 2]\n  output y = exp(exp(x -> dense(1)))\n}\ntrain {\n"
+def write_regression(folder: Path, body: str, settings: str, rows: str = "3,4,1\n" * 8) -> None:
+    """`n.nn`, a network of two inputs with this body and its training on `d.csv`."""
+    spec = f"dslc 1\nnetwork N {{\n  input x: [batch, 2]\n  {body}\n}}\ntrain {{\n"
     spec += '  data = csv("d.csv", inputs=["a", "b"], target="y", split=[1, 0, 0])\n  net = N(data.input)\n'
-    spec += "  loss: mse(net.y, data.target[:, _])\n  optimizer: sgd(1e6)\n  epochs: 50\n}\n"
-    (tmp_path / "d.csv").write_text("a,b,y\n" + "3,4,1\n" * 8)
-    (tmp_path / "n.nn").write_text(spec)
+    spec += f"  loss: mse(net.y, data.target[:, _])\n  {settings}\n}}\n"
+    (folder / "n.nn").write_text(spec)
+    (folder / "d.csv").write_text(f"a,b,y\n{rows}")
+
+
+def test_a_diverging_run_exits_with_4(dslc: Command, tmp_path: Path) -> None:
+    write_regression(tmp_path, "output y = exp(exp(x -> dense(1)))", "optimizer: sgd(1e6)\n  epochs: 50")
     done = dslc("train", "n.nn", "--out", "run")
     assert done.code == 4
     assert "error[diverged]" in done.err
@@ -81,11 +86,7 @@ def test_a_diverging_run_exits_with_4(dslc: Command, tmp_path: Path) -> None:
 @pytest.mark.parametrize("steps", [["--max-steps", "1"], []])
 def test_weights_that_an_update_makes_infinite_are_never_saved(dslc: Command, tmp_path: Path, steps: list[str]) -> None:
     """The gradient is finite, and its product with the rate is not. The run can be resumed: from the state before that step."""
-    spec = "dslc 1\nnetwork N {\n  input x: [batch, 2]\n  output y = x -> dense(1)\n}\ntrain {\n"
-    spec += '  data = csv("d.csv", inputs=["a", "b"], target="y", split=[1, 0, 0])\n  net = N(data.input)\n'
-    spec += "  loss: mse(net.y, data.target[:, _])\n  optimizer: sgd(3e38)\n  batch_size: 2\n  epochs: 4\n}\n"
-    (tmp_path / "n.nn").write_text(spec)
-    (tmp_path / "d.csv").write_text("a,b,y\n" + "3,4,100\n" * 2)
+    write_regression(tmp_path, "output y = x -> dense(1)", "optimizer: sgd(3e38)\n  batch_size: 2\n  epochs: 4", rows="3,4,100\n" * 2)
     for where in (("--out", "r"), ("--resume", "r")):
         done = dslc("train", "n.nn", *where, "--quiet", *steps)
         assert done.code == 4, done.err
@@ -96,11 +97,8 @@ def test_weights_that_an_update_makes_infinite_are_never_saved(dslc: Command, tm
 
 def test_a_state_that_diverges_exits_with_4_and_the_last_good_one_is_kept(dslc: Command, tmp_path: Path) -> None:
     """The loss and its gradient stay finite. The run can be resumed: the state of its checkpoint is the one before that step."""
-    spec = "dslc 1\nnetwork N {\n  input x: [batch, 2]\n  state s: [2] = 1\n  update s = 1e15 * s\n  output y = x -> dense(1)\n}\ntrain {\n"
-    spec += '  data = csv("d.csv", inputs=["a", "b"], target="y", split=[1, 0, 0])\n  net = N(data.input)\n'
-    spec += "  loss: mse(net.y, data.target[:, _])\n  optimizer: sgd(0.01)\n  epochs: 4\n}\n"
-    (tmp_path / "d.csv").write_text("a,b,y\n" + "3,4,1\n" * 8)
-    (tmp_path / "n.nn").write_text(spec)
+    body = "state s: [2] = 1\n  update s = 1e15 * s\n  output y = x -> dense(1)"
+    write_regression(tmp_path, body, "optimizer: sgd(0.01)\n  epochs: 4")
     for words in (("--out", "run"), ("--resume", "run")):
         done = dslc("train", "n.nn", *words)
         assert done.code == 4, done.err

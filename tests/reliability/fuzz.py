@@ -61,7 +61,7 @@ def seeds() -> list[bytes]:
 
 def words() -> list[str]:
     """The dictionary: the tokens of the seeds that stand in several of them."""
-    from tests.reliability.mutants import TOKEN
+    from tests.reliability.changed_texts import TOKEN
 
     texts = [set(TOKEN.findall(text.decode("utf-8", "ignore"))) for text in seeds()]
     found = sorted({token for text in texts for token in text if len(token) > 1})

@@ -7,8 +7,8 @@ import pytest
 from dslc.diagnostics import Sink
 from dslc.source import Source
 from dslc.syntax.parse import parse
+from tests.reliability.changed_texts import check_spans
 from tests.reliability.corpus import Spec, specs
-from tests.reliability.mutants import check_spans
 
 
 @pytest.mark.parametrize("text", ["{\n {\n  >\n}", '{" '])

@@ -22,12 +22,12 @@ AGAIN = 8  # every eighth case is checked twice
 def run(case: int, tally: Tally) -> None:
     from dslc.loading import check_source
     from dslc.source import Source
-    from tests.reliability import corpus, mutants
+    from tests.reliability import changed_texts, corpus
 
     chance = random.Random(f"mutations {case}")
     spec = corpus.draw(chance, (*corpus.specs(), *corpus.rules()))
     times = chance.choice([1, 1, 2, 2, 3, 4])
-    change = (mutants.changed_characters, mutants.changed_tokens, mutants.changed_words)[case % 3]
+    change = (changed_texts.changed_characters, changed_texts.changed_tokens, changed_texts.changed_words)[case % 3]
     source = Source(spec.name, change(spec.text, chance, times))
     before, begin = memory(), time.process_time()
     program, found = check_source(source, folder=spec.folder)
@@ -70,7 +70,7 @@ def tree(source: Source) -> int:
     """A syntax tree comes out; its spans are nested; it is complete where no syntax error was found. Gives the number of those."""
     from dslc.diagnostics import Sink
     from dslc.syntax.parse import parse
-    from tests.reliability.mutants import check_spans
+    from tests.reliability.changed_texts import check_spans
 
     sink = Sink()
     file = parse(source, sink)

@@ -24,7 +24,7 @@ PARTS = {
 HEAD = """# Hostile inputs
 
 Whoever writes a spec, a data set or a checkpoint for `dslc` may mean harm. These are the inputs of which we know, by number, and what comes
-of each. `make test` tries every one (`python -m tests.reliability hostile`), with the real command in a process of its own:
+of each. `python -m tests.reliability hostile` tries every one, `make test` every fourth, with the real command in a process of its own:
 
 - its memory, time, open files and size of files are limited;
 - a guard (an audit hook of Python) ends it at the first code that is not of an installed module, unpickling, process, socket, use of

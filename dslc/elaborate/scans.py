@@ -85,11 +85,18 @@ def scan_size(frame: Frame, node: ast.Scan) -> Dim | None:
 def scan_lengths(frame: Frame, node: ast.Scan) -> Val | None:
     """`scan(lengths=n)`: how many steps count in each sample."""
     found: Val | None = None
+    taken = False
     for arg in node.args:
-        if arg.name is None or arg.name.id != "lengths":
-            name = arg.name.id if arg.name is not None else "a value by position"
-            frame.report(errors.UnknownArgument(span=arg.span, callee="scan", name=name, known="`lengths`"))
+        if arg.name is None:
+            frame.report(errors.TooManyArguments(span=arg.span, callee="scan", given="some", takes="none: write `lengths=…`"))
             continue
+        if arg.name.id != "lengths":
+            frame.report(errors.UnknownArgument(span=arg.span, callee="scan", name=arg.name.id, known="`lengths`"))
+            continue
+        if taken:
+            frame.report(errors.ArgumentTwice(span=arg.span, callee="scan", name="lengths"))
+            continue
+        taken = True
         value = evaluate(frame, arg.value)
         if isinstance(value, Val) and value.type.rank == 1 and value.type.dtype.is_int:
             found = value
@@ -157,7 +164,10 @@ def started(frame: Frame, outer: Frame, name: ast.Name, value: Value, type: Tens
             text = f"`{name.id}` is {type}, and starts as {value.type}"
             return frame.report(errors.ShapeMismatch(span=span, message_text=text, here=str(value.type)))
         return value
-    if type is None or not is_scalar(value):
+    if not is_scalar(value):
+        what = f"what `{name.id}` starts with"
+        return frame.report(errors.WrongType(span=span, what=what, wanted="a number or a tensor", found=words_of(value)))
+    if type is None:
         reason = f"`{name.id}` needs a type: `carry {name.id}: [batch, n] = 0`"
         return frame.report(errors.BadCarry(span=span, name=name.id, reason=reason))
     start = apply.weak(outer, "carry", value, type.dtype, span)

@@ -29,11 +29,12 @@ def reference(data: bytes, beside: Beside | None = None) -> Run:
     """
     from onnx.reference import ReferenceEvaluator
 
-    if wrong := misread(data):
-        raise LeftOut(f"it does not follow the standard in {wrong} (onnx {onnx.__version__})")
     weights = dict(beside.arrays) if beside else {}
+    flat = inlined(with_inputs(data, weights))
+    if wrong := misread(flat):
+        raise LeftOut(f"it does not follow the standard in {wrong} (onnx {onnx.__version__})")
     wide = wide_operators() if holds(data, onnx.TensorProto.FLOAT16) else []
-    evaluator = ReferenceEvaluator(inlined(with_inputs(data, weights)), new_ops=[*gather_operators(), *log_softmax_operators(), *wide])
+    evaluator = ReferenceEvaluator(flat, new_ops=[*gather_operators(), *log_softmax_operators(), *wide])
     given = {item.name for item in evaluator.proto_.graph.input}
     weights = {name: array for name, array in weights.items() if name in given}
 
@@ -107,7 +108,7 @@ def onnxruntime(data: bytes, beside: Beside | None = None) -> Run:
 
 
 def misread(data: bytes) -> str:
-    """What `onnx.reference` computes in a way of its own (`MISREAD`); "" where there is no such node."""
+    """What `onnx.reference` computes in a way of its own (`MISREAD`) in a model without functions; "" where there is no such node."""
     nodes = onnx.ModelProto.FromString(data).graph.node
     if any(node.op_type == "Erf" for node in nodes) and uses_double(data):
         return "Erf in double precision"  # it rounds to single

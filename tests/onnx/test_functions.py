@@ -189,3 +189,24 @@ def faulty(break_: str) -> list[str]:
 def test_faults_in_functions_are_found(break_: str, says: str | None) -> None:
     findings = faulty(break_)
     assert findings == [] if says is None else says in findings
+
+
+MISREAD = """dslc 1
+
+block norm(x: [batch, 7, h, w]) {
+  return x -> lrn(size=3, alpha=0.5)
+}
+
+network Net {
+  input x: [batch, 7, h, w]
+  output y = x -> norm
+}
+"""
+
+
+def test_what_the_reference_misreads_in_a_function_is_left_out(tmp_path: Path) -> None:
+    report = export_network(spec(MISREAD, tmp_path), {}, None)
+    assert [item.name for item in report.functions] == ["norm"]
+    details = {check.name: check.detail for check in report.checks if check.verdict == "left out"}
+    names = ("parity with onnx.reference", "parity with onnx.reference, with functions")
+    assert all("it does not follow the standard in LRN" in details[name] for name in names)

@@ -23,7 +23,7 @@ def framed(w: Writer, node: Node, x: str, y: TensorType) -> tuple[str, dict[str,
     if "auto_pad" in attributes and any(step > places for places, step in zip(kernel, attributes["strides"], strict=True)):
         # backends compute negative pads
         raise refused(node, 'with pad="same" and a stride above its kernel its input needs fixed sizes')
-    if node.attrs["ceil"]:
+    if node.attrs["ceil"] and node.attrs["pad"] != "same":  # `same` fixes the sizes by itself
         x = padded(w, x, window_of(node, w.type(x), y, kernel), 0.0)
         attributes["pads"] = [0, 0] * len(kernel)
     return x, attributes

@@ -72,7 +72,8 @@ def window_of(node: Node, x: TensorType, y: TensorType, kernel: Sequence[int]) -
     dilation = tuple(a.get("dilation", (1,) * len(kernel)))
     pads = fixed_pads(x, kernel, a["stride"], dilation, a["pad"])
     fixed = None if pads is None else tuple(map(tuple, pads))
-    window = Window(x.shape[2:], y.shape[2:], tuple(kernel), tuple(a["stride"]), dilation, fixed, bool(a.get("ceil", False)))
+    ceil = bool(a.get("ceil")) and a["pad"] != "same"
+    window = Window(x.shape[2:], y.shape[2:], tuple(kernel), tuple(a["stride"]), dilation, fixed, ceil)
     rows = zip(window.sizes, window.extents, window.stride, strict=True)
     if pads is None and any(not size.is_constant and 1 < extent < step for size, extent, step in rows):
         raise refused(node, 'with pad="same" and a stride above its kernel its input needs fixed sizes')  # some pads would be negative

@@ -354,9 +354,9 @@ def transpose(body: Body) -> bool:
 
 @move(4)
 def index(body: Body) -> bool:
-    """`x[i, a:b, _, .., [0, 2]]`."""
+    """`x[i, a:b, _, .., [0, 2]]`; not of what a network makes of data that are too small for its windows."""
     x = anything(body, 1)
-    if x is None:
+    if x is None or any(dim.is_constant and dim.constant < 1 for dim in x.shape):
         return False
     items: list[str] = []
     shape: list[Dim] = []

@@ -40,3 +40,8 @@ def test_an_accepted_spec_runs(seed: int, tmp_path: Path) -> None:
 def test_many_specs_are_accepted() -> None:
     """The generator still speaks the language."""
     assert len(accepted) >= EXAMPLES // 3
+
+
+def test_data_that_are_too_small_for_a_network_are_refused(tmp_path: Path) -> None:
+    """What the network would make of them has a negative size, which the generator goes on with."""
+    assert not examine(make_spec(1_001_172), tmp_path)

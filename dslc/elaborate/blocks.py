@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from dslc.diagnostics import Label
 from dslc.elaborate import apply, errors, kinds, limits, patterns, warnings
-from dslc.elaborate.calls import CALLERS, Given, Site, Slot, bind, outside, setting, tensor_argument
+from dslc.elaborate.calls import CALLERS, Given, Site, Slot, bind, number_argument, outside, setting, tensor_argument
 from dslc.elaborate.evaluation import evaluate, run_body, tensor
 from dslc.elaborate.frame import Frame, is_std
 from dslc.elaborate.scope import Scope
@@ -248,7 +248,7 @@ def tensor_parameter(frame: Frame, block: BlockValue, parm: ast.Parm, value: Val
     if not isinstance(value, Val):
         if not is_scalar(value):
             return False  # of another parameter with the same name (reported)
-        value = apply.scalar(frame.caller, value, wanted, given.span)
+        value = number_argument(frame.caller, block.name, parm.name.id, value, wanted, given.span)
         if not isinstance(value, Val):
             return False
     if parm.type is not None:

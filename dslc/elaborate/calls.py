@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from dslc.diagnostics import Edit, Fix, Label
-from dslc.elaborate import errors, kinds, names
+from dslc.elaborate import apply, errors, kinds, names
 from dslc.elaborate.evaluation import as_tensor, evaluate, tensor
 from dslc.elaborate.frame import Frame
 from dslc.elaborate.suggest import certain, listed, meant, nearest, rename
-from dslc.elaborate.values import POISON, BlockValue, LayerValue, NetworkDecl, OperatorValue, Poison, Value
+from dslc.elaborate.values import POISON, BlockValue, LayerValue, NetworkDecl, OperatorValue, Poison, Value, words_of
+from dslc.ir.types import DType
 from dslc.source import Span
 from dslc.syntax import ast
 from dslc.syntax.tokens import SOFT
@@ -206,3 +207,16 @@ def tensor_argument(frame: Frame, given: Given) -> Value:
     if given.value is None and given.expr is not None:
         return tensor(frame, given.expr)
     return as_tensor(frame, given.value, given.span, given.written or given.span)
+
+
+def wrong_number(callee: str, name: str, value: Value, dtype: DType, span: Span) -> errors.WrongKind | None:
+    """Why a number or truth value cannot stand for a tensor of this dtype; it never changes its kind."""
+    if (dtype.is_float or not isinstance(value, float)) and isinstance(value, bool) == (dtype is DType.bool):
+        return None
+    return errors.WrongKind(span=span, callee=callee, name=name, wanted=f"of type {dtype}", found=words_of(value))
+
+
+def number_argument(frame: Frame, callee: str, name: str, value: Value, dtype: DType, span: Span) -> Value:
+    """A number or truth value given for a tensor of this dtype."""
+    wrong = wrong_number(callee, name, value, dtype, span)
+    return apply.scalar(frame, value, dtype, span) if wrong is None else frame.report(wrong)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from dslc.diagnostics import Label
 from dslc.elaborate import apply, errors, names, patterns
 from dslc.elaborate.blocks import fits_dtype, wrong_dtype
-from dslc.elaborate.calls import CALLERS, Given, Site, Slot, bind, tensor_argument
+from dslc.elaborate.calls import CALLERS, Given, Site, Slot, bind, number_argument, tensor_argument, wrong_number
 from dslc.elaborate.evaluation import evaluate, run_body
 from dslc.elaborate.frame import Frame
 from dslc.elaborate.scope import Scope
@@ -84,6 +84,10 @@ class NetworkBody:
         type = symbolic_type(frame, node)
         if type is None or not apply.within_limits(frame, type, node.type.span):
             return POISON
+        if node.default is not None and not is_poison(default):
+            wrong = wrong_number(self.decl.name.id, node.name.id, default, type.dtype, node.default.span)
+            if wrong is not None:
+                return frame.report(wrong)
         place = frame.place(node.name.span)
         port = Port(name=node.name.id, type=type, default=None if isinstance(default, Poison) else default, place=place)
         self.inputs[node.name.id] = port
@@ -95,11 +99,11 @@ class NetworkBody:
         wanted = patterns.dtype_of(frame, node.type)
         if isinstance(value, Poison) or wanted is None or caller is None:
             return POISON
+        name = self.decl.name.id
         if not isinstance(value, Val):
-            value = apply.scalar(caller, value, wanted, given.span)
+            value = number_argument(caller, name, node.name.id, value, wanted, given.span)
         if not isinstance(value, Val):
             return POISON
-        name = self.decl.name.id
         if not fits_dtype(wanted, value.type.dtype):
             diagnostic = wrong_dtype(name, node.name.id, wanted, value.type, given.span)
             return caller.report(diagnostic)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from itertools import islice
 
 from dslc.diagnostics import Edit, Fix
 from dslc.source import Span
@@ -12,6 +13,9 @@ from dslc.source import Span
 MOST_NAMES = 2000  # beyond this no name is suggested: the comparison is quadratic in the lengths
 NEAREST = 6  # names that are alike; the one with the fewest edits is meant
 MOST_READ = 100_000  # characters that are looked through for words
+MOST_LONE = 100  # names that nothing reads; of more of them none is suggested
+LONG = 6  # letters of a name of which one slip says more than a word of another library
+KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 MOST_EDITS = 2  # a fix changes no more characters than this
 
 # Words of other libraries and languages, with what they may be called here; the first one that exists is meant.
@@ -75,12 +79,29 @@ def nearest(word: str, names: Iterable[str]) -> str:
     folded = {name.lower(): name for name in every if name != word}
     if word.lower() in folded:
         return folded[word.lower()]
-    for name in FOREIGN.get(word.lower(), ()):
-        if name in every:
-            return name
     known = [name for name in every if name != word and abs(len(name) - len(word)) <= 4][:MOST_NAMES]
+    foreign = [name for name in FOREIGN.get(word.lower(), ()) if name in every]
+    if foreign and not any(len(name) >= LONG and distance(word, name) == 1 for name in known):
+        return foreign[0]
     near = get_close_matches(word[:64], known, n=NEAREST, cutoff=0.6)
-    return min(near, key=lambda name: distance(word, name)) if near else ""
+    return min(near, key=lambda name: (distance(word, name), strangeness(word, name))) if near else ""
+
+
+def misspelt(word: str, names: Iterable[str]) -> str:
+    """The name of a few of which `word` is certainly a slip, or ""."""
+    few = list(islice(dict.fromkeys(names), MOST_LONE + 1))
+    near = nearest(word, few) if len(few) <= MOST_LONE else ""
+    return near if near and certain(word, near, few) else ""
+
+
+def strangeness(word: str, name: str) -> int:
+    """Of words that are as near: the same letters in another order come first, then a key beside the right one."""
+    if len(word) != len(name):
+        return 2
+    wrong = [(left, right) for left, right in zip(word.lower(), name.lower(), strict=True) if left != right]
+    if len(wrong) == 1 and any(left + right in row or right + left in row for left, right in wrong for row in KEYS):
+        return 1
+    return 0 if sorted(word) == sorted(name) else 2
 
 
 def rename(span: Span, name: str, names: Iterable[str] = ()) -> Fix | None:
@@ -103,7 +124,8 @@ def certain(word: str, name: str, names: Iterable[str] = ()) -> bool:
     edits = distance(word, name)
     if edits > MOST_EDITS or 3 * edits > max(len(word), len(name)) or re.sub(r"\d+", "", word) == re.sub(r"\d+", "", name):
         return False
-    return all(other == name or distance(word, other) > edits for other in list(names)[:MOST_NAMES])
+    farness = (edits, strangeness(word, name))
+    return all(other == name or (distance(word, other), strangeness(word, other)) > farness for other in list(names)[:MOST_NAMES])
 
 
 def distance(left: str, right: str) -> int:

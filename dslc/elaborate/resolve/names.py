@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from dslc.diagnostics import Diagnostic, Edit, Fix, Label
@@ -13,7 +14,7 @@ from dslc.elaborate.flow import Flow
 from dslc.elaborate.kinds import known
 from dslc.elaborate.names import BUILT_IN, DTYPES, operator, operators
 from dslc.elaborate.patterns import is_tensor
-from dslc.elaborate.suggest import meant, nearest, rename
+from dslc.elaborate.suggest import MOST_LONE, meant, misspelt, nearest, rename
 from dslc.elaborate.walk import nodes, read_names
 from dslc.source import Span
 from dslc.syntax import ast
@@ -124,6 +125,10 @@ class Names:
     def candidates(self, name: str, called: bool) -> tuple[str, tuple[str, ...]]:
         """The nearest name of the kind that is wanted here, and the names of that kind: functions where one is called, else values."""
         names = self.file.scope.names
+        lone = tuple(islice((key for key in (*self.visible(), *names) if self.declared_once(key) is not None), MOST_LONE + 1))
+        near = misspelt(name, lone)
+        if near:
+            return near, lone
         functions = [key for key, binding in names.items() if binding.kind in ("block", "import", "layer", "error")]
         networks = [key for key, binding in names.items() if binding.kind == "network"] if self.kind != "block" else []
         library = (*functions, *self.file.session.library.std_names, *operators())

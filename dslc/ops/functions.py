@@ -14,26 +14,26 @@ LN2, LN10 = log(2), log(10)
 
 Rule = Callable[[Val, Val, Val], Val]
 
-# name, meaning, NumPy's name, ONNX operator, gradient, range of the sample, whether complex numbers work
-UFUNCS: tuple[tuple[str, str, str, str, Rule, tuple[float, float], bool], ...] = (
-    ("sin", "the sine; x in radians", "sin", "Sin", lambda g, y, x: g * F.cos(x), (-4, 4), True),
-    ("cos", "the cosine; x in radians", "cos", "Cos", lambda g, y, x: -(g * F.sin(x)), (-4, 4), True),
-    ("tan", "the tangent; x in radians", "tan", "Tan", lambda g, y, x: g * (1.0 + y * y), (-1.2, 1.2), True),
-    ("asin", "the inverse sine; -1 ≤ x ≤ 1", "arcsin", "Asin", lambda g, y, x: g / F.sqrt(1.0 - x * x), (-0.9, 0.9), True),
-    ("acos", "the inverse cosine; -1 ≤ x ≤ 1", "arccos", "Acos", lambda g, y, x: -(g / F.sqrt(1.0 - x * x)), (-0.9, 0.9), True),
-    ("atan", "the inverse tangent", "arctan", "Atan", lambda g, y, x: g / (1.0 + x * x), (-4, 4), True),
-    ("sinh", "the hyperbolic sine", "sinh", "Sinh", lambda g, y, x: g * F.cosh(x), (-3, 3), True),
-    ("cosh", "the hyperbolic cosine", "cosh", "Cosh", lambda g, y, x: g * F.sinh(x), (-3, 3), True),
-    ("asinh", "the inverse hyperbolic sine", "arcsinh", "Asinh", lambda g, y, x: g / F.sqrt(x * x + 1.0), (-3, 3), True),
-    ("acosh", "the inverse hyperbolic cosine; x ≥ 1", "arccosh", "Acosh", lambda g, y, x: g / F.sqrt(x * x - 1.0), (1.3, 4), True),
-    ("atanh", "the inverse hyperbolic tangent; -1 < x < 1", "arctanh", "Atanh", lambda g, y, x: g / (1.0 - x * x), (-0.9, 0.9), True),
-    ("exp2", "2 to the power of x", "exp2", "lower", lambda g, y, x: g * y * LN2, (-3, 3), True),
-    ("expm1", "exp(x) - 1, accurate near 0", "expm1", "lower", lambda g, y, x: g * (y + 1.0), (-3, 3), True),
-    ("log2", "the logarithm to base 2; x > 0", "log2", "lower", lambda g, y, x: g / (x * LN2), (0.3, 4), True),
-    ("log10", "the logarithm to base 10; x > 0", "log10", "lower", lambda g, y, x: g / (x * LN10), (0.3, 4), True),
-    ("log1p", "log(1 + x), accurate near 0; x > -1", "log1p", "lower", lambda g, y, x: g / (x + 1.0), (-0.7, 4), True),
+# name, meaning, NumPy's name, ONNX operator, gradient, samples, whether complex numbers work
+UFUNCS: tuple[tuple[str, str, str, str, Rule, Sampler, bool], ...] = (
+    ("sin", "the sine; x in radians", "sin", "Sin", lambda g, y, x: g * F.cos(x), unary(-4, 4), True),
+    ("cos", "the cosine; x in radians", "cos", "Cos", lambda g, y, x: -(g * F.sin(x)), unary(-4, 4), True),
+    ("tan", "the tangent; x in radians", "tan", "Tan", lambda g, y, x: g * (1.0 + y * y), unary(-1.2, 1.2), True),
+    ("asin", "the inverse sine; -1 ≤ x ≤ 1", "arcsin", "Asin", lambda g, y, x: g / F.sqrt(1.0 - x * x), unary(-0.9, 0.9), True),
+    ("acos", "the inverse cosine; -1 ≤ x ≤ 1", "arccos", "Acos", lambda g, y, x: -(g / F.sqrt(1.0 - x * x)), unary(-0.9, 0.9), True),
+    ("atan", "the inverse tangent", "arctan", "Atan", lambda g, y, x: g / (1.0 + x * x), unary(-4, 4), True),
+    ("sinh", "the hyperbolic sine", "sinh", "Sinh", lambda g, y, x: g * F.cosh(x), unary(-3, 3), True),
+    ("cosh", "the hyperbolic cosine", "cosh", "Cosh", lambda g, y, x: g * F.sinh(x), unary(-3, 3), True),
+    ("asinh", "the inverse hyperbolic sine", "arcsinh", "Asinh", lambda g, y, x: g / F.sqrt(x * x + 1.0), unary(-3, 3), True),
+    ("acosh", "the inverse hyperbolic cosine; x ≥ 1", "arccosh", "Acosh", lambda g, y, x: g / F.sqrt(x * x - 1.0), unary(1.3, 4), True),
+    ("atanh", "the inverse hyperbolic tangent; -1 < x < 1", "arctanh", "Atanh", lambda g, y, x: g / (1.0 - x * x), unary(-0.9, 0.9), True),
+    ("exp2", "2 to the power of x", "exp2", "lower", lambda g, y, x: g * y * LN2, unary(-3, 3), True),
+    ("expm1", "exp(x) - 1, accurate near 0", "expm1", "lower", lambda g, y, x: g * (y + 1.0), unary(-3, 3), True),
+    ("log2", "the logarithm to base 2; x > 0", "log2", "lower", lambda g, y, x: g / (x * LN2), unary(0.3, 4), True),
+    ("log10", "the logarithm to base 10; x > 0", "log10", "lower", lambda g, y, x: g / (x * LN10), unary(0.3, 4), True),
+    ("log1p", "log(1 + x), accurate near 0; x > -1", "log1p", "lower", lambda g, y, x: g / (x + 1.0), unary(-0.7, 4), True),
 )
-for _name, _words, _numpy, _onnx, _grad, (_low, _high), _analytic in UFUNCS:
+for _name, _words, _numpy, _onnx, _grad, _sample, _analytic in UFUNCS:
     op(
         f"{_name}(x: f[*s]) -> f[*s]",
         _words,
@@ -41,7 +41,7 @@ for _name, _words, _numpy, _onnx, _grad, (_low, _high), _analytic in UFUNCS:
         eval=lambda xp, x, name=_numpy: getattr(xp, name)(x),
         grad={"x": _grad},
         onnx=_onnx,
-        sample=unary(_low, _high),
+        sample=_sample,
         analytic=_analytic,
         example=f"y = {_name}(x)",
     )

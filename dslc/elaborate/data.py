@@ -17,7 +17,7 @@ from dslc.ir.types import Dim, DType, TensorType
 from dslc.program import DataSource
 from dslc.source import Span
 from dslc.syntax import ast
-from dslc.vocabulary import DATASETS, SOURCES, Word
+from dslc.vocabulary import DATASETS, PART, SOURCES, Word
 
 COMPOSED = "pairs"
 NAMES = frozenset([*SOURCES, "dataset", COMPOSED])
@@ -111,21 +111,25 @@ def field_type(frame: Frame, text: str, sizes: Mapping[str, Any]) -> TensorType:
 def pairs(frame: Frame, variable: str, node: ast.Call, span: Span) -> DataValue | Poison:
     """`pairs(dataset(…), same=0.5)`: fields `left`, `right` and `same`."""
     if not node.args or node.args[0].name is not None or not is_source(frame, node.args[0].value):
-        wanted = "a data source with images and labels first"
-        return frame.report(errors.SettingValue(span=node.span, name=COMPOSED, wanted=wanted, found="this"))
+        return frame.report(not_paired(node.args[0].span if node.args else node.span))
     inner = node.args[0].value
     assert isinstance(inner, ast.Call)
     base = data_value(frame, variable, inner, span)
-    word = Word("pairs(same: float = 0.5)", "pairs of samples, a part of them of the same class")
+    word = Word("pairs(same: float = 0.5)", "pairs of samples, a part of them of the same class", {"same": PART})
     bound = arguments(frame, word, site_of(node, node.args[1:]))
     if bound is None or isinstance(base, Poison) or base.types is None:
         return POISON
     image = base.types.get("image")
-    if image is None:
-        return frame.report(errors.SettingValue(span=inner.span, name=COMPOSED, wanted="a data source with `image`", found="this"))
+    if image is None or "label" not in base.types:
+        return frame.report(not_paired(inner.span))
     types = {"left": image, "right": image, "same": TensorType(dtype=frame.session.precision, shape=(BATCH,))}
     args = {"of": base.source.kind, **{f"of.{key}": value for key, value in base.source.args.items()}, **bound}
     return DataValue(DataSource(variable=variable, kind=COMPOSED, args=args, fields=types, place=span.place), types, span)
+
+
+def not_paired(span: Span) -> errors.WrongType:
+    what = f"the first value of `{COMPOSED}`"
+    return errors.WrongType(span=span, what=what, wanted="a data source with `image` and `label`", found="this")
 
 
 # ---- files: field types from arguments and headers ------------------------------------------------------------------------------

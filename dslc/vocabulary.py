@@ -186,7 +186,7 @@ CONSTRAINTS = table(
 
 STARTS = table(
     Word('checkpoint(path: string, skip: names = none, rename: list[string] = none, reshape: bool = false, which: string = "best")',
-         "weights of an earlier run or of a .safetensors file, without those that match `skip`")
+         "weights of an earlier run or of a .safetensors file, without those that match `skip`", choices={"which": ("best", "last")})
 )  # fmt: skip
 
 SOURCES = table(

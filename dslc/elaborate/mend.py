@@ -29,10 +29,11 @@ PLACE = {ast.Train: "train", ast.Generate: "generate"}
 
 def body(session: Session, node: ast.Body, place: str) -> ast.Body:
     uses = [name.id for name in nodes((node,)) if isinstance(name, ast.Name)]
-    return replace(node, statements=tuple(statement(session, item, place, uses) for item in node.statements))
+    taken = {item.key.id for item in node.statements if isinstance(item, ast.Setting)}
+    return replace(node, statements=tuple(statement(session, item, place, uses, taken) for item in node.statements))
 
 
-def statement(session: Session, node: ast.Statement, place: str, uses: list[str]) -> ast.Statement:
+def statement(session: Session, node: ast.Statement, place: str, uses: list[str], taken: set[str]) -> ast.Statement:
     if isinstance(node, ast.Step):
         return replace(node, body=body(session, node.body, "step"))
     if isinstance(node, ast.Rule):
@@ -41,6 +42,8 @@ def statement(session: Session, node: ast.Statement, place: str, uses: list[str]
         return node
     name = node.names[0]
     key = name.id if name.id in PLACES[place] else nearest(name.id, PLACES[place])
+    if key != name.id and key in taken:
+        return node  # that setting stands there
     if not key or uses.count(name.id) != 1 or not certain(name.id, key, PLACES[place]):
         return node  # another name, or one that something reads
     value = node.values[0]

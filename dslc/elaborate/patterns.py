@@ -41,6 +41,10 @@ def match(frame: Frame, callee: str, name: str, type: ast.Type, found: TensorTyp
     """
     pattern = type.dims or ()
     rests = [at for at, item in enumerate(pattern) if isinstance(item, ast.Rest)]
+    if len(rests) > 1:
+        extra = pattern[rests[1]].span
+        frame.report(errors.BadShape(span=extra, found=f"`{extra.text}`: a shape has one group of axes"))
+        return False
     fixed = len(pattern) - len(rests)
     if (not rests and found.rank != fixed) or found.rank < fixed:
         return misfit(frame, callee, name, type, found, span, labels)

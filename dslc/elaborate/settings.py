@@ -61,6 +61,7 @@ class Settings:
             return False
         if node.name is not None and key not in NAMED:
             frame.report(errors.SettingName(span=node.name.span, name=key))
+            self.missed.add(key)
             return False
         name = node.name.id if node.name is not None else called
         first = self.spans.setdefault((key, name), node.span)

@@ -21,7 +21,7 @@ from dslc.elaborate.session import LETTERS, Session
 from dslc.elaborate.settings import Settings
 from dslc.elaborate.suggest import listed, meant, nearest
 from dslc.elaborate.tape import Tape
-from dslc.elaborate.values import POISON, Binding, DataValue, NetworkDecl, NetworkValue, Poison, Value, words_of
+from dslc.elaborate.values import POISON, Binding, DataValue, NetworkDecl, NetworkValue, Poison, Value, is_poison, words_of
 from dslc.elaborate.walk import nodes
 from dslc.elaborate.weights import initial
 from dslc.ops.value import Builder, Val
@@ -159,8 +159,8 @@ class TrainBody:
         self.rules.append((node, found))
 
 
-def trained(frame: Frame, node: ast.Expr) -> list[tuple[str, Span]]:
-    """`trains: Critic`, `trains: "Critic.conv*"`, or a list of them, as patterns with their places."""
+def trained(frame: Frame, node: ast.Expr) -> list[tuple[str, Span]] | None:
+    """`trains: Critic`, `trains: "Critic.conv*"`, or a list of them, as patterns with their places; None (reported) for anything else."""
     items = node.items if isinstance(node, ast.List) else (node,)
     found: list[tuple[str, Span]] = []
     for item in items:
@@ -170,10 +170,11 @@ def trained(frame: Frame, node: ast.Expr) -> list[tuple[str, Span]]:
         binding = frame.file.find(item.id) if isinstance(item, ast.Name) else None
         if isinstance(item, ast.Name) and binding is not None and isinstance(binding.value, NetworkDecl):
             found.append((item.id, item.span))
-        elif isinstance(item, ast.Name) and binding is None:
-            names.value(frame, item)
+        elif isinstance(item, ast.Name) and is_poison(names.value(frame, item)):
+            return None
         else:
             frame.report(errors.SettingValue(span=item.span, name="trains", wanted="networks or patterns in quotes", found="this"))
+            return None
     return found
 
 
@@ -360,7 +361,10 @@ class TrainElaborator:
             losses = own.losses if own is not None else run.losses
             if not isinstance(step_optimizer, Call) or not losses:
                 return None
+            before = self.errors
             wanted = self.trains(inner, own, frozen)
+            if self.errors != before:
+                continue
             trains = reach.reached(inner, [term.value for term in losses], wanted)
             if inner.tape.weights and not trains:
                 place = f"the step `{own.name}`" if own is not None else f"`{self.name}`"

@@ -1,6 +1,7 @@
 """Values, indices, scans and declarations that do not go together: `refused.txt` holds a body or a whole text below each list of messages.
 
-A line `! …` is a message; `ok` begins a case that is accepted. Cases are separated by empty lines.
+A line `! …` is a message; `ok` begins a case that is accepted. Cases are separated by empty lines. A `train` or `generate` that stands first
+is one of the network `Digits` below.
 """
 
 from __future__ import annotations
@@ -13,11 +14,19 @@ from tests.elaborate.check import check, network
 
 CASES = Path(__file__).with_name("refused.txt").read_text(encoding="utf-8").strip().split("\n\n")
 
+DIGITS = """network Digits {
+  input x: [batch, 64]
+  output y = x -> dense(10)
+}
+"""
+
 
 def parts(case: str) -> tuple[list[str], str]:
     lines = case.split("\n")
     messages = [line[2:] for line in lines if line.startswith("! ")]
     body = "\n".join(line for line in lines if line != "ok" and not line.startswith("! "))
+    if body.startswith(("train ", "generate ")):
+        body = DIGITS + body
     return messages, body if body.startswith(("network ", "block ", "param ")) else network(body)
 
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from dslc.diagnostics import DataError
 from dslc.interpret import bind_dims, interpret, quiet, run_node
 from dslc.ir.graph import Graph, Node
 from dslc.ops.table import lookup
@@ -84,32 +85,37 @@ class Reference:
         return [self.values[id] for id in node.outputs]
 
     def spread(self, runs: int) -> Mapping[str, float]:
-        """The largest deviation of each result in this many runs; infinite where another element is finite."""
+        """The largest deviation of each result in this many runs; infinite where another element is finite, or where a run has none."""
         with quiet(np):
             while self.runs < runs:
                 values = self.rounded_run(np.random.default_rng((7, self.runs)))
                 self.runs += 1
                 for name, id in self.ids.items():
                     if id not in self.exact:
-                        self._spread[name] = max(self._spread[name], distance(values[id], self.wanted[name]))
+                        moved = distance(values[id], self.wanted[name]) if id in values else inf
+                        self._spread[name] = max(self._spread[name], moved)
         return self._spread
 
     def rounded_run(self, numbers: np.random.Generator) -> dict[int, Any]:
-        """All values where every step rounds at random."""
+        """All values where every step rounds at random; none where an index that is rounded from a float leaves its range, nor behind."""
         sizes = bind_dims(self.graph, self.arrays)
         values = {item.id: self.values[item.id] for item in self.graph.inputs}
         for node in self.graph.nodes:
             if node.outputs[0] in self.exact:
                 values.update(zip(node.outputs, self.results(node), strict=True))
                 continue
-            given = [values[id] for id in node.inputs]
-            if node.op in MOVING:
-                values.update(zip(node.outputs, run_node(np, node, given, sizes), strict=True))
+            if not values.keys() >= set(node.inputs):
                 continue
-            if node.op not in BASIC:
+            given = [values[id] for id in node.inputs]
+            if node.op not in MOVING | BASIC:
                 given = [moved(value, UNITS * sqrt(length(node, given)), numbers) for value in given]
-            results = run_node(np, node, given, sizes)
-            values.update((id, self.rounded(node, value, numbers)) for id, value in zip(node.outputs, results, strict=True))
+            try:
+                results = run_node(np, node, given, sizes)
+            except DataError:
+                continue
+            if node.op not in MOVING:
+                results = tuple(self.rounded(node, value, numbers) for value in results)
+            values.update(zip(node.outputs, results, strict=True))
         return values
 
     def rounded(self, node: Node, value: Any, numbers: np.random.Generator) -> Any:

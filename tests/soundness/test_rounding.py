@@ -66,6 +66,16 @@ def test_a_jump_shows_in_the_spread() -> None:
     assert reference(lambda x: F.heaviside(F.tanh(x) - 0.2), tie).spread(40)["y"] == 0
 
 
+def test_a_rounded_index_that_leaves_its_range_moves_its_results_by_any_distance() -> None:
+    builder = Builder("one")
+    x = builder.input("data", "x", tensor("f64", 2, 4))
+    builder.output("y", F.take_along_axis(x, F.cast(x * 1, dtype=DType.i64), axis=0))
+    builder.output("z", F.tanh(x))
+    moves = Reference(builder.build(), {"x": np.full((2, 4), np.nextafter(2, 0))}).spread(10)
+    assert moves["y"] == np.inf
+    assert 0 < moves["z"] < 1e-14
+
+
 def verdict(write: Write, x: Any, found: Callable[[Any], Any]) -> str:
     """What is said of a result that `found` makes of the right one."""
     known, tally = reference(write, x), Tally()

@@ -131,7 +131,7 @@ class Library:
             if name.span.source is first.span.source and name.span.start < first.span.start:
                 spans.reverse()
             (early, one), (late, other) = spans
-            what = f"a {kind}" if kind == first.kind else f"a {one} and a {other}"
+            what = articled(kind) if kind == first.kind else f"{articled(one)} and {articled(other)}"
             labels = (Label(early, f"the {one} `{name.id}` is declared here"),)
             self.session.report(errors.DuplicateName(span=late, name=name.id, what=what, labels=labels))
             return
@@ -204,7 +204,8 @@ class Library:
         given: dict[str, params.Setting] = {}
         for arg in node.args:
             if arg.name is None:
-                self.session.report(errors.PositionalAfterNamed(span=arg.span))
+                takes = "none: params are given by their names"
+                self.session.report(errors.TooManyArguments(span=arg.span, callee="import", given="some", takes=takes))
                 continue
             if arg.name.id in given:
                 self.session.report(errors.ArgumentTwice(span=arg.span, callee="import", name=arg.name.id))
@@ -266,6 +267,10 @@ class Library:
             self.session.report(diagnostic)
             return None
         return path
+
+
+def articled(kind: str) -> str:
+    return f"an {kind}" if kind == "import" else f"a {kind}"
 
 
 def specs_in(folder: Path) -> list[str]:

@@ -36,18 +36,48 @@ PAIRS = (
 NAMES = {a: b for pair in PAIRS for a, b in (pair, pair[::-1])}
 SAMPLES = ("SHAPES", "BATCHES", "BORDERS", "ROLLS", "_SAMPLE")  # what samples are made of
 SAMPLERS = ("unary", "binary", "ints", "booleans", "away", "several", "targets")  # what makes samples of operators
+ROWS = ("op", "activation", "pair")  # what makes rows
 SIGNATURE = re.compile(r"\w+\(.*\) -> ")  # of an operator
+ARRAYS = ("xp", "g", "h", "x", "a", "v", "y")  # what a function of arrays calls the first of its arguments
+COMPUTED = ("multiply", "divide", "subtract", "matmul", "exp", "log", "sqrt", "einsum")
+FIRST_AXIS = {"axis": ast.Constant(0), "axes": ast.Tuple([ast.Constant(0)], ast.Load())}
+BUILT_IN = ("len", "set", "list", "tuple", "isinstance", "enumerate")  # take no axis
+MOVES = ("transpose", "swapaxes", "moveaxis")
 STRIDES = ("stride", "strides", "step", "dilation", "kernel", "count", "size", "offset")
+ACCUMULATED = ast.parse("np.copyto", mode="eval").body
+AFTERWARDS = "(lambda step: lambda: (lambda y: np.multiply(y, 1.0001, y))(step()))"
 
 
 def scaled(node: ast.AST) -> Iterator[Change]:
-    """The body of a rule, times 1.0001."""
-    if isinstance(node, ast.Lambda) and isinstance(node.body, ast.BinOp | ast.Call | ast.UnaryOp):
-        yield "scale", replaced(node, body=ast.BinOp(node.body, ast.Mult(), ast.Constant(1.0001)))
+    """What a rule, a function or one step of a kernel computes, times 1.0001."""
+    if isinstance(node, ast.Lambda) and of_arrays(node) and isinstance(node.body, ast.BinOp | ast.Call | ast.UnaryOp):
+        yield "scale", replaced(node, body=more(node.body))
     if isinstance(node, ast.Return) and isinstance(node.value, ast.BinOp) and isinstance(node.value.op, ast.Mult | ast.Div):
-        yield "scale", replaced(node, value=ast.BinOp(node.value, ast.Mult(), ast.Constant(1.0001)))
+        yield "scale", replaced(node, value=more(node.value))
+    if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Mult | ast.Div):
+        yield "scale", replaced(node, value=more(node.value))
+    if isinstance(node, ast.Call) and bound(node) in COMPUTED:
+        yield "scale", ast.Call(ast.parse(AFTERWARDS, mode="eval").body, [node], [])
     if isinstance(node, ast.Constant) and type(node.value) is float:
         yield "scale", ast.Constant(node.value * 1.0001 if node.value else 1e-4)
+
+
+def more(node: ast.expr) -> ast.BinOp:
+    return ast.BinOp(node, ast.Mult(), ast.Constant(1.0001))
+
+
+def of_arrays(node: ast.Lambda) -> bool:
+    """Whether its result is an array: that of a condition or of a type is none."""
+    called = node.body.func if isinstance(node.body, ast.Call) else None
+    made = called.id if isinstance(called, ast.Name) else ""
+    return bool(node.args.args) and node.args.args[0].arg in ARRAYS and not made.endswith("Type")
+
+
+def bound(node: ast.Call) -> str:
+    """The function of NumPy that `partial(np.NAME, ...)` binds."""
+    if isinstance(node.func, ast.Name) and node.func.id == "partial" and isinstance(node.args[0], ast.Attribute):
+        return node.args[0].attr if ast.unparse(node.args[0].value) == "np" else ""
+    return ""
 
 
 def bordered(node: ast.AST) -> Iterator[Change]:
@@ -59,13 +89,28 @@ def bordered(node: ast.AST) -> Iterator[Change]:
 
 
 def turned(node: ast.AST) -> Iterator[Change]:
-    """Another axis."""
-    if isinstance(node, ast.keyword) and node.arg in ("axis", "axes"):
-        value = node.value
-        if isinstance(value, ast.Constant) and type(value.value) is int:
-            yield "axis", replaced(node, value=ast.Constant(0 if value.value else 1))
-        elif isinstance(value, ast.UnaryOp | ast.Name):
-            yield "axis", replaced(node, value=ast.Constant(0))
+    """Another axis, another part of a shape, axes that are not moved."""
+    if isinstance(node, ast.keyword) and node.arg in FIRST_AXIS:
+        yield "axis", replaced(node, value=ast.Constant(1) if number_of(node.value) == 0 else FIRST_AXIS[node.arg])
+    if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Attribute) and node.value.attr == "shape":
+        at = number_of(node.slice)
+        if at is not None:
+            yield "axis", replaced(node, slice=ast.Constant(at - 1 if at else -1))
+    if isinstance(node, ast.Call):
+        for at, given in enumerate(node.args):
+            if isinstance(given, ast.Name) and given.id in FIRST_AXIS and ast.unparse(node.func) not in BUILT_IN:
+                yield "axis", replaced(node, args=[*node.args[:at], FIRST_AXIS[given.id], *node.args[at + 1 :]])
+        if isinstance(node.func, ast.Attribute) and node.func.attr in MOVES:
+            module = isinstance(node.func.value, ast.Name) and node.func.value.id in ("np", "xp", "F")
+            yield "axis", node.args[0] if module else node.func.value
+
+
+def number_of(node: ast.AST) -> int | None:
+    """A whole number that is written as such."""
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        inner = number_of(node.operand)
+        return None if inner is None else -inner
+    return node.value if isinstance(node, ast.Constant) and type(node.value) is int else None
 
 
 def forgotten(node: ast.AST) -> Iterator[Change]:
@@ -74,17 +119,28 @@ def forgotten(node: ast.AST) -> Iterator[Change]:
         yield "accumulation", ast.Assign([node.target], node.value)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         yield "accumulation", node.left
+    if isinstance(node, ast.Call) and bound(node) == "add" and len(node.args) >= 3:
+        into, part = node.args[1:3]
+        outs = [*node.args[3:], *(item.value for item in node.keywords if item.arg == "out")]
+        if [ast.unparse(out) for out in outs] == [ast.unparse(into)]:
+            yield "accumulation", replaced(node, args=[ACCUMULATED, into, part], keywords=[])
 
 
 def stepped(node: ast.AST) -> Iterator[Change]:
-    """A whole number, or a stride, that is one more."""
-    if isinstance(node, ast.Constant) and type(node.value) is int:
-        yield "off by one", ast.Constant(node.value + 1)
+    """A stride, or a whole number, that is one more."""
+    if isinstance(node, ast.Slice) and node.step is not None:
+        yield "stride", replaced(node, step=ast.BinOp(node.step, ast.Add(), ast.Constant(1)))
     if isinstance(node, ast.BinOp):
         for side in ("left", "right"):
             value = getattr(node, side)
-            if isinstance(value, ast.Name) and value.id in STRIDES:
-                yield "off by one", replaced(node, **{side: ast.BinOp(value, ast.Add(), ast.Constant(1))})
+            if isinstance(value, ast.Name | ast.Attribute) and named(value) in STRIDES:
+                yield "stride", replaced(node, **{side: ast.BinOp(value, ast.Add(), ast.Constant(1))})
+    if isinstance(node, ast.Constant) and type(node.value) is int:
+        yield "off by one", ast.Constant(node.value + 1)
+
+
+def named(node: ast.Name | ast.Attribute) -> str:
+    return node.id if isinstance(node, ast.Name) else node.attr
 
 
 def skipped(node: ast.AST) -> Iterator[Change]:
@@ -132,7 +188,7 @@ class Place:
             return replace(self, function=node.name)
         if isinstance(node, ast.Call) and node.args:
             first = node.args[0]
-            if isinstance(first, ast.Constant) and isinstance(first.value, str) and SIGNATURE.match(first.value):
+            if isinstance(first, ast.Constant) and isinstance(first.value, str) and (declares(node) or SIGNATURE.match(first.value)):
                 return replace(self, row=first.value.partition("(")[0])
         if isinstance(node, ast.keyword) and self.row and node.arg in ("eval", "grad"):
             return replace(self, rule=node.arg)
@@ -140,19 +196,22 @@ class Place:
 
 
 def declares(node: ast.Call) -> bool:
-    """Whether a call is the row of an operator."""
-    return isinstance(node.func, ast.Name) and node.func.id == "op"
+    """Whether a call is the row of an operator, or names a tuned kernel, without which another does the same."""
+    if isinstance(node.func, ast.Call):
+        return isinstance(node.func.func, ast.Attribute) and node.func.func.attr == "tune"
+    return isinstance(node.func, ast.Name) and node.func.id in ROWS
 
 
 def left_out(node: ast.AST) -> bool:
-    """What is not of the subject: samples of tests, imports, words of messages, types, decorators, what only type checkers read."""
+    """What is not of the subject: samples of tests, imports, words of messages, types, decorators, what only type checkers read, and
+    how large pieces of work are (`Split`: results do not depend on it)."""
     if isinstance(node, ast.FunctionDef):
         result = ast.unparse(node.returns) if node.returns else ""
         return result in ("Sampler", "list[Case]") or any(arg.arg == "rng" for arg in node.args.args)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         return node.func.id in SAMPLERS or node.func.id.endswith("_cases")
     if isinstance(node, ast.keyword):
-        return node.arg in ("sample", "doc", "example")
+        return node.arg in ("sample", "doc", "example", "grain", "chunk")
     if isinstance(node, ast.If):
         return isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
     if isinstance(node, ast.Assign | ast.AnnAssign):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import random
+import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from operator import itemgetter
 from pathlib import Path
 
 from dslc.ops.table import rows as table
@@ -19,7 +21,7 @@ GRAPHS = tuple(
 )
 KERNELS = tuple(f"tests/runtime/test_{name}.py" for name in ("kernels", "conv", "conv_axes", "depthwise", "joined", "executor"))
 SAVING = (
-    *(f"tests/train/test_{name}.py" for name in ("checkpoint", "contents", "mapped_checkpoint", "lock", "places", "resume", "run")),
+    *(f"tests/train/test_{name}.py" for name in ("checkpoint", "contents", "mapped_checkpoint", "lock", "places", "run", "resume")),
     "tests/reliability/crash/test_harness.py",
 )
 ELSEWHERE = ("document.py", "samples.py", "errors.py", "__init__.py", "table.py", "pipeline.py")
@@ -45,7 +47,9 @@ GROUPS = (
     Group("gradients", ("dslc/ops/*.py",), TABLE, "grad"),
     Group("passes", ("dslc/passes/*.py", "dslc/plan.py"), (*GRAPHS, "tests/gradients/test_expression.py")),
     Group("kernels", ("runtime/kernels/numpy/*.py",), KERNELS),
-    Group("saving", tuple(f"runtime/train/{name}.py" for name in ("atomic", "checkpoint", "lock", "resume")), SAVING),
+    Group(
+        "saving", tuple(f"runtime/train/{name}.py" for name in ("atomic", "checkpoint", "contents", "lock", "metrics", "resume")), SAVING
+    ),
 )
 
 
@@ -72,10 +76,10 @@ class Subject:
         return [self.mutant.row] if self.mutant.row else row_names(self.path)
 
     def tests(self) -> list[str]:
-        """First the tests of the group, then the files that name one of the operators, last the examples of the module."""
+        """First the examples of the module, then the tests of the group, last the files that name one of the operators."""
         rows = self.rows()
-        examples = ["--doctest-modules", self.path.relative_to(ROOT).as_posix()] if ">>>" in self.path.read_text(encoding="utf-8") else []
-        return [*self.group.tests, *(naming(tuple(rows)) if rows else []), *examples]
+        examples = [self.path.relative_to(ROOT).as_posix()] if ">>>" in self.path.read_text(encoding="utf-8") else []
+        return [*examples, *self.group.tests, *(naming(tuple(rows)) if rows else [])]
 
 
 @cache
@@ -99,16 +103,20 @@ def naming(rows: tuple[str, ...]) -> list[str]:
 
 @cache
 def drawn(group: Group) -> list[tuple[Path, Mutant]]:
-    """All faults of a group in a random order in which every kind comes up equally often, as long as there are any."""
-    chance = random.Random(group.name)
-    kinds: dict[str, list[tuple[Path, Mutant]]] = {}
+    """All faults of a group, in an order that looks random and in which every kind comes up equally often, as long as there are any.
+
+    The order is that of hashes of the faults, so that a change of one file leaves the others' faults in theirs.
+    """
+    kinds: dict[str, list[tuple[str, Path, Mutant]]] = {}
     for path in group.paths():
+        seen: Counter[str] = Counter()
         for mutant in mutants(path.read_text(encoding="utf-8")):
             if group.holds(mutant):
-                kinds.setdefault(mutant.kind, []).append((path, mutant))
-    for found in kinds.values():
-        chance.shuffle(found)
-    return list(in_turn([kinds[kind] for kind in sorted(kinds)]))
+                text = f"{path.name}, {mutant.function}: {mutant.before} -> {mutant.after}"
+                seen[text] += 1
+                key = hashlib.sha256(f"{text} {seen[text]}".encode()).hexdigest()
+                kinds.setdefault(mutant.kind, []).append((key, path, mutant))
+    return list(in_turn([[item[1:] for item in sorted(kinds[kind], key=itemgetter(0))] for kind in sorted(kinds)]))
 
 
 def in_turn(lists: list[list[tuple[Path, Mutant]]]) -> Iterator[tuple[Path, Mutant]]:

@@ -28,8 +28,7 @@ def case(number: int, tally: Tally) -> None:
         assert done.returncode in ENDED or "ImportError while loading" in output, output
         outcome, by = ("survived", "") if done.returncode == 0 else ("killed", killer(output))
     tally.count(outcome)
-    tally.note(f"{outcome}, by group", found.group.name)
-    tally.note(f"{outcome}, by kind", found.mutant.kind)
+    tally.note(f"{found.group.name}, {outcome}", found.mutant.kind)
     if by:
         tally.note("killed by", by)
     else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from dslc.diagnostics import Diagnostic, Edit, Fix
 from dslc.elaborate import errors
 from dslc.source import Span
@@ -61,7 +63,7 @@ def slip(statement: ast.Setting) -> Diagnostic | None:
     """`inputt x: [3]` is a declaration with a slip; `y : f(x)` where no settings stand is an assignment."""
     key = statement.key
     if statement.name is not None:
-        word = near_word(key.id, DECLARING)
+        word = FOREIGN.get(key.id) or near_word(key.id, DECLARING)
         fix = Fix(f"write `{word}`", (Edit(key.span, word),))
         return UnknownStatement(span=key.span, word=key.id, nearest=word, fix=fix) if word else None
     return colon_slip(statement)
@@ -75,6 +77,25 @@ def colon_slip(statement: ast.Setting) -> Diagnostic:
     return WrongSign(span=place, found=":", wanted="=", fix=Fix("write `=`", (Edit(place, "="),)))
 
 
+def keyword_slip(value: ast.Expr, body: str) -> Diagnostic | None:
+    """`ret (a + b)` reads as a call; the blank says that it is a statement."""
+    found = re.match(r"(\w+) \(", value.span.text)
+    if found is None or body != "block" or not (found[1] == "ret" or near_word(found[1], ("return",))):
+        return None
+    span = Span(value.span.source, value.span.start, value.span.start + found.end(1))
+    return UnknownStatement(span=span, word=found[1], nearest="return", fix=Fix("write `return`", (Edit(span, "return"),)))
+
+
+def assignment_slip(value: ast.Expr) -> Diagnostic | None:
+    """`y == f(x)` alone: an assignment."""
+    if not isinstance(value, ast.Compare) or value.op != "==" or not isinstance(value.left, ast.Name):
+        return None
+    at = value.left.span.source.text.index("==", value.left.span.end)
+    place = Span(value.left.span.source, at, at + 2)
+    return WrongSign(span=place, found="==", wanted="=", fix=Fix("write `=`", (Edit(place, "="),)))
+
+
+FOREIGN = {"data": "input", "placeholder": "input", "parameter": "weight", "variable": "weight"}
 DECLARING = ("input", "weight", "state", "carry", "param")
 
 

@@ -9,14 +9,13 @@ from itertools import islice
 
 from dslc.diagnostics import Edit, Fix
 from dslc.source import Span
+from dslc.syntax.near import MOST_EDITS, distance, strangeness
 
 MOST_NAMES = 2000  # beyond this no name is suggested: the comparison is quadratic in the lengths
 NEAREST = 6  # names that are alike; the one with the fewest edits is meant
 MOST_READ = 100_000  # characters that are looked through for words
 MOST_LONE = 100  # names that nothing reads; of more of them none is suggested
 LONG = 6  # letters of a name of which one slip says more than a word of another library
-KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
-MOST_EDITS = 2  # a fix changes no more characters than this
 
 # Words of other libraries and languages, with what they may be called here; the first one that exists is meant.
 FOREIGN: dict[str, tuple[str, ...]] = {
@@ -94,16 +93,6 @@ def misspelt(word: str, names: Iterable[str]) -> str:
     return near if near and certain(word, near, few) else ""
 
 
-def strangeness(word: str, name: str) -> int:
-    """Of words that are as near: the same letters in another order come first, then a key beside the right one."""
-    if len(word) != len(name):
-        return 2
-    wrong = [(left, right) for left, right in zip(word.lower(), name.lower(), strict=True) if left != right]
-    if len(wrong) == 1 and any(left + right in row or right + left in row for left, right in wrong for row in KEYS):
-        return 1
-    return 0 if sorted(word) == sorted(name) else 2
-
-
 def rename(span: Span, name: str, names: Iterable[str] = ()) -> Fix | None:
     """The fix that writes the nearest name, where it is certain enough: two edits at most, and no other name of `names` as near."""
     if not name or not certain(span.text.strip('"'), name.strip('"'), rivals(span, name, names)):
@@ -126,20 +115,6 @@ def certain(word: str, name: str, names: Iterable[str] = ()) -> bool:
         return False
     farness = (edits, strangeness(word, name))
     return all(other == name or (distance(word, other), strangeness(word, other)) > farness for other in list(names)[:MOST_NAMES])
-
-
-def distance(left: str, right: str) -> int:
-    """Insertions, deletions, replacements and swaps of neighbours; what is clearly more than `MOST_EDITS` is not counted out."""
-    if abs(len(left) - len(right)) > MOST_EDITS or max(len(left), len(right)) > 64:
-        return MOST_EDITS + 1
-    before, row = [0] * (len(right) + 1), list(range(len(right) + 1))
-    for at, char in enumerate(left):
-        above, before, row = before, row, [at + 1]
-        for to, other in enumerate(right):
-            row.append(min(before[to] + (char != other), before[to + 1] + 1, row[to] + 1))
-            if at and to and char == right[to - 1] and left[at - 1] == other:
-                row[-1] = min(row[-1], above[to - 1] + 1)
-    return row[-1]
 
 
 def meant(name: str) -> str:

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dslc.syntax.near import near_word
-from dslc.syntax.scan import HARD, SOFT, Token, tables
+from dslc.syntax.scan import CONTEXTUAL, HARD, SOFT, Token, tables
 
+KEYWORDS = sorted(HARD | SOFT | CONTEXTUAL)
 WORD = 1  # the cost of another word
 OPENERS, CLOSERS = {"LPAR": "(", "LSQB": "[", "LBRACE": "{"}, {"RPAR": ")", "RSQB": "]", "RBRACE": "}"}
 SIBLINGS: dict[str, tuple[tuple[str, str], ...]] = {
@@ -18,7 +19,12 @@ SIBLINGS: dict[str, tuple[tuple[str, str], ...]] = {
     ")": (("RSQB", "]"), ("LPAR", "(")), "]": (("RPAR", ")"),), "}": (("RPAR", ")"), ("RSQB", "]")),
 }  # fmt: skip
 INSERTED = (("COMMA", ","), ("EQUAL", "="), ("COLON", ":"))
-FOREIGN = {"const": "param", "parameter": "weight", "variable": "weight", "out": "output", "ret": "return", "var": "param"}
+FOREIGN: dict[str, tuple[str, ...]] = {
+    "const": ("param",), "parameter": ("param", "weight"), "variable": ("weight",), "out": ("output",), "ret": ("return",),
+    "var": ("param",),
+    "fit": ("train",), "training": ("train",), "optimize": ("train",), "def": ("block",), "function": ("block",), "module": ("block",),
+    "model": ("network",), "class": ("network",), "net": ("network",),
+}  # fmt: skip
 NUMBERED = re.compile(r"([A-Za-z_]+)[0-9]+")
 REACH = 4  # how far before the token that does not fit a sign may be wrong
 
@@ -89,8 +95,8 @@ def words(tokens: list[Token], place: int) -> Iterator[Change]:
     for at in dict.fromkeys([0, *near(place, tokens)]):
         token = tokens[at]
         if token.type == "NAME" and token.text not in HARD | SOFT:
-            word = (FOREIGN.get(token.text.lower(), "") if at == 0 else "") or near_word(token.text, [*HARD, *SOFT])
-            if word:
+            foreign = FOREIGN.get(token.text.lower(), ()) if at == 0 else ()
+            for word in foreign or filter(None, [near_word(token.text, KEYWORDS)]):
                 kind = keywords[word] if word in HARD else "NAME"
                 yield change(tokens, at, Token(kind, word, token.start, token.end, token.first), WORD)
 

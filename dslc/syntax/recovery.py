@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from dataclasses import replace
 from typing import Any
 
 from dslc.diagnostics import LIMIT, Diagnostic, Edit, Fix, Label
@@ -10,6 +11,7 @@ from dslc.source import Span
 from dslc.syntax import braces, errors
 from dslc.syntax.changes import CLOSERS, OPENERS, applied
 from dslc.syntax.driver import CLOSE, OPEN, TOP_LEVEL, Bracket, Driver
+from dslc.syntax.near import near_word
 from dslc.syntax.repair import described, mended, repair
 from dslc.syntax.scan import Token
 from dslc.syntax.situations import explain
@@ -83,6 +85,7 @@ class Run(Driver):
         if self.sink.error_count >= LIMIT:
             self.abandon()
         self.mend_brace(token, at)
+        self.mend_else(token, at)
         if self.stray_brace(token, at):
             return self.surplus(token, at)
         if self.unclosed(token, at):
@@ -125,6 +128,15 @@ class Run(Driver):
             found = self.with_bracket(at)
         if found is not None:
             raise Again(*found)
+
+    def mend_else(self, token: Token, at: int) -> None:
+        """`} esle {`: begin again with the word that was meant."""
+        behind = self.tokens[at + 1].type if at + 1 < len(self.tokens) else ""
+        arm = self.previous == "RBRACE" and token.type == "NAME" and not token.first and behind in ("LBRACE", "IF")
+        if self.mends and arm and near_word(token.text, ("else",)):
+            fix = Fix("write `else`", (Edit(self.span(token), "else"),))
+            error = errors.MisspeltKeyword(span=self.span(token), found=token.text, right="else", fix=fix)
+            raise Again(error, [*self.tokens[:at], replace(token, type="ELSE", text="else"), *self.tokens[at + 1 :]])
 
     def with_bracket(self, at: int) -> tuple[Diagnostic, list[Token]] | None:
         """An opening bracket that is another one, missing or doubled, or a closing one that is doubled."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MOST_TOKENS = 1000  # of a statement that is tried
 MOST_TRIED = 48_000  # tokens, over all changes
+SHORT = 3  # letters of a word that is near to many
 TYPED = frozenset(["PARAM", "input", "weight", "state", "CARRY", "BLOCK"])
 EXPLAINED = (errors.SliceStep, errors.SeveralInParentheses, errors.PlainAssignment, errors.ConditionalForm, errors.OnlyNamesLeft)
 TYPE = re.compile(r" *(?:float|int|bool|string|sizes|size|padding|axes|init|list\[|[fiut][0-9]+)\b")
@@ -84,6 +85,8 @@ def likely(driver: Driver, made: Repair, tokens: list[Token]) -> bool:
     inside = sum((token.type in OPENERS) - (token.type in CLOSERS) for token in tokens[:at]) > 0
     behind = text[made.end : made.end + 1]
     blank = behind in (" ", "\n", "\r", "")
+    if made.old.isidentifier() and made.new.isidentifier():
+        return fits(driver, made.old, made.new)
     if (made.old, made.new) == (".", ","):
         return blank or not behind.isalpha()
     if (made.old, made.new) == (",", "."):
@@ -111,6 +114,13 @@ def likely(driver: Driver, made: Repair, tokens: list[Token]) -> bool:
             return blank or made.old != ""
         return (first.type in TYPED or first.text in TYPED) and at > 1
     return True
+
+
+def fits(driver: Driver, old: str, new: str) -> bool:
+    """Whether a word may be meant to be this keyword: a short one that stands elsewhere too is a name, and each declares in its place."""
+    if len(old) <= SHORT and sum(token.text == old for token in driver.tokens) > 1:
+        return False
+    return driver.braces == 0 if new == "param" else driver.braces > 0 if new in ("weight", "output", "return") else True
 
 
 def before_opener(tokens: list[Token], at: int) -> list[Token]:

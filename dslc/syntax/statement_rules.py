@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-
 from dslc.diagnostics import Diagnostic
 from dslc.source import Span
 from dslc.syntax import errors
+from dslc.syntax.near import near_word
 from dslc.syntax.scan import HARD, SOFT
 from dslc.syntax.scene import BINARY, VALUES, Scene
 
@@ -90,10 +89,9 @@ def statement_word(s: Scene) -> Diagnostic | None:
     if len(words) == 1 and (s.ended or s.token.type in ("RPAR", "RSQB") or (s.token.type not in VALUES and s.token.text not in HARD)):
         return None
     word = words[0]
-    near = get_close_matches(word.text, STARTERS, n=1, cutoff=0.7)
+    near = near_word(word.text, STARTERS)
     if near and word.text not in STARTERS:
-        fix = s.replace(word, near[0])
-        return errors.UnknownStatement(span=s.driver.span(word), word=s.text(word), nearest=near[0], fix=fix)
+        return errors.UnknownStatement(span=s.driver.span(word), word=s.text(word), nearest=near, fix=s.replace(word, near))
     return errors.MissingEqual(span=s.span, name=s.text(words[-1] if s.token.type in BINARY else word), found=s.found)
 
 

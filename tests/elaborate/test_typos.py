@@ -63,6 +63,9 @@ train {
         ("network Net {", "network Net ["), ("momentum=0.9", "momentum==0.9"), ("total = []", "total == []"),
         ("axis=1) -> tail", "axis=1) - tail"), ("width: int =", "width: intt ="), ("units: int,", "units: iint,"),
         ("width) -> tanh", "width) -> tamh"),
+        ("  for row", "  ofr row"), ("  for row", "  fpr row"), ("  return if", "  ret if"), ("train {", "fit {"), ("  y = x", "  y == x"),
+        ("param width", "parameter width"), ("input image", "data image"), ("hidden * 2", 'hidden * "2"'), ("[3]]", '["3"]]'),
+        ("[3]]", "[3.0]]"), ("image) -> dense", "image) > dense"), ("dense(width) ->", "dense(widht) ->"), ("    total =", "    totla ="),
     ],
 )  # fmt: skip
 def test_the_fix_gives_the_spec_back(right: str, wrong: str) -> None:
@@ -81,3 +84,17 @@ def test_a_number_out_of_range_is_no_typo() -> None:
 
 def test_the_spec_itself_is_right() -> None:
     assert check_source(Source("a.nn", SPEC))[0] is not None
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "message"),
+    [
+        ("network Net", "network Nett", "there is no name `Net` here: did you mean `Nett`?"),
+        ("[batch, features]", "[batch, featurs]", "there is no name `features` here: did you mean `featurs`?"),
+        ("    total =", "    totl =", "the name `totl` is never used: did you mean `total`?"),
+        ("image) -> dense", "image) - dense", "`-` stands where `->` is due"),
+    ],
+)
+def test_a_name_that_is_misspelt_where_it_is_made(right: str, wrong: str, message: str) -> None:
+    _, found = check_source(Source("a.nn", SPEC.replace(right, wrong)))
+    assert next(item.message for item in found if item.severity == "error") == message

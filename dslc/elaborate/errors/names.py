@@ -44,9 +44,11 @@ class DuplicateName(Finding):
 class UnusedName(Finding):
     name: str
     what: str
+    meant: str = ""
+    action: str = "delete it, or call it `_`"
     code = "unused-name"
-    words = "{what} `{name}` is never used"
-    hint = "delete it, or call it `_`"
+    words = "{what} `{name}` is never used{meant}"
+    hint = "{action}"
 
 
 class NeverCalled(Finding):

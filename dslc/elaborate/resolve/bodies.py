@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dslc.elaborate import errors
-from dslc.elaborate.places import KEYWORDS, allowed, first_word, misplaced
+from dslc.elaborate.places import KEYWORDS, allowed, assignment_slip, first_word, keyword_slip, misplaced
 from dslc.elaborate.resolve.names import Names
 from dslc.elaborate.settings import PLACES, TABLES
 from dslc.elaborate.suggest import meant, nearest, rename
@@ -45,7 +45,9 @@ class BodyResolver(Names):
         """A statement in the wrong place: its names are neither unknown nor unused, and it is not elaborated."""
         self.file.session.misplaced.add(id(statement))
         self.touches(statement)
-        for name in dict.fromkeys(bound_names((statement,))):
+        made = [statement.name] if isinstance(statement, ast.Setting) and statement.name is not None else []
+        self.file.session.unknown |= {(name.span.source.path, name.id) for name in made}  # `data x: [3]` was to declare it
+        for name in dict.fromkeys([*bound_names((statement,)), *(name.id for name in made)]):
             if self.flow.find(name) is None and self.file.scope.find(name) is None:
                 self.flow.declare(name, "error", statement.span, read=True)
 
@@ -74,7 +76,7 @@ class BodyResolver(Names):
                 continue
             if len(unread) == len(variable.definitions):
                 what = KINDS[variable.kind].strip() or "the name"
-                self.report(errors.UnusedName(span=variable.span, name=variable.name, what=what))
+                self.file.never_used(variable.name, variable.span, what)
                 continue
             for definition in unread:
                 self.report(errors.NeverRead(span=definition.span, name=variable.name))
@@ -243,8 +245,15 @@ class BodyResolver(Names):
         self.place = place
 
     def value(self, node: ast.Value) -> None:
-        self.report(errors.BareValue(span=node.span))
-        self.reads(node.value)
+        slip = keyword_slip(node.value, self.place) or assignment_slip(node.value)
+        if slip is None:
+            self.report(errors.BareValue(span=node.span))
+            self.reads(node.value)
+            return
+        self.report(slip)
+        self.touches(node.value)
+        if isinstance(node.value, ast.Compare) and isinstance(node.value.left, ast.Name):
+            self.flow.declare(node.value.left.id, "error", node.value.left.span, read=True)
 
     def broken(self, node: ast.Error) -> None:
         for name in node.names:

@@ -11,8 +11,11 @@ from dslc.elaborate.files import FileScope
 from dslc.elaborate.places import KEYWORDS, allowed, misplaced
 from dslc.elaborate.resolve.bodies import BodyResolver
 from dslc.elaborate.session import Session
+from dslc.elaborate.suggest import meant, misspelt, rename
+from dslc.source import Span
 from dslc.syntax import ast
 
+SHORT = 2  # letters of a name that may be near to any other
 FILE_UNUSED = {"param": "the param", "import": "the imported name", "layer": "the layer"}
 
 
@@ -44,7 +47,19 @@ class FileResolver:
     def unused(self) -> None:
         for name, binding in self.scope.names.items():
             if binding.kind in FILE_UNUSED and name not in self.used and name != "_":
-                self.report(errors.UnusedName(span=binding.span, name=name, what=FILE_UNUSED[binding.kind]))
+                self.never_used(name, binding.span, FILE_UNUSED[binding.kind])
+
+    def never_used(self, name: str, span: Span, what: str) -> None:
+        """Report a name that nothing reads; where it stands once and is a slip of another word of the file, that one is meant."""
+        written = self.scope.written
+        once = len(name) > SHORT and written[name] == 1 and not self.session.full
+        words = [word for word in written if word != name and abs(len(word) - len(name)) <= 1 and word[:1] in name] if once else []
+        near = misspelt(name, words)
+        if not near:
+            self.report(errors.UnusedName(span=span, name=name, what=what))
+            return
+        self.session.unknown.add((span.source.path, near))  # reads of it are no errors of their own
+        self.report(errors.UnusedName(span=span, name=name, what=what, meant=meant(near), action="", fix=rename(span, near)))
 
     def never_called(self) -> None:
         """A note for each block of the root file that nothing calls: its body is not elaborated."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import random
 from collections.abc import Callable
@@ -16,7 +17,7 @@ import safetensors.numpy
 
 from dslc.diagnostics import DataError
 from runtime.train import atomic
-from runtime.train.checkpoint import Checkpoint, decode, encode, load_checkpoint, save_checkpoint
+from runtime.train.checkpoint import Checkpoint, decode, encode, load_checkpoint, read_tensors, save_checkpoint
 
 OLD = Checkpoint(
     {"N.a.w": np.arange(6, dtype=np.float32).reshape(2, 3), "N.m": np.array(0.5)}, {"velocity": np.zeros(4)}, {"step": 1, "best": 0.1}
@@ -84,12 +85,37 @@ def test_every_truncation_and_appended_bytes_are_found() -> None:
         (b"\xff" * 8 + b"{}", "it is no safetensors file, or it is truncated"),
         ((400000).to_bytes(8, "little") + b"[" * 400000, "it has no sound header of a safetensors file"),
         (safetensors.numpy.save({"x": np.ones(2)}), "has no header of a dslc checkpoint"),
+        (safetensors.numpy.save({"x": np.ones(2)}, {"dslc": "[1]"}), "has no header of a dslc checkpoint"),
+        (safetensors.numpy.save({"x": np.ones(2)}, {"dslc": '{"format": 2}'}), "has no header of a dslc checkpoint"),
+        (safetensors.numpy.save({"x": np.ones(2)}, {"dslc": '{"format": 2, "meta": []}'}), "has no header of a dslc checkpoint"),
         (safetensors.numpy.save({"x": np.ones(2)}, {"dslc": '{"format": 99, "meta": {}}'}), "is of format 99, this version reads format 2"),
     ],
 )
 def test_foreign_files_are_named(data: bytes, message: str) -> None:
     with pytest.raises(DataError, match=message):
         decode(data, "x")
+
+
+def test_tensors_of_any_program_are_read_and_ours_verified(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    arrays = {"flags": np.array([True, False]), "none": np.zeros(0, bool), "many": np.array([0, 1, 2, 255], np.uint8), "w": np.ones(3)}
+    path.write_bytes(safetensors.numpy.save(arrays))
+    digest, found = read_tensors(path, "x")
+    assert digest == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert {name: array.tolist() for name, array in found.items()} == {name: array.tolist() for name, array in arrays.items()}
+    path.write_bytes(encode(OLD))
+    assert read_tensors(path, "x")[1].keys() == OLD.parameters.keys()
+    path.write_bytes(encode(OLD)[:-1] + b"\x01")
+    with pytest.raises(DataError, match="it is damaged"):
+        read_tensors(path, "x")
+
+
+@pytest.mark.parametrize("byte", [2, 255])
+def test_truth_values_are_0_or_1(tmp_path: Path, byte: int) -> None:
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(safetensors.numpy.save({"flags": np.array([True, False])})[:-2] + bytes([1, byte]))
+    with pytest.raises(DataError, match="`flags` has truth values that are neither 0 nor 1"):
+        read_tensors(path, "x")
 
 
 def test_a_link_is_neither_read_nor_written_through(tmp_path: Path) -> None:

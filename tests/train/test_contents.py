@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dslc.diagnostics import DataError
-from runtime.train.contents import check_meta, check_tensors
+from runtime.train.contents import check_meta, check_tensors, listed
 from tests.train.example import program_of, write_example
 
 META: dict[str, Any] = {
@@ -42,6 +42,41 @@ def test_what_a_training_writes_is_sound() -> None:
 def test_what_no_training_writes_is_refused(change: dict[str, Any], problem: str) -> None:
     with pytest.raises(DataError, match=f"last: its metadata is malformed: {problem}"):
         check_meta({**META, **change}, "last")
+
+
+@pytest.mark.parametrize(
+    ("key", "low", "high"),
+    [("step", 0, 2**53), ("turn", 0, 2**53), ("best_step", 0, 2**53), ("seed", 0, 2**63 - 1), ("samples.loss", 1, 2**53),
+     ("plateaus.train.waited", 0, 2**53)],
+)  # fmt: skip
+def test_counts_have_bounds(key: str, low: int, high: int) -> None:
+    for value in (low, high):
+        check_meta(changed(key, value), "last")
+    for value in (low - 1, high + 1):
+        with pytest.raises(DataError, match=f"`{key}`"):
+            check_meta(changed(key, value), "last")
+
+
+@pytest.mark.parametrize("key", ["spec", "training", "spec_hash", "data_hash"])
+def test_texts_have_bounds(key: str) -> None:
+    check_meta({**META, key: "x" * 4096}, "last")
+    with pytest.raises(DataError, match=f"`{key}`"):
+        check_meta({**META, key: "x" * 4097}, "last")
+
+
+def changed(key: str, value: int) -> dict[str, Any]:
+    """The metadata with one of its counts, which may lie deeper, changed."""
+    outer, *inner = key.split(".")
+    for name in reversed(inner[1:]):
+        value = {**META[outer][inner[0]], name: value}  # type: ignore[assignment]
+    return {**META, outer: {inner[0]: value} if inner else value}
+
+
+def test_few_names_are_all_listed_and_long_ones_cut() -> None:
+    names = [f"N.{number}" for number in range(8)]
+    assert listed("it lacks", names) == "it lacks " + ", ".join(f"`{name}`" for name in names)
+    assert listed("it lacks", [*names, "N.8", "N.9"]).endswith("`N.7` and 2 others")
+    assert listed("it lacks", ["x" * 81]) == f"it lacks `{'x' * 80}`" and listed("it lacks", []) == ""
 
 
 @pytest.mark.parametrize("key", META)

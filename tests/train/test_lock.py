@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -55,6 +56,13 @@ def test_lock_of_a_killed_trainer_is_stale(tmp_path: Path) -> None:
         assert stale
 
 
+def test_nothing_stays_of_a_longer_text_in_a_stale_lock(tmp_path: Path) -> None:
+    (tmp_path / "lock").write_text("x" * 1000)
+    with locked(tmp_path, "run") as stale:
+        assert stale
+        assert json.loads((tmp_path / "lock").read_text()) == {"pid": os.getpid(), "start": start_time(os.getpid())}
+
+
 def test_lock_is_not_taken_through_a_link(tmp_path: Path) -> None:
     (tmp_path / "victim").write_text("precious")
     (tmp_path / "lock").symlink_to("victim")
@@ -66,6 +74,23 @@ def test_lock_is_not_taken_through_a_link(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="start times are read from /proc")
 def test_start_time_tells_processes_apart() -> None:
     assert start_time(os.getpid()).isdigit() and start_time(2**22 + 1) == ""
+
+
+@pytest.mark.skipif(not Path("/proc/uptime").exists(), reason="the time since boot is read from /proc")
+@pytest.mark.parametrize("name", ["usual", "a) b (", ") ) )"])
+def test_start_time_is_when_the_process_started(name: str) -> None:
+    """Also of a process whose name looks like what is around it."""
+    before = uptime()
+    script = "import sys; open('/proc/self/comm', 'w').write(sys.argv[1]); print('named', flush=True); sys.stdin.read()"
+    child = subprocess.Popen([sys.executable, "-c", script, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None and child.stdout.readline() == "named\n"
+    found = int(start_time(child.pid)) / os.sysconf("SC_CLK_TCK")
+    child.communicate()
+    assert before - 0.1 <= found <= uptime() + 0.1  # both are counted in hundredths
+
+
+def uptime() -> float:
+    return float(Path("/proc/uptime").read_text().split()[0])
 
 
 def test_a_lock_that_cannot_be_taken_is_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

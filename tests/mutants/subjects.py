@@ -22,7 +22,8 @@ GRAPHS = tuple(
 KERNELS = tuple(f"tests/runtime/test_{name}.py" for name in ("kernels", "conv", "conv_axes", "depthwise", "joined", "executor"))
 SAVING = (
     *(f"tests/train/test_{name}.py" for name in ("checkpoint", "writers", "contents", "lock", "mapped_checkpoint", "places", "run")),
-    *(f"tests/train/test_{name}.py" for name in ("hard_ends", "resume")),
+    "tests/train/test_hard_ends.py::test_another_environment_is_said_when_a_run_goes_on",
+    "tests/train/test_resume.py",
     "tests/reliability/crash/test_harness.py",
 )
 ELSEWHERE = ("document.py", "samples.py", "errors.py", "__init__.py", "table.py", "pipeline.py")

@@ -80,6 +80,7 @@ def gradients(frame: Frame, loss: Val, targets: list[Target], text: str, span: S
     from dslc.passes.differentiate import Reverse
 
     tape = frame.tape
+    tape.root.looks_outside = True
     builder, seed = tape.builder, tape.local(loss).id
     ids = [tape.local(value).id for value, _, _ in targets]
     frame.session.step(span, len(builder.nodes))

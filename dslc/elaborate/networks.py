@@ -1,4 +1,4 @@
-"""Networks: elaborated once for each phase, and again where they are called (R5, R7, R13)."""
+"""Networks: elaborated once for each phase, copied or elaborated again where they are called (R5, R7, R13)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from dslc.elaborate.evaluation import evaluate, run_body
 from dslc.elaborate.frame import Frame
 from dslc.elaborate.scope import Scope
 from dslc.elaborate.session import EXPANSION, Session
+from dslc.elaborate.splice import Finished, fits, spliced
 from dslc.elaborate.tape import Tape
 from dslc.elaborate.values import (
     POISON,
@@ -49,7 +50,12 @@ class NetworkBody:
     inputs: dict[str, Port] = field(default_factory=dict)
     outputs: dict[str, tuple[Val, ast.Name]] = field(default_factory=dict)
     waiting: list[ast.Input] = field(default_factory=list)
+    names: Mapping[str, Value] = field(default_factory=dict)  # what can be read of it: its top-level names but those of sizes
     doubtful: bool = False  # an output failed (reported)
+
+    def run(self, frame: Frame) -> None:
+        run_body(frame, self.decl.body)
+        self.names = {name: binding.value for name, binding in frame.scope.names.items() if binding.kind != "dim"}
 
     def source(self, frame: Frame, name: ast.Name, value: ast.Expr) -> bool:
         return False
@@ -201,8 +207,7 @@ def elaborate_network(session: Session, decl: NetworkDecl) -> Network | None:
             break
         tape = Tape(Builder(decl.name), training)
         body = NetworkBody(decl.decl, None)
-        frame = network_frame(session, decl, tape, body, training)
-        run_body(frame, decl.decl.body)
+        body.run(network_frame(session, decl, tape, body, training))
         tapes.append((tape, body))
     for _, body in tapes:
         if body.outputs or body.doubtful or session.sink.error_count + session.sink.dropped != before:
@@ -214,6 +219,9 @@ def elaborate_network(session: Session, decl: NetworkDecl) -> Network | None:
     if session.sink.error_count + session.sink.dropped != before:
         session.broken.add(decl.name)
         return None
+    for training, (tape, body) in zip((False, True), tapes, strict=True):
+        inputs, phased = {name: port.type for name, port in body.inputs.items()}, tapes[0] is not tapes[1]
+        session.finished[id(decl.decl), training] = Finished(tape, inputs, body.names, tuple(body.outputs), phased)
     return finished(decl, tapes)
 
 
@@ -269,7 +277,7 @@ def finished(decl: NetworkDecl, tapes: list[tuple[Tape, NetworkBody]]) -> Networ
 
 
 def call_network(frame: Frame, decl: NetworkDecl, site: Site, want: str) -> Value:
-    """Expand a network in the graph of its caller; its weights are those of its name."""
+    """A network in the graph of its caller, copied where that is the same; its weights are those of its name."""
     if frame.kind not in ("train", "generate", "network") or frame.scanning:
         place = "a `scan`" if frame.scanning else f"a {frame.kind}"
         return frame.report(errors.NetworkInBlock(span=site.name_span, name=decl.name, place=place))
@@ -286,7 +294,7 @@ def call_network(frame: Frame, decl: NetworkDecl, site: Site, want: str) -> Valu
                 text = " -> ".join(reversed(chain))
                 return frame.report(errors.NetworkCycle(span=site.name_span, chain=text))
         outer = outer.caller
-    given = arguments(frame, decl, site)
+    given = given_inputs(frame, decl, site)
     if given is None:
         return POISON
     root = frame.tape.root
@@ -294,17 +302,21 @@ def call_network(frame: Frame, decl: NetworkDecl, site: Site, want: str) -> Valu
     body = NetworkBody(decl.decl, given)
     inner = network_frame(frame.session, decl, frame.tape, body, frame.training, frame, site.span, root.calls)
     frame.session.step(site.span, EXPANSION)
-    with frame.session.silent(decl.name in frame.session.broken), frame.session.deeper(FRAMES, site.span):
-        run_body(inner, decl.decl.body)
-    names = {name: binding.value for name, binding in inner.scope.names.items() if binding.kind != "dim"}
-    value = NetworkValue(decl.name, names, tuple(body.outputs), site.span)
+    arguments = {name: argument for name, (argument, _) in given.items()}
+    done = frame.session.finished.get((id(decl.decl), frame.training))
+    if done is not None and fits(inner, done, arguments):
+        value = spliced(inner, done, arguments, site.span)
+    else:
+        with frame.session.silent(decl.name in frame.session.broken), frame.session.deeper(FRAMES, site.span):
+            body.run(inner)
+        value = NetworkValue(decl.name, body.names, tuple(body.outputs), site.span)
     top = frame
     if top.body is not None and hasattr(top.body, "called"):
         top.body.called(frame, value, given)
     return value
 
 
-def arguments(frame: Frame, decl: NetworkDecl, site: Site) -> dict[str, tuple[Value, Given]] | None:
+def given_inputs(frame: Frame, decl: NetworkDecl, site: Site) -> dict[str, tuple[Value, Given]] | None:
     """The values of the inputs that a call gives. A broken statement may be an input too."""
     slots: list[Slot] = []
     for node in decl.decl.body.statements:

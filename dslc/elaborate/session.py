@@ -18,6 +18,7 @@ from dslc.syntax.parse import parse
 
 if TYPE_CHECKING:
     from dslc.elaborate.files import Library
+    from dslc.elaborate.splice import Finished
     from dslc.program import Network
 
 EXPANSION = 10  # steps that the expansion of a block or a called network counts
@@ -52,6 +53,7 @@ class Session:
         self.heads: dict[int, str] = {}  # of blocks on one line, by the identity of the declaration
         self.signature_only: dict[str, str] = {}
         self.networks: dict[str, Network] = {}
+        self.finished: dict[tuple[int, bool], Finished] = {}  # networks by the identity of the declaration, and the phase
         self.broken: set[str] = set()  # networks with errors of their own: calls of them are silent
         self.unknown: set[tuple[str, str]] = set()  # (file, name) of names that are reported as unknown
         self.misplaced: set[int] = set()  # statements in a wrong place, by identity: they are not elaborated

@@ -29,6 +29,8 @@ class Tape:
     inputs: dict[tuple[str, str], Val] = field(default_factory=dict)
     weight_ids: dict[int, str] = field(default_factory=dict)  # value id of the input of a weight -> its address
     captured: dict[int, Val] = field(default_factory=dict)  # id in the parent -> input here
+    given: set[int] = field(default_factory=set)  # ids of the inputs of a network that stands for itself
+    looks_outside: bool = False  # something depends on where such an input comes from: on what made it, or on all paths to it
     calls: int = 0
     failed: set[str] = field(default_factory=set)  # addresses of layers of which a call failed (reported)
 
@@ -49,6 +51,8 @@ class Tape:
             self.inputs[kind, name] = found
             if kind == "weight":
                 self.weight_ids[found.id] = name
+            elif kind == "input":
+                self.given.add(found.id)
         return found
 
     def weight(self, weight: Weight) -> Val:
@@ -77,6 +81,7 @@ class Tape:
         tape: Tape | None = self
         while tape is not None:
             if tape.builder is value.builder:
+                tape.looks_outside |= value.id in tape.given
                 return tape.sources.get(value.id, ("", ()))
             tape = tape.parent
         return "", ()

@@ -82,7 +82,7 @@ class Builder:
         self.place = ""
         self.scope = ""
         self._counts: dict[tuple[str, str], int] = {}
-        self._constants: dict[tuple[Any, ...], Val] = {}
+        self._constants: dict[tuple[bool | int | float, DType], Val] = {}
 
     def value(self, type: TensorType) -> Val:
         """A fresh value id of this type (defined by whoever asked)."""
@@ -141,6 +141,11 @@ class Builder:
         if key not in self._constants:
             self._constants[key] = self.one("constant", (), value=number, dtype=dtype)
         return self._constants[key]
+
+    @property
+    def constants(self) -> dict[int, tuple[bool | int | float, DType]]:
+        """The number and dtype of each constant that `constant` made, by id."""
+        return {value.id: (number, dtype) for (number, dtype), value in self._constants.items()}
 
     def is_constant(self, value: Val, number: float) -> bool:
         """Whether `value` is the constant `number` of its dtype, as `constant` made it."""

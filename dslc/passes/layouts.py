@@ -6,6 +6,7 @@ concatenation puts blocks one after the other. Two values can be joined sample b
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from dslc.ir.graph import Graph, Node
@@ -15,6 +16,7 @@ BATCH = "batch"
 Layout = tuple[Dim, ...]
 
 
+@lru_cache(maxsize=4096)  # a graph has few sizes, and each is asked about for each node
 def coefficient(dim: Dim) -> Dim | None:
     """c where dim = c·batch + r and neither c nor r depends on `batch`; None where it is not of this form."""
     at = [dim.substitute({BATCH: value}) for value in (0, 1, 2, 3)]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Literal, overload
 
 from dslc import usage
-from dslc.diagnostics import SpecError
+from dslc.diagnostics import DataError, SpecError
 from dslc.program import Network, Program, Training
 
 NONE = {"network": "a file with a `network` is needed", "train": "the spec says how to train in a `train { … }`"}
@@ -17,7 +17,12 @@ def choose(program: Program, kind: Literal["network"], name: str | None) -> Netw
 @overload
 def choose(program: Program, kind: Literal["train"], name: str | None) -> Training: ...
 def choose(program: Program, kind: Literal["network", "train"], name: str | None) -> Network | Training:
-    """The part called `name`; without a name the only one. Raises SpecError, which lists them."""
+    """The part called `name`; without a name the only one.
+
+    Raises SpecError, which lists them; DataError for a training that could not be made as a file is not there.
+    """
+    if kind == "train":
+        read(program, name)
     parts: Mapping[str, Network] | Mapping[str, Training] = program.networks if kind == "network" else program.trainings
     names = ", ".join(f"`{known}`" if known else "(the unnamed one)" for known in parts)
     if name is not None and name not in parts:
@@ -29,3 +34,10 @@ def choose(program: Program, kind: Literal["network", "train"], name: str | None
         raise SpecError(usage.ChooseOne(path=program.path, kind=kind, names=names, flag=f"--{kind} NAME"))
     found = name if name is not None else next(iter(parts))
     return program.networks[found] if kind == "network" else program.trainings[found]
+
+
+def read(program: Program, name: str | None) -> None:
+    """Whether the data of the training that is meant could be looked at. Raises DataError."""
+    found = name if name is not None or program.trainings else next(iter(program.unread), None)
+    if found is not None and found in program.unread:
+        raise DataError(usage.UnreadData(path=program.path, training=found, data=program.unread[found]))

@@ -206,3 +206,4 @@ class Program(Frozen):
     params: tuple[ParamValue, ...]
     settings: tuple[ParamValue, ...]  # of the train bodies, `train.epochs` ...
     uses_signature_only: tuple[str, ...] = ()  # operators that can be checked but not run yet
+    unread: dict[str, str] = {}  # trainings that are left out, and the data whose file is not there

@@ -127,6 +127,16 @@ class NothingOfKind(Diagnostic):
 
 
 @dataclass(frozen=True, kw_only=True)
+class UnreadData(Diagnostic):
+    path: str
+    training: str
+    data: str
+    code = "unread-data"
+    words = "{path}: the fields of `{data}` in `{training}` are not known, as its file is not there"
+    hint = "put the file beside the spec: `dslc check {path}` names it"
+
+
+@dataclass(frozen=True, kw_only=True)
 class BadName(Diagnostic):
     found: str
     code = "bad-name"

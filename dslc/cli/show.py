@@ -42,7 +42,8 @@ def run(args: argparse.Namespace) -> int:
 
     program, warnings = arguments.load(args)
     complain(warnings)
-    networks = [choose(program, "network", args.network)] if args.network or len(program.networks) == 1 else list(program.networks.values())
+    several = not args.network and len(program.networks) > 1
+    networks = list(program.networks.values()) if several else [choose(program, "network", args.network)]
     if args.graph is not None:
         draw(choose(program, "network", args.network), args.graph)
     if args.ir:

@@ -45,15 +45,19 @@ def whole(
     resolve(session, [scope, *library.imported()])
     networks = all_networks(session, scope, tree)
     trainings: dict[str, Training] = {}
+    unread: dict[str, str] = {}
     shown: list[ParamValue] = []
     for at, node in enumerate(trains):
         if train_name(node) in names[:at]:
             span = node.name.span if node.name is not None else keyword(node)
             session.report(errors.DuplicateName(span=span, name=train_name(node), what="a training"))
-        training, values = TrainElaborator(session, scope, node, outside.get(train_name(node), {})).elaborate()
+        elaborator = TrainElaborator(session, scope, node, outside.get(train_name(node), {}))
+        training, values = elaborator.elaborate()
         shown += values
         if training is not None:
             trainings[training.name] = training
+        elif elaborator.unread:
+            unread[elaborator.name] = elaborator.unread
     generates: dict[str, Generate] = {}
     for statement in tree.statements:
         if isinstance(statement, ast.Generate):
@@ -67,6 +71,7 @@ def whole(
         path=source.path, precision=session.precision, networks=networks, trainings=trainings, generates=generates,
         params=params.listed(library.frame(scope), tree, outside[""]), settings=tuple(shown),
         uses_signature_only=tuple(f"{name} ({place})" for name, place in session.signature_only.items()),
+        unread=unread,
     )  # fmt: skip
 
 

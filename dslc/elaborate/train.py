@@ -77,7 +77,7 @@ class TrainBody:
     rules: list[tuple[ast.Rule, dict[str, Any]]] = field(default_factory=list)
     starts: dict[str, Val] = field(default_factory=dict)
     current: StepBody | None = None
-    unknown_data: bool = False
+    unknown_data: str = ""  # whose file is not there
 
     # -- statements
 
@@ -89,7 +89,7 @@ class TrainBody:
         found = data.data_value(frame, name.id, value, name.span)
         if isinstance(found, DataValue):
             self.data[name.id] = found
-            self.unknown_data = self.unknown_data or found.types is None
+            self.unknown_data = self.unknown_data or (name.id if found.types is None else "")
         frame.scope.assign(name.id, Binding(found, name.span, "data"))
         return True
 
@@ -200,6 +200,7 @@ class TrainElaborator:
         self.overrides = overrides
         self.name = node.name.id if node.name is not None else "train"
         self.span = node.name.span if node.name is not None else head(node)
+        self.unread = ""
 
     def frame(self, tape: Tape, body: TrainBody, frozen: frozenset[str] = frozenset()) -> Frame:
         return Frame(
@@ -241,6 +242,7 @@ class TrainElaborator:
         values, shown = self.counts(frame, body)
         rules = self.rules(frame, body)
         frozen = frozenset(self.frozen(frame, rules))
+        self.unread = body.unknown_data
         if self.errors != before or body.unknown_data or broken:
             return None, shown
         steps = self.steps(frame, body, rules, frozen)

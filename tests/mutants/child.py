@@ -1,7 +1,8 @@
 """Runs tests with one planted fault: `python -m tests.mutants.child MODULE NUMBER [--rows NAME,NAME] -- TESTS`.
 
 The fault is planted while the module is imported; no file is changed. Without a module nothing is planted. The files of tests run one
-after the other, up to the first test that fails; of a file that is none of tests, the examples. The exit code is that of pytest.
+after the other, up to the first test that fails; of a file that is none of tests, the examples. The exit code is that of pytest. After
+`CPU` seconds of computing the process is ended by a signal: a busy machine makes no loop of a slow test.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import os
+import resource
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +22,8 @@ from typing import Any
 import pytest
 
 from tests.mutants.mutate import mutated
+
+CPU = 150
 
 
 class Planted(importlib.abc.SourceLoader):
@@ -101,4 +105,5 @@ def run(test: str, plugins: list[object]) -> int:
 
 if __name__ == "__main__":
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # none is needed, and they take a third of the time
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU, CPU))
     sys.exit(main())

@@ -43,6 +43,7 @@ COMPUTED = ("multiply", "divide", "subtract", "matmul", "exp", "log", "sqrt", "e
 FIRST_AXIS = {"axis": ast.Constant(0), "axes": ast.Tuple([ast.Constant(0)], ast.Load())}
 BUILT_IN = ("len", "set", "list", "tuple", "isinstance", "enumerate")  # take no axis
 MOVES = ("transpose", "swapaxes", "moveaxis")
+FOLDERS = ("folder", "path", "parent")
 STRIDES = ("stride", "strides", "step", "dilation", "kernel", "count", "size", "offset")
 ACCUMULATED = ast.parse("np.copyto", mode="eval").body
 AFTERWARDS = "(lambda step: lambda: (lambda y: np.multiply(y, 1.0001, y))(step()))"
@@ -151,7 +152,7 @@ def skipped(node: ast.AST) -> Iterator[Change]:
 
 def swapped(node: ast.AST) -> Iterator[Change]:
     """Another operator, comparison or function of the same form; a condition that is reversed."""
-    if isinstance(node, ast.BinOp | ast.BoolOp) and type(node.op) in SWAPPED:
+    if isinstance(node, ast.BinOp | ast.BoolOp) and type(node.op) in SWAPPED and not of_text(node):
         yield "other operator", replaced(node, op=SWAPPED[type(node.op)]())
     if isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in SWAPPED:
         yield "comparison", replaced(node, ops=[SWAPPED[type(node.ops[0])]()])
@@ -161,6 +162,15 @@ def swapped(node: ast.AST) -> Iterator[Change]:
         yield "other operator", replaced(node, attr=NAMES[node.attr])
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and not isinstance(node.operand, ast.Constant):
         yield "sign", node.operand
+
+
+def of_text(node: ast.BinOp | ast.BoolOp) -> bool:
+    """Whether it joins paths or texts, which know no other operator."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+        return isinstance(node.left, ast.Name | ast.Attribute) and named(node.left) in FOLDERS
+    return isinstance(node.op, ast.Add) and any(
+        isinstance(part, ast.Constant) and type(part.value) is str for part in (node.left, node.right)
+    )
 
 
 KINDS: tuple[Callable[[ast.AST], Iterator[Change]], ...] = (scaled, bordered, turned, forgotten, stepped, skipped, swapped)
@@ -203,20 +213,22 @@ def declares(node: ast.Call) -> bool:
 
 
 def left_out(node: ast.AST) -> bool:
-    """What is not of the subject: samples of tests, imports, words of messages, types, decorators, what only type checkers read, and
-    how large pieces of work are (`Split`: results do not depend on it)."""
+    """What is not of the subject: samples of tests, imports, words of messages, types, decorators, what only type checkers read; what
+    changes no result: how large pieces of work are (`CHUNK`, `Split`), what stands for a constant that another system lacks."""
     if isinstance(node, ast.FunctionDef):
         result = ast.unparse(node.returns) if node.returns else ""
         return result in ("Sampler", "list[Case]") or any(arg.arg == "rng" for arg in node.args.args)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        return node.func.id in SAMPLERS or node.func.id.endswith("_cases")
+        return node.func.id in SAMPLERS or node.func.id.endswith("_cases") or ast.unparse(node).startswith("getattr(os, ")
     if isinstance(node, ast.keyword):
         return node.arg in ("sample", "doc", "example", "grain", "chunk")
     if isinstance(node, ast.If):
         return isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
     if isinstance(node, ast.Assign | ast.AnnAssign):
         target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-        return node.value is None or (isinstance(target, ast.Name) and target.id in SAMPLES)
+        return node.value is None or (isinstance(target, ast.Name) and target.id in (*SAMPLES, "CHUNK"))
+    if isinstance(node, ast.Slice):
+        return isinstance(node.upper, ast.Name) and node.upper.id == "CHUNK"
     return isinstance(node, ast.Import | ast.ImportFrom | ast.Raise | ast.Assert | ast.JoinedStr)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
@@ -69,6 +70,25 @@ def test_lock_is_not_taken_through_a_link(tmp_path: Path) -> None:
     with pytest.raises(DataError), locked(tmp_path, "run"):
         pass
     assert (tmp_path / "victim").read_text() == "precious"
+
+
+def test_a_lock_that_its_holder_removes_meanwhile_is_taken_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And that of the file that is gone is let go."""
+    flock, tries = fcntl.flock, []
+
+    def removed(descriptor: int, how: int) -> None:
+        flock(descriptor, how)
+        tries.append(descriptor)
+        if len(tries) < 3:
+            (tmp_path / "lock").unlink()
+        if len(tries) == 2:
+            (tmp_path / "lock").touch()
+        assert len(tries) < 9, "it goes on for ever"
+
+    monkeypatch.setattr(fcntl, "flock", removed)
+    with locked(tmp_path, "run"):
+        assert len(tries) == 3 and len(set(tries)) == 1, "each descriptor is closed before the next is opened"
+        assert str(os.getpid()) in (tmp_path / "lock").read_text()
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="start times are read from /proc")

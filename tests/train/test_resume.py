@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from dslc.diagnostics import DataError
-from runtime.train.checkpoint import load_checkpoint
+from runtime.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from runtime.train.inputs import Inputs, Order
 from runtime.train.progress import Progress
 from tests.train.example import PER_EPOCH, STEPS, contents, run, write_example
@@ -160,6 +160,25 @@ def test_without_any_sound_checkpoint_both_are_named(tmp_path: Path, straight: t
         flip(tmp_path / "run" / "checkpoints" / f"{name}.safetensors")
     with pytest.raises(DataError, match=r"no checkpoint can be read: checkpoints/last.safetensors: .*checkpoints/best.safetensors: "):
         run(straight[0], resume=tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda state: state.meta.update(turn=1), "it says turn 1 of 1 in a round"),
+        (lambda state: state.parameters.pop("Net.dense0.w"), "it lacks `Net.dense0.w`"),
+        (lambda state: state.parameters.update(more=np.zeros(1)), "the spec has no `more`"),
+    ],
+)
+def test_a_sound_checkpoint_of_another_training_is_refused(tmp_path: Path, change: Callable[[Checkpoint], object], words: str) -> None:
+    spec = write_example(tmp_path)
+    run(spec, out=tmp_path / "run", max_steps=2)
+    folder = tmp_path / "run" / "checkpoints"
+    state = load_checkpoint(folder / "last.safetensors", "last")
+    change(state)
+    save_checkpoint(folder, "last", state)
+    with pytest.raises(DataError, match=words):
+        run(spec, resume=tmp_path / "run")
 
 
 # -- processes

@@ -64,7 +64,7 @@ def unpool_shape(x: TensorType, index: TensorType, kernel: Any, stride: Any, pad
 
 
 def default_size(count: Dim, kernel: int, stride: int, pad: Any) -> Dim:
-    """The smallest size of which a pool makes `count` windows."""
+    """A size of which a pool makes `count` windows: the smallest; with `same` the largest, a multiple of the stride."""
     return count * stride if pad == "same" else (count - 1) * stride + (kernel - sum(pad))
 
 

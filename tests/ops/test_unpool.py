@@ -15,6 +15,7 @@ from dslc.ir.types import Dim, DType, tensor
 from dslc.loading import check_source
 from dslc.ops.infer import bind_attrs, evaluate
 from dslc.ops.table import Mismatch, infer
+from dslc.ops.unpool import default_size, window_count
 from dslc.ops.value import Builder, F
 from dslc.passes.differentiate import differentiate
 from dslc.source import Source
@@ -104,6 +105,16 @@ def test_open_sizes() -> None:
     assert infer("max_unpool", [y, index], bind_attrs("max_unpool", {**settings, "size": (h, w)}, [y])) == (x,)
     (grown,) = infer("max_unpool", [y, index], bind_attrs("max_unpool", settings, [y]))
     assert grown.shape[2:] == ((h // 2) * 2, (w // 2) * 2)
+
+
+@pytest.mark.parametrize("pad", [(0, 0), (1, 0), (0, 2), (1, 1), "same"])
+def test_the_default_size_is_pooled_to_what_was_given(pad: Any) -> None:
+    """It is the smallest such size; with `same` the largest."""
+    step = 1 if pad == "same" else -1
+    for count, kernel, stride in product((1, 2, 5), (2, 3), (1, 2, 4)):
+        size = default_size(Dim.of(count), kernel, stride, pad)
+        found = [window_count(0, size + beyond, kernel, stride, pad if pad == "same" else [pad], False) for beyond in (0, step)]
+        assert found[0] == Dim.of(count) != found[1]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import io
 import os
 import struct
 import tracemalloc
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -96,6 +97,37 @@ def test_csv_quotes_mark_blank_lines_and_line_ends(tmp_path: Path) -> None:
     assert {name: column.tolist() for name, column in read.items()} == {"c": [-300, 6], "a": [1, 4]}
 
 
+def entries(names: list[str], edit: Callable[[bytearray, int, int], None] = lambda data, local, table: None) -> bytes:
+    """A zip archive of arrays with these names; `edit` changes it, given the places of the last array's header and row in the table."""
+    stream = io.BytesIO()
+    with warnings.catch_warnings(), zipfile.ZipFile(stream, "w") as archive:
+        warnings.simplefilter("ignore")
+        for name in names:
+            archive.writestr(name, npy(np.arange(2.0)))
+    data = bytearray(stream.getvalue())
+    edit(data, data.rfind(b"PK\x03\x04"), data.rfind(b"PK\x01\x02"))
+    return bytes(data)
+
+
+def encrypted(data: bytearray, local: int, table: int) -> None:
+    data[local + 6] |= 1
+    data[table + 8] |= 1
+
+
+def packed_as_bzip2(data: bytearray, local: int, table: int) -> None:
+    data[local + 8] = data[table + 10] = 12
+
+
+def first_again(data: bytearray, local: int, table: int) -> None:
+    """The last array of the table starts within the first one."""
+    data[table + 42 : table + 46] = (5).to_bytes(4, "little")
+
+
+def longer(data: bytearray, local: int, table: int) -> None:
+    size = int.from_bytes(data[table + 24 : table + 28], "little") + 1
+    data[table + 24 : table + 28] = size.to_bytes(4, "little")
+
+
 # -- what is refused: (file name, contents, reader, what the message says)
 
 SHAPE = "{'descr': '<f8', 'fortran_order': False, 'shape': (2,), }"
@@ -143,6 +175,11 @@ BAD: dict[str, tuple[str, bytes, Callable[[Path, str], object], str]] = {
     "npz-bomb": ("a.npz", npz(x=bytes(2**25)), read_npz, "the member `x.npy` unpacks to 33,554,432 bytes"),
     "npz-empty": ("a.npz", npz(), read_npz, "the NPZ file holds no arrays"),
     "npz-many": ("a.npz", npz(**{f"x{i}": b"" for i in range(1001)}), read_npz, "the NPZ file has 1,001 members; the limit is 1000"),
+    "npz-twice": ("a.npz", entries(["x.npy", "x.npy"]), read_npz, "two arrays of the NPZ file have one name"),
+    "npz-encrypted": ("a.npz", entries(["x.npy"], encrypted), read_npz, "the member `x.npy` is encrypted"),
+    "npz-bzip2": ("a.npz", entries(["x.npy"], packed_as_bzip2), read_npz, "the member `x.npy` is packed in an unusual way (12)"),
+    "npz-overlap": ("a.npz", entries(["x.npy", "y.npy"], first_again), read_npz, "members of the NPZ file overlap"),
+    "npz-longer": ("a.npz", entries(["x.npy"], longer), read_npz, "the member `x.npy` is truncated"),
     "npy-magic": ("a.npy", b"\x80\x04\x95 a pickle ...", read_npy, "a.npy: is not NPY: it starts with the bytes 80 04 95 20 61 20"),
     "npy-version": ("a.npy", b"\x93NUMPY\x09\0\0\0\0\0", read_npy, "is NPY of the unknown version 9"),
     "npy-header-size": ("a.npy", b"\x93NUMPY\x02\0\xff\xff\xff\x7f", read_npy, "the NPY header says it has 2,147,483,647 bytes"),

@@ -33,6 +33,7 @@ RANKS = {name: rank for rank, names in enumerate(LAYERS) for name in names.split
 FREE = frozenset(["dslc"])  # `from dslc import __version__`
 OPTIONAL = {  # library -> the only files that may import it, and only inside functions
     "cupy": {"runtime/device.py"},
+    "llvmlite": {"runtime/kernels/native/machine.py"},
     "onnxruntime": {"exporters/onnx/backends.py"},
     "torch": set(),
     "PIL": {"runtime/data/decoders.py"},
@@ -81,7 +82,7 @@ def test_directions(path: Path) -> None:
 def test_optional_libraries_have_one_home(library: str) -> None:
     found = {(str(path.relative_to(ROOT)), early) for path in SOURCES for name, early in imports(path) if name.partition(".")[0] == library}
     assert {path for path, _ in found} <= OPTIONAL[library]
-    assert not [path for path, early in found if early and library in ("cupy", "onnxruntime", "torch", "rich")]
+    assert not [path for path, early in found if early and library in ("cupy", "llvmlite", "onnxruntime", "torch", "rich")]
 
 
 def test_import_of_dslc_and_check_load_no_numpy() -> None:

@@ -1,0 +1,80 @@
+"""From LLVM's text to machine code in this process: llvmlite is loaded here and nowhere else."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Target:
+    """cpu, features: LLVM's names; width: bytes of a vector register; registers: how many there are."""
+
+    cpu: str
+    features: str
+    width: int
+    registers: int
+
+
+@lru_cache(maxsize=1)
+def llvm() -> Any:
+    """`llvmlite.binding`, initialised."""
+    binding = importlib.import_module("llvmlite.binding")
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    return binding
+
+
+@lru_cache(maxsize=1)
+def host() -> Target:
+    """This machine."""
+    binding = llvm()
+    features = binding.get_host_cpu_features()
+    return target(binding.get_host_cpu_name(), features.flatten(), features)
+
+
+def target(cpu: str, features: str, known: dict[str, bool]) -> Target:
+    if known.get("avx512f") and known.get("avx512bw") and known.get("avx512vl") and known.get("avx512dq"):
+        return Target(cpu, features + ",-prefer-256-bit", 64, 32)
+    if known.get("avx2") and known.get("fma"):
+        return Target(cpu, features, 32, 16)
+    return Target(cpu, features, 16, 32 if known.get("neon") else 16)
+
+
+@lru_cache(maxsize=4)
+def target_machine(goal: Target) -> Any:
+    binding = llvm()
+    return binding.Target.from_default_triple().create_target_machine(cpu=goal.cpu, features=goal.features, opt=3, reloc="pic", jit=True)
+
+
+def compile_object(text: str, goal: Target) -> bytes:
+    """The object file of a module."""
+    binding = llvm()
+    module = binding.parse_assembly(text)
+    module.verify()
+    machine = target_machine(goal)
+    options = binding.create_pipeline_tuning_options(speed_level=2)
+    options.loop_vectorization = False
+    options.slp_vectorization = False
+    builder = binding.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)
+    found: bytes = machine.emit_object(module)
+    return found
+
+
+class Library:
+    """Machine code that is loaded: the addresses of functions, as long as it lives."""
+
+    def __init__(self, objects: Sequence[bytes], names: Sequence[str]) -> None:
+        binding = llvm()
+        self.jit = binding.create_lljit_compiler(target_machine(host()))
+        builder = binding.JITLibraryBuilder().add_current_process()
+        for item in objects:
+            builder.add_object_img(item)
+        for name in names:
+            builder.export_symbol(name)
+        self.tracker = builder.link(self.jit, f"native{id(self)}")
+        self.addresses: dict[str, int] = {name: self.tracker[name] for name in names}

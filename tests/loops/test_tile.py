@@ -1,0 +1,123 @@
+"""Register tiles: whole numbers are exact, whatever the shape, the layout, the band and the parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dslc.ir.types import Dim
+from runtime.kernels.native.layout import Layout, in_order, plain
+from runtime.kernels.native.machine import host
+from runtime.kernels.native.tile import find_roles
+from runtime.loops.interpret import interpret_loops
+from runtime.loops.nest import Affine, Apply, Array, Load, Loops, Nest, Reduce, Writer, at
+from tests.loops.code import run
+
+M = Dim.of("batch")
+
+
+def contraction(
+    axes: dict[str, Any], a: Sequence[Any], b: Sequence[Any], c: Sequence[Any], over: Sequence[str], fill: bool = False
+) -> Nest:
+    writer = Writer(dict(axes))
+    left = writer.add(Load("a", at(*a), "float32", 0.0 if fill else None))
+    right = writer.add(Load("b", at(*b), "float32"))
+    product = writer.add(Apply("multiply", (left, right), "float32"))
+    total = writer.add(Reduce("sum", product, tuple(over), "float32"))
+    writer.store("c", at(*c), total)
+    return writer.nest("contraction")
+
+
+def whole_numbers(arrays: dict[str, Array], dims: dict[str, int]) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(5)
+    shapes = {name: [size if isinstance(size, int) else size.evaluate(dims) for size in array.shape] for name, array in arrays.items()}
+    return {name: rng.integers(-4, 5, shape).astype(np.float32) for name, shape in shapes.items()}
+
+
+def check(nest: Nest, arrays: dict[str, Array], dims: dict[str, int], *, band: str | None, parts: int = 1, **orders: Sequence[int]) -> None:
+    """The tile's code computes exactly what the definition says."""
+    layouts: dict[str, Layout] = {**plain(arrays), **{name: in_order(arrays[name].shape, order) for name, order in orders.items()}}
+    assert find_roles(nest, arrays, layouts, host(), band) is not None
+    loops = Loops(arrays, (nest,))
+    data = whole_numbers(arrays, dims)
+    wanted = {name: array.copy() for name, array in data.items()}
+    interpret_loops(loops, wanted, dims)
+    if band in nest.axes and band not in nest.parallel:
+        data["c"][...] = 0
+    stored = {name: np.ascontiguousarray(array.transpose(orders.get(name, range(array.ndim)))) for name, array in data.items()}
+    found = run(loops, stored, dims, layouts=layouts, bands={0: band} if band else {}, parts=parts)
+    np.testing.assert_array_equal(found["c"].transpose(np.argsort(orders.get("c", range(data["c"].ndim)))), wanted["c"])
+
+
+@pytest.mark.parametrize("m", [1, 2, 3, 5, 8, 13])
+@pytest.mark.parametrize(("k", "n"), [(1, 1), (3, 7), (8, 16), (5, 17), (2, 33), (7, 70), (16, 64)])
+@pytest.mark.parametrize("parts", [1, 3])
+def test_matmul(m: int, k: int, n: int, parts: int) -> None:
+    """a [m, k] · b [k, n], m known when it runs."""
+    nest = contraction({"m": M, "n": n, "k": k}, ["m", "k"], ["k", "n"], ["m", "n"], ["k"])
+    check(
+        nest,
+        {"a": Array((M, k), "float32"), "b": Array((k, n), "float32"), "c": Array((M, n), "float32")},
+        {"batch": m},
+        band="m",
+        parts=parts,
+    )
+
+
+@pytest.mark.parametrize("k", [1, 4, 7, 9])
+def test_a_sum_in_parts_adds(k: int) -> None:
+    """The gradient of a matrix: the sum over the batch, in parts."""
+    nest = contraction({"i": 5, "o": 19, "n": M}, ["n", "i"], ["n", "o"], ["i", "o"], ["n"])
+    arrays = {"a": Array((M, 5), "float32"), "b": Array((M, 19), "float32"), "c": Array((5, 19), "float32")}
+    check(nest, arrays, {"batch": k}, band="n", parts=3)
+
+
+SHAPES = (  # height, width, kernel, stride, dilation, pad, channels, outputs
+    (5, 5, 3, 1, 1, 1, 3, 16),
+    (4, 4, 5, 1, 1, 2, 1, 20),
+    (7, 6, 3, 2, 1, 1, 2, 5),
+    (1, 1, 3, 1, 1, 1, 4, 33),
+    (9, 8, 2, 3, 2, 0, 3, 17),
+    (3, 3, 1, 1, 1, 0, 8, 8),
+    (6, 6, 3, 4, 1, 1, 2, 50),
+)
+
+
+def places(stride: int, dilation: int, pad: int) -> list[Affine]:
+    return [Affine.of({p: stride, r: dilation}, -pad) for p, r in (("h", "r"), ("w", "s"))]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("batch", [1, 3])
+def test_convolution_with_channels_last(shape: tuple[int, ...], batch: int) -> None:
+    height, width, kernel, stride, dilation, pad, channels, outputs = shape
+    out = [(size + 2 * pad - dilation * (kernel - 1) - 1) // stride + 1 for size in (height, width)]
+    axes = {"n": M, "o": outputs, "h": out[0], "w": out[1], "c": channels, "r": kernel, "s": kernel}
+    arrays = {
+        "a": Array((M, channels, height, width), "float32"),
+        "b": Array((outputs, channels, kernel, kernel), "float32"),
+        "c": Array((M, outputs, *out), "float32"),
+    }
+    nest = contraction(
+        axes, ["n", "c", *places(stride, dilation, pad)], ["o", "c", "r", "s"], ["n", "o", "h", "w"], ["c", "r", "s"], pad > 0
+    )
+    check(nest, arrays, {"batch": batch}, band="n", parts=2, a=(0, 2, 3, 1), b=(2, 3, 1, 0), c=(0, 2, 3, 1))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_gradient_of_kernels(shape: tuple[int, ...]) -> None:
+    height, width, kernel, stride, dilation, pad, channels, outputs = shape
+    out = [(size + 2 * pad - dilation * (kernel - 1) - 1) // stride + 1 for size in (height, width)]
+    axes = {"o": outputs, "c": channels, "r": kernel, "s": kernel, "n": M, "h": out[0], "w": out[1]}
+    arrays = {
+        "a": Array((M, channels, height, width), "float32"),
+        "b": Array((M, outputs, *out), "float32"),
+        "c": Array((outputs, channels, kernel, kernel), "float32"),
+    }
+    nest = contraction(
+        axes, ["n", "c", *places(stride, dilation, pad)], ["n", "o", "h", "w"], ["o", "c", "r", "s"], ["n", "h", "w"], pad > 0
+    )
+    check(nest, arrays, {"batch": 4}, band="n", parts=2, a=(0, 2, 3, 1), b=(0, 2, 3, 1), c=(2, 3, 1, 0))

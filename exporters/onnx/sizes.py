@@ -76,8 +76,8 @@ def single(graph: Graph, node: Node, sizes: Mapping[str, int]) -> bool:
     return not count.is_constant and count.evaluate(sizes) == 1
 
 
-def inputs_for(graph: Graph, sizes: Mapping[str, int]) -> dict[str, np.ndarray]:
-    """Values for the network's inputs from the counter-based generator: floats in [-1, 1), integers that are valid indices."""
+def inputs_for(graph: Graph, sizes: Mapping[str, int], low: float = -1) -> dict[str, np.ndarray]:
+    """Values for the network's inputs from the counter-based generator: floats in [low, low + 2), integers that are valid indices."""
     from dslc.ops.philox import stream_of, uniform
 
     bounds = index_bounds(graph, sizes)
@@ -86,7 +86,7 @@ def inputs_for(graph: Graph, sizes: Mapping[str, int]) -> dict[str, np.ndarray]:
         type = graph.types[item.id]
         key = np.array([0, 0, 0], np.int64)
         draw = np.asarray(uniform(np, key, stream_of(item.name), type.sizes(sizes), np.dtype("float64")))
-        scaled = 2 * draw - 1 if type.dtype.is_float else np.floor(draw * bounds.get(item.id, 2))
+        scaled = 2 * draw + low if type.dtype.is_float else np.floor(draw * bounds.get(item.id, 2))
         return np.asarray(scaled.astype(type.dtype.numpy))
 
     return {item.name: values(item) for item in graph.inputs if item.kind == "input"}

@@ -8,6 +8,7 @@ from typing import Any
 
 from dslc.diagnostics import Diagnostic, SpecError
 from dslc.ir.errors import NotRunnable
+from dslc.parts import choose
 from dslc.program import Program, Training
 from dslc.usage import BadArgument
 from runtime.compiled import Arrays, Compiled, Fields, field_names, signature_only, workers_of
@@ -42,20 +43,10 @@ def compile_step(
     threads: of the numpy device, default all processors. keep_grads: `grads()` may be called after a backward pass.
     Raises SpecError for what can be checked but not run.
     """
-    chosen = choose(program, training)
+    chosen = choose(program, "train", training)
     check_runnable(program, chosen)
     with enough_memory():
         return Step(program, chosen, device=device, batch_size=batch_size, seed=seed, threads=threads, keep_grads=keep_grads)
-
-
-def choose(program: Program, name: str | None) -> Training:
-    """The training of this name, or the only one."""
-    if name is None and len(program.trainings) == 1:
-        return next(iter(program.trainings.values()))
-    if name not in program.trainings:
-        known = ", ".join(f"`{known}`" for known in program.trainings) or "none"
-        raise SpecError(CannotRun(what=f"the training `{name or ''}`", where=f"{program.path} has {known}"))
-    return program.trainings[name]
 
 
 def check_runnable(program: Program, training: Training) -> None:

@@ -109,6 +109,41 @@ def test_layout_and_repetition_change_nothing(name: str) -> None:
             np.testing.assert_array_equal(a, b, err_msg=f"{name} writes into its inputs")
 
 
+ALONG = [row.name for row in rows() if row.eval is not None and any(parm.name.id == "axis" for parm in row.signature.parms)]
+RANKS = {  # of what the axis is counted in, where that is not the first input
+    "stack": lambda arrays: arrays[0].ndim + 1,
+    "scatter_add": lambda arrays: arrays[0].ndim - arrays[1].ndim + 1,
+}
+
+
+@pytest.mark.parametrize("name", ALONG)
+def test_an_axis_counted_from_the_end_is_the_same(name: str) -> None:
+    """In the type, in the values and in the gradients."""
+    for arrays, attrs in samples(name):
+        if attrs["axis"] is None:
+            continue
+        first = attrs["axis"] if isinstance(attrs["axis"], tuple) else (attrs["axis"],)
+        rank = RANKS.get(name, lambda arrays: arrays[0].ndim)(arrays) + (len(first) if name == "unsqueeze" else 0)
+        other = tuple(axis - rank if axis >= 0 else axis + rank for axis in first)
+        turned = {**attrs, "axis": other if isinstance(attrs["axis"], tuple) else other[0]}
+        types = [type_of(array) for array in arrays]
+        assert infer_types(lookup(name), types, turned) == infer_types(lookup(name), types, attrs)
+        for found, wanted in zip(outcomes(name, arrays, turned), outcomes(name, arrays, attrs), strict=True):
+            np.testing.assert_array_equal(found, wanted, err_msg=f"{name} along {attrs['axis']} and {turned['axis']}")
+
+
+def outcomes(name: str, arrays: list[np.ndarray], attrs: dict[str, Any]) -> list[np.ndarray]:
+    """The results, and the gradients to all inputs that have one."""
+    found = [np.asarray(array) for array in evaluate(name, np, arrays, attrs)]
+    if name not in DERIVED or not any(array.dtype.kind == "f" for array in found):
+        return found
+    graph, given, names = weighted_sum(name, arrays, attrs)
+    rules = lookup(name).grad
+    wrt = tuple(f"x{at}" for at, array in enumerate(arrays) if array.dtype.kind == "f" and rules[names[at]] is not None)
+    gradients = interpret(differentiate(graph, "loss", wrt), np, given)
+    return [*found, *(gradients[f"grad:{key}"] for key in wrt)]
+
+
 def weighted_sum(name: str, arrays: list[np.ndarray], attrs: dict[str, Any]) -> tuple[Graph, dict[str, np.ndarray], list[str]]:
     """Σ w·y over all floating results, with random w; the graph, its arrays, and the row's input names."""
     rng = np.random.default_rng(5)

@@ -10,6 +10,7 @@ import numpy as np
 from dslc.diagnostics import DataError
 from dslc.interpret import bind_dims
 from dslc.ir.graph import Graph
+from dslc.ir.types import TensorType
 from dslc.usage import advice
 from runtime.device import Array, Device
 from runtime.errors import BadField
@@ -69,7 +70,7 @@ class Runner:
 def fields_of(graph: Graph, fields: Mapping[str, Any], storage: Mapping[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
     """The data inputs of a graph from fields by name (`data.image`, or `image` where one source has it), as arrays of their dtypes.
 
-    Numbers become arrays of the input's fixed shape. Raises DataError for what is missing or unknown.
+    Numbers become arrays of the input's shape, whose names the other arrays tell. Raises DataError for what is missing or unknown.
     """
     wanted = {item.name: graph.types[item.id] for item in graph.inputs if item.kind in ("input", "data") and item.name not in storage}
     names = {name: name if name in fields else name.partition(".")[2] for name in wanted}
@@ -78,7 +79,17 @@ def fields_of(graph: Graph, fields: Mapping[str, Any], storage: Mapping[str, Any
         if short not in fields:
             raise DataError(BadField(field=name, reason=f"it is missing; given are {', '.join(fields) or 'none'}"))
         found[name] = as_typed(name, fields[short], wanted[name])
+    numbers = [name for name, array in found.items() if array.ndim == 0 and wanted[name].rank]
+    if numbers:
+        sizes = sizes_of(found, wanted)
+        found |= {name: np.broadcast_to(found[name], wanted[name].sizes(sizes)) for name in numbers if wanted[name].names <= sizes.keys()}
     return found
+
+
+def sizes_of(arrays: Mapping[str, np.ndarray[Any, Any]], types: Mapping[str, TensorType]) -> dict[str, int]:
+    """The sizes that the arrays give the names in their types, as far as they have axes."""
+    pairs = [pair for name, array in arrays.items() for pair in zip(types[name].shape, array.shape, strict=False)]
+    return {str(size): int(found) for size, found in pairs if str(size) in size.names}
 
 
 def refuse_unknown(given: Mapping[str, Any], known: Sequence[str]) -> None:
@@ -103,10 +114,8 @@ def as_array(name: str, value: Any) -> np.ndarray[Any, Any]:
     return found
 
 
-def as_typed(name: str, value: Any, type: Any) -> np.ndarray[Any, Any]:
+def as_typed(name: str, value: Any, type: TensorType) -> np.ndarray[Any, Any]:
     array = as_array(name, value)
-    if array.ndim == 0 and type.rank and not type.names:
-        array = np.broadcast_to(array, type.sizes({}))
     dtype = np.dtype(type.dtype.numpy)
     if array.dtype == dtype:
         return array

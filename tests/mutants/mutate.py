@@ -43,6 +43,7 @@ COMPUTED = ("multiply", "divide", "subtract", "matmul", "exp", "log", "sqrt", "e
 FIRST_AXIS = {"axis": ast.Constant(0), "axes": ast.Tuple([ast.Constant(0)], ast.Load())}
 BUILT_IN = ("len", "set", "list", "tuple", "isinstance", "enumerate")  # take no axis
 MOVES = ("transpose", "swapaxes", "moveaxis")
+WORK = ("CHUNK", "CHUNK_BYTES", "BLOCK", "BLOCK_BYTES", "BLOCK_COLUMNS", "LINE", "NARROW", "MUCH_WIDER", "GREEDY_LIMIT")
 FOLDERS = ("folder", "path", "parent")
 STRIDES = ("stride", "strides", "step", "dilation", "kernel", "count", "size", "offset")
 ACCUMULATED = ast.parse("np.copyto", mode="eval").body
@@ -213,23 +214,35 @@ def declares(node: ast.Call) -> bool:
 
 
 def left_out(node: ast.AST) -> bool:
-    """What is not of the subject: samples of tests, imports, words of messages, types, decorators, what only type checkers read; what
-    changes no result: how large pieces of work are (`CHUNK`, `Split`), what stands for a constant that another system lacks."""
+    """What is not of the subject: samples of tests, imports, words of messages, types, decorators, what only type checkers read."""
     if isinstance(node, ast.FunctionDef):
         result = ast.unparse(node.returns) if node.returns else ""
         return result in ("Sampler", "list[Case]") or any(arg.arg == "rng" for arg in node.args.args)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        return node.func.id in SAMPLERS or node.func.id.endswith("_cases") or ast.unparse(node).startswith("getattr(os, ")
+        return node.func.id in SAMPLERS or node.func.id.endswith("_cases") or sizes_work(node)
     if isinstance(node, ast.keyword):
         return node.arg in ("sample", "doc", "example", "grain", "chunk")
     if isinstance(node, ast.If):
         return isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
     if isinstance(node, ast.Assign | ast.AnnAssign):
         target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-        return node.value is None or (isinstance(target, ast.Name) and target.id in (*SAMPLES, "CHUNK"))
-    if isinstance(node, ast.Slice):
-        return isinstance(node.upper, ast.Name) and node.upper.id == "CHUNK"
-    return isinstance(node, ast.Import | ast.ImportFrom | ast.Raise | ast.Assert | ast.JoinedStr)
+        return node.value is None or (isinstance(target, ast.Name) and target.id in (*SAMPLES, *WORK))
+    return isinstance(node, ast.Import | ast.ImportFrom | ast.Raise | ast.Assert | ast.JoinedStr) or sizes_work(node)
+
+
+def sizes_work(node: ast.AST) -> bool:
+    """What changes no result: how much is done at once and by which of two ways, and what stands for a constant that another system lacks.
+
+    A number made of one of the names in `WORK` is such, or a comparison with it; so are the keywords `grain` and `chunk` of a `Split`.
+    """
+    if isinstance(node, ast.Call):
+        text = ast.unparse(node)
+        return text.startswith("getattr(os, ") or (text.startswith(("min(", "max(")) and names_work(node))
+    return isinstance(node, ast.BinOp | ast.Compare | ast.Slice) and names_work(node)
+
+
+def names_work(node: ast.AST) -> bool:
+    return any(isinstance(part, ast.Name) and part.id in WORK for part in ast.walk(node))
 
 
 def parts(node: ast.AST) -> Iterator[tuple[str, int | None, ast.AST]]:

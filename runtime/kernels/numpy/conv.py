@@ -19,7 +19,7 @@ from runtime.kernels.numpy.correlate import Axis, Scratch, correlate, spread, we
 from runtime.kernels.registry import Registry, Signature, Split, Step
 
 Array = Any
-WIDER = 1.2  # how much wider than g the gradient of x must be for `spread`
+MUCH_WIDER = 1.2  # how much wider than g the gradient of x must be for `spread`
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def input_gradient(g: Array, w: Array, dx: Array, attrs: Any, scratch: Scratch) 
             if not row_taps or not column_taps:
                 steps.append(partial(np.copyto, target, 0))
                 continue
-            apart = rows.rolled and columns.count > WIDER * columns.size
+            apart = rows.rolled and columns.count > MUCH_WIDER * columns.size
             for source, weights, places in zip(groups_of(g, groups, 1), groups_of(w, groups, 0), groups_of(target, groups, 1), strict=True):
                 picked = weights[:, :, falling(row_taps), falling(column_taps)]  # [o, c, t, s]
                 ordered = picked.transpose(3, 1, 2, 0) if apart else picked.transpose(1, 2, 0, 3)

@@ -199,9 +199,9 @@ def _pairs(source: DataSource, place: Place, seed: int, bounds: Bounds) -> Loade
 def _table(arrays: Arrays, source: DataSource, seed: int, bounds: Bounds) -> Loaded:
     """A source that is one table: checked, then split by fractions."""
     _require(arrays, source, list(arrays))
-    fitted = fit(arrays, source.fields, source.whole, bounds, file_of(source))
-    if all(name in source.whole for name in fitted):
+    if all(name in source.whole for name in source.fields):
         raise fail(BadFormat(file=file_of(source), problem="no field has a batch axis: every one is named in `whole`"))
+    fitted = fit(arrays, source.fields, source.whole, bounds, file_of(source))
     return Loaded(by_fractions(fitted, source.whole, _fractions(source), seed, file_of(source)))
 
 

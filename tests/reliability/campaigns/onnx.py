@@ -103,7 +103,7 @@ def compared(what: str, backend: str, reference: Any, run: Callable[[], Sequence
         if not isinstance(error, Differs):
             raise
         own = Tally()
-        trusted = compare(what, Composed(model.graph, model.arrays), named, own)
+        trusted = compare(what, Composed(model.graph, model.arrays, backend), named, own)
         tally.note("bounds", f"{backend}: of functions that are made of others")
     for name, value in own.worst.items():
         tally.measure(f"{backend}: {name}", value)

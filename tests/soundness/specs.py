@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from random import Random
 
 from dslc.ir.types import Dim
-from tests.soundness import table_moves  # noqa: F401  its move
 from tests.soundness.body import BATCH, Value
 from tests.soundness.fields import SAMPLES, SYMBOLS, Arrays, Fields
 from tests.soundness.structure import File, write_network

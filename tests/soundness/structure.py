@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from dslc.ir.types import Dim
+from tests.soundness import table_moves  # noqa: F401  its move stands before those of this file
 from tests.soundness.body import BATCH, Body, Names, Value, list_text, type_text
 from tests.soundness.live import live_names
 from tests.soundness.moves import MOVES, floats, move, step, weighted

@@ -42,9 +42,9 @@ class Operand:
 
 @cache
 def callable_rows() -> tuple[str, ...]:
-    """Rows that a spec can call with tensors."""
-    found = [row for row in rows() if not row.internal and row.eval is not None and row.sample is not None]
-    return tuple(row.name for row in found if tensor_parameters(row.name) and row.name not in WRITTEN_OTHERWISE)
+    """Rows that a spec can call with tensors, by name: the table itself is in the order in which its files were imported."""
+    found = [row.name for row in rows() if not row.internal and row.eval is not None and row.sample is not None]
+    return tuple(sorted(name for name in found if tensor_parameters(name) and name not in WRITTEN_OTHERWISE))
 
 
 @cache

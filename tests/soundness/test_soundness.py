@@ -6,13 +6,18 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
-from dslc.ir.types import DType
+from dslc.ir.types import Dim, DType
+from tests.soundness.body import BATCH, Body, Names, Value
 from tests.soundness.examine import examine
+from tests.soundness.moves import index
 from tests.soundness.specs import make_spec
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "20"))
@@ -42,6 +47,16 @@ def test_many_specs_are_accepted() -> None:
     assert len(accepted) >= EXAMPLES // 3
 
 
-def test_data_that_are_too_small_for_a_network_are_refused(tmp_path: Path) -> None:
-    """What the network would make of them has a negative size, which the generator goes on with."""
-    assert not examine(make_spec(1_001_172), tmp_path)
+@pytest.mark.parametrize("first", ["dslc.ops.unpool", "tests.soundness.structure"])
+def test_a_seed_gives_one_spec_whatever_was_imported_before(first: str) -> None:
+    program = f"import {first}\nfrom tests.soundness.specs import make_spec\nprint(*(make_spec(seed).text for seed in range(20)), end='')"
+    found = subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
+    assert found.stdout == " ".join(make_spec(seed).text for seed in range(20))
+
+
+def test_nothing_is_chosen_of_an_axis_without_places() -> None:
+    """A call with data that are too small for the windows of a network has such results, until it is refused."""
+    body = Body(Random(0), Names(), "train")
+    body.add(Value("net.y", "f", (BATCH, Dim.of(3), Dim.of(-2))))
+    assert not any(index(body) for _ in range(20))
+    assert body.lines == []

@@ -47,7 +47,7 @@ CAMPAIGNS = (
         "A random network, written as a spec, computes the same in every way to run it: as the interpreter says, forward and gradient.",
         run,
         full=20_000,
-        sample=64,
+        sample=96,
         goals=(
             Goal("specs that are accepted", "accepted", "cases", least=0.4),
             Goal("accepted specs whose results say too little", "mistrusted", "accepted", most=0.1),

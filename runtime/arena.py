@@ -43,3 +43,21 @@ class Scratch:
         if self.block is None:
             return self.device.xp.empty(tuple(shape), dtype)
         return view(self.block, offset, shape, dtype)
+
+
+class Pool:
+    """Blocks of scratch, one for each thread and one for sums, shared by executors that run one after the other."""
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        self.blocks: list[Array] = []
+        self.bytes = 0  # of all blocks; one that was too small for a later executor stays with those before
+
+    def take(self, sizes: Sequence[int]) -> list[Scratch]:
+        """Scratch of at least these sizes."""
+        self.blocks += [self.device.empty(0) for _ in sizes[len(self.blocks) :]]
+        for at, size in enumerate(sizes):
+            if self.blocks[at].size < size:
+                self.blocks[at] = self.device.empty(size)
+                self.bytes += size
+        return [Scratch(self.device, block) for block in self.blocks[: len(sizes)]]

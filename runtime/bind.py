@@ -8,6 +8,8 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
 from dslc.ir.graph import Graph, Node
 from dslc.ops.infer import resolve_attrs
 from runtime.arena import SIZES, Scratch, aligned, view
@@ -20,7 +22,10 @@ Arrays = Mapping[int, Array]
 
 @dataclass
 class Binder:
-    """Binds the nodes of one graph. scratch: one for each thread; sums: memory for what threads add up in the end."""
+    """Binds the nodes of one graph. scratch: one for each thread; sums: memory for what threads add up in the end.
+
+    views: pieces of arrays that were made already, by array, axis and place.
+    """
 
     graph: Graph
     device: Device
@@ -30,6 +35,7 @@ class Binder:
     arrays: Arrays
     scratch: Sequence[Scratch]
     sums: Scratch
+    views: dict[tuple[int, int, int, int], Array]
 
     def bind(self, nodes: Sequence[Node]) -> list[list[list[Any]]]:
         """For each section the calls of each thread."""
@@ -39,6 +45,35 @@ class Binder:
         return schedule.finish()
 
     def step(self, node: Node, schedule: Schedule) -> None:
+        kernel, call, split = self.chosen(node)
+        cuts = self.cuts(call, split)
+        lanes = [[self.piece(kernel, part, thread) for part in parts] for thread, parts in enumerate(cuts)]
+        if split is None:
+            schedule.add(lanes)
+        elif split.adds:
+            schedule.add(lanes, closing=self.additions(call, cuts))
+        else:
+            schedule.add(lanes, interleaving(split, lanes))
+
+    def measure(self, nodes: Sequence[Node]) -> int:
+        """Find what `bind` takes of the scratch, by one piece of each kind. Returns the number of calls."""
+        count = 0
+        for node in nodes:
+            kernel, call, split = self.chosen(node)
+            cuts = self.cuts(call, split)
+            for thread, parts in enumerate(cuts):
+                known: dict[object, int] = {}
+                for part in parts:
+                    kind = kind_of(part) if len(parts) > 1 else None
+                    if kind not in known:
+                        known[kind] = len(self.piece(kernel, part, thread).steps)
+                    count += known[kind]
+            if split is not None and split.adds:
+                count += sum(len(piece.steps) for piece in self.additions(call, cuts))
+        return count
+
+    def chosen(self, node: Node) -> tuple[Kernel, Call, Split | None]:
+        """The kernel of a node, its call, and how this may be cut."""
         signature = self.signature(node)
         kernel = self.registry.choose(signature)
         call = Call(
@@ -50,15 +85,31 @@ class Binder:
             xp=self.device.xp,
             place=node.place or node.address,
         )
-        split = kernel.split(signature) if self.device.threaded else None
+        return kernel, call, kernel.split(signature) if self.device.threaded else None
+
+    def cuts(self, call: Call, split: Split | None) -> list[list[Call]]:
+        """For each thread the calls of its pieces. Of a sum the first thread's place is the result, others have places of their own."""
         if split is None:
-            alone = self.piece(kernel, call, 0)
-            schedule.add([[alone], *([] for _ in range(self.threads - 1))])
-        elif split.adds:
-            schedule.add(*self.addends(kernel, call, split))
+            return [[call], *([] for _ in range(self.threads - 1))]
+        shared = shares(replace(split, chunk=0) if split.adds else split, self.threads)
+        return [[self.cut(call, split, part, thread) for part in parts] for thread, parts in enumerate(shared)]
+
+    def cut(self, call: Call, split: Split, part: slice, thread: int) -> Call:
+        inputs = tuple(self.along(array, axis, part) for array, axis in zip(call.inputs, split.inputs, strict=True))
+        if split.adds:
+            outputs = tuple(self.sums.take(array.shape, array.dtype.name) for array in call.outputs) if thread else call.outputs
         else:
-            lanes = [[self.cut(kernel, call, split, part, t) for part in parts] for t, parts in enumerate(shares(split, self.threads))]
-            schedule.add(lanes, interleaving(split, lanes))
+            outputs = tuple(self.along(array, axis, part) for array, axis in zip(call.outputs, split.outputs, strict=True))
+        return replace(call, inputs=inputs, outputs=outputs, start=part.start)
+
+    def along(self, array: Array, axis: int | None, part: slice) -> Array:
+        """A piece of an array of the graph; steps that are cut alike share it."""
+        if axis is None:
+            return array
+        key = (id(array), axis, part.start, part.stop)
+        if key not in self.views:
+            self.views[key] = array[(*(slice(None),) * axis, part)]
+        return self.views[key]
 
     def signature(self, node: Node) -> Signature:
         def specs(ids: Sequence[int]) -> tuple[tuple[tuple[int, ...], str], ...]:
@@ -76,23 +127,10 @@ class Binder:
             return Piece(steps, [], [])
         return Piece(steps, [interval(array) for array in call.inputs], [interval(array) for array in call.outputs])
 
-    def cut(self, kernel: Kernel, call: Call, split: Split, part: slice, thread: int) -> Piece:
-        inputs = tuple(along(array, axis, part) for array, axis in zip(call.inputs, split.inputs, strict=True))
-        outputs = tuple(along(array, axis, part) for array, axis in zip(call.outputs, split.outputs, strict=True))
-        return self.piece(kernel, replace(call, inputs=inputs, outputs=outputs, start=part.start), thread)
-
-    def addends(self, kernel: Kernel, call: Call, split: Split) -> tuple[Lanes, None, list[Piece]]:
-        """Every thread computes its own sum; the first one's place is the result, to which the others are added at the end."""
-        lanes: Lanes = []
-        addends: list[tuple[Array, ...]] = []
-        for thread, parts in enumerate(shares(replace(split, chunk=0), self.threads)):
-            lanes.append([])
-            for part in parts:
-                outputs = call.outputs if thread == 0 else tuple(self.sums.take(array.shape, array.dtype.name) for array in call.outputs)
-                lanes[-1].append(self.cut(kernel, replace(call, outputs=outputs), split, part, thread))
-                if thread:
-                    addends.append(outputs)
-        return lanes, None, [self.addition(total, parts) for total, *parts in zip(call.outputs, *addends, strict=True) if parts]
+    def additions(self, call: Call, cuts: Sequence[Sequence[Call]]) -> list[Piece]:
+        """What adds the sums of all threads to the first one's, for each result."""
+        addends = [part.outputs for parts in cuts[1:] for part in parts]
+        return [self.addition(total, parts) for total, *parts in zip(call.outputs, *addends, strict=True) if parts]
 
     def addition(self, total: Array, addends: Sequence[Array]) -> Piece:
         """The sums of the other threads, added in the order of the threads."""
@@ -100,8 +138,11 @@ class Binder:
         return Piece(list(steps), [interval(array) for array in (total, *addends)], [interval(total)])
 
 
-def along(array: Array, axis: int | None, part: slice) -> Array:
-    return array if axis is None else array[(*(slice(None),) * axis, part)]
+def kind_of(call: Call) -> tuple[object, ...]:
+    """Pieces of one step with the same shapes and overlaps are bound alike."""
+    arrays = (*call.inputs, *call.outputs)
+    overlaps = (np.may_share_memory(one, other) for one in call.outputs for other in call.inputs)
+    return (*(array.shape for array in arrays), *overlaps)
 
 
 def shares(split: Split, threads: int) -> Iterator[list[slice]]:

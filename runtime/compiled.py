@@ -16,6 +16,7 @@ from dslc.passes.accumulate import Accumulation, accumulate
 from dslc.passes.pipeline import optimize
 from dslc.passes.share import share
 from dslc.program import Network, Program, Training
+from runtime.arena import Pool
 from runtime.device import get_device
 from runtime.joined import join
 from runtime.parameters import Parameters
@@ -38,11 +39,12 @@ class Compiled:
         self.device = parameters.device
         self.seed, self.batch_size, self.workers = seed, batch_size, workers
         self.plan_for = {"batch": batch_size}
+        self.pool = Pool(self.device)
         self.runners: dict[str, Runner] = {}
         self.rules: Mapping[str, Mapping[str, Any]] = {}
 
     def runner(self, graph: Graph, contiguous: Sequence[str] = ()) -> Runner:
-        return Runner(graph, self.device, self.plan_for, self.memory.arrays, self.workers, contiguous)
+        return Runner(graph, self.device, self.plan_for, self.memory.arrays, self.workers, contiguous, self.pool)
 
     def cached(self, name: str, graph: Graph) -> Runner:
         """The runner of an evaluation graph, made when first needed."""

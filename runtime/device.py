@@ -38,6 +38,10 @@ class Device(Protocol):
         """A NumPy copy of a device array."""
         ...
 
+    def as_host(self, source: Array) -> Any:
+        """A NumPy array of what lies there now: itself where the device computes in this memory, else a copy."""
+        ...
+
     def synchronize(self) -> None:
         """Wait until everything that was asked for is done."""
         ...
@@ -65,6 +69,9 @@ class NumpyDevice:
     def to_host(self, source: Array) -> Any:
         return self.xp.array(source)
 
+    def as_host(self, source: Array) -> Any:
+        return source
+
     def synchronize(self) -> None:
         return None
 
@@ -86,6 +93,9 @@ class CudaDevice:
 
     def to_host(self, source: Array) -> Any:
         return self.xp.asnumpy(source)
+
+    def as_host(self, source: Array) -> Any:
+        return self.to_host(source)
 
     def synchronize(self) -> None:
         self.xp.cuda.get_current_stream().synchronize()

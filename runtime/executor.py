@@ -10,7 +10,7 @@ from dslc.interpret import bind_dims, check_values
 from dslc.ir.errors import BadArray, InvalidGraph
 from dslc.ir.graph import Graph
 from dslc.plan import make_plan
-from runtime.arena import Scratch
+from runtime.arena import Pool, Scratch
 from runtime.bind import Binder, memory, size_of
 from runtime.device import Array, Device
 from runtime.kernels import registry_of
@@ -26,6 +26,7 @@ class Executor:
     contiguous: names of outputs that stand one after the other in `gradients` (bytes).
     storage: arrays for inputs that are bound where they lie (weights, states); every other input is copied in by `run`.
     workers: threads of the numpy device; None: the caller's thread alone.
+    pool: scratch that executors share which never run at the same time; None: memory of its own.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Executor:
         contiguous: Sequence[str] = (),
         storage: Mapping[str, Array] | None = None,
         workers: Workers | None = None,
+        pool: Pool | None = None,
     ) -> None:
         check_values(graph, dims)
         self.plan = make_plan(graph, dims, contiguous=contiguous)
@@ -45,6 +47,7 @@ class Executor:
         self.storage = dict(storage or {})
         self.workers = workers if device.threaded else None
         self.threads = self.workers.count if self.workers is not None else 1
+        self.pool = pool or Pool(device)
         self.arena = device.empty(self.plan.arena_bytes)
         self.fed = [item for item in self.graph.inputs if item.name not in self.storage]
         self.buffers = {item.id: device.empty(size_of(self.graph, item.id, self.plan.dims)) for item in self.fed}
@@ -143,15 +146,14 @@ class Bound:
         return array
 
     def bind(self, nodes: Sequence[Any]) -> Sections:
-        """Bind once to measure the working memory, then over memory."""
+        """Measure the working memory, then bind over memory."""
         owner = self.owner
         measured = [Scratch(owner.device) for _ in range(owner.threads + 1)]
-        self.binder(measured).bind(nodes)
-        blocks = [Scratch(owner.device, owner.device.empty(scratch.peak)) for scratch in measured]
-        self.scratch_bytes = sum(scratch.peak for scratch in measured)
-        return self.binder(blocks).bind(nodes)
+        views: dict[tuple[int, int, int, int], Array] = {}
+        self.calls = self.binder(measured, views).measure(nodes)
+        return self.binder(owner.pool.take([scratch.peak for scratch in measured]), views).bind(nodes)
 
-    def binder(self, scratch: Sequence[Scratch]) -> Binder:
+    def binder(self, scratch: Sequence[Scratch], views: dict[tuple[int, int, int, int], Array]) -> Binder:
         owner = self.owner
         return Binder(
             graph=owner.graph,
@@ -162,4 +164,5 @@ class Bound:
             arrays=self.arrays,
             scratch=scratch[:-1],
             sums=scratch[-1],
+            views=views,
         )

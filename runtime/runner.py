@@ -12,6 +12,7 @@ from dslc.interpret import bind_dims
 from dslc.ir.graph import Graph
 from dslc.ir.types import TensorType
 from dslc.usage import advice
+from runtime.arena import Pool
 from runtime.device import Array, Device
 from runtime.errors import BadField
 from runtime.executor import Executor
@@ -30,13 +31,14 @@ class Runner:
         storage: Mapping[str, Array],
         workers: Workers | None,
         contiguous: Sequence[str] = (),
+        pool: Pool | None = None,
     ) -> None:
         self.graph = graph
         self.device = device
         names = {item.name for item in graph.inputs}
         self.storage = {name: array for name, array in storage.items() if name in names}
         self.workers = workers
-        self.contiguous = contiguous
+        self.contiguous, self.pool = contiguous, pool
         self.keyed = next((item.name for item in graph.inputs if item.kind == "key"), None)
         self.first = {name: dims[name] for name in graph.dims if name in dims}
         self.planned: Executor | None = None
@@ -53,7 +55,15 @@ class Runner:
 
     def plan(self, dims: Mapping[str, int]) -> None:
         with enough_memory():
-            self.planned = Executor(self.graph, self.device, dims, contiguous=self.contiguous, storage=self.storage, workers=self.workers)
+            self.planned = Executor(
+                self.graph,
+                self.device,
+                dims,
+                contiguous=self.contiguous,
+                storage=self.storage,
+                workers=self.workers,
+                pool=self.pool,
+            )
         self.planned.gradients[...] = 0  # the gaps between gradients
 
     def run(self, arrays: Mapping[str, Any], key: tuple[int, int, int]) -> dict[str, Array]:

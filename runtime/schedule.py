@@ -53,25 +53,47 @@ def conflict(first: Piece, second: Piece) -> bool:
     return meet(first.writes, second.reads) or meet(first.writes, second.writes) or meet(first.reads, second.writes)
 
 
+def spans(pieces: Sequence[Piece]) -> list[Piece]:
+    """For each piece of a step: of every operand all bytes from the first to the last that this piece or a later one touches."""
+    found = list(pieces[-1:])
+    for piece in pieces[-2::-1]:
+        after = found[-1]
+        found.append(Piece([], joined(piece.reads, after.reads), joined(piece.writes, after.writes)))
+    return found[::-1]
+
+
+def joined(some: Sequence[Interval], others: Sequence[Interval]) -> list[Interval]:
+    return [(min(a, c), max(b, d)) for (a, b), (c, d) in zip(some, others, strict=True)]
+
+
+def among(pieces: Sequence[Piece], around: Sequence[Piece], first: int, piece: Piece) -> bool:
+    """Whether the order of `piece` and of one of `pieces[first:]` matters; most often the bytes around these show that it does not."""
+    return first < len(pieces) and conflict(around[first], piece) and any(conflict(earlier, piece) for earlier in pieces[first:])
+
+
 @dataclass
 class Run:
-    """Steps with equal cuts. `key` says how they are cut; None: not to be interleaved."""
+    """Steps with equal cuts. `key` says how they are cut; None: not to be interleaved. spans: of each step and thread."""
 
     key: Any
     steps: list[Lanes] = field(default_factory=list)
+    spans: list[Lanes] = field(default_factory=list)
 
     def admits(self, lanes: Lanes, key: Any) -> bool:
         """Whether the step may be interleaved: no piece meets a later piece, or another thread's piece, of an earlier step."""
         if key is None or key != self.key or len(self.steps) >= MOST_RUN:
             return False
         return not any(
-            conflict(earlier, piece)
-            for before in self.steps
+            among(old, around, at + 1 if mine == theirs else 0, piece)
+            for before, spanned in zip(self.steps, self.spans, strict=True)
             for mine, new in enumerate(lanes)
-            for theirs, old in enumerate(before)
+            for theirs, (old, around) in enumerate(zip(before, spanned, strict=True))
             for at, piece in enumerate(new)
-            for earlier in (old[at + 1 :] if mine == theirs else old)
         )
+
+    def append(self, lanes: Lanes) -> None:
+        self.steps.append(lanes)
+        self.spans.append([spans(pieces) for pieces in lanes])
 
     def pieces(self) -> Lanes:
         """For each thread its pieces, all steps of one piece of samples before the next."""
@@ -115,10 +137,11 @@ class Schedule:
         if len(self.waiting) >= MOST_WAITING or any(conflict(late, piece) for late in self.waiting for pieces in lanes for piece in pieces):
             self.settle()
         if self.run is not None and self.run.admits(lanes, key):
-            self.run.steps.append(lanes)
+            self.run.append(lanes)
         else:
             self.flush()
-            self.run = Run(key, [lanes])
+            self.run = Run(key)
+            self.run.append(lanes)
         self.waiting += closing
 
     def flush(self) -> None:

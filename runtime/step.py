@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import numpy as np
+
 from dslc.diagnostics import Diagnostic, SpecError
 from dslc.ir.errors import NotRunnable
 from dslc.parts import choose
@@ -185,15 +187,30 @@ class Step(Compiled):
         return f"{half.name}/" if len(self.steps) > 1 else ""
 
     def state(self) -> tuple[Arrays, Arrays]:
-        """Parameters and slots as a checkpoint holds them: with `ema` addresses have the averages, and `raw:ADDRESS` the weights."""
-        slots = {name: array for name, array in self.optimizer_state().items() if AVERAGE not in name}
+        """Copies of `shown`."""
+        parameters, slots = ({name: np.array(array) for name, array in arrays.items()} for arrays in self.shown())
+        return parameters, slots
+
+    def shown(self) -> tuple[Arrays, Arrays]:
+        """Parameters and slots as a checkpoint holds them: with `ema` addresses have the averages, and `raw:ADDRESS` the weights.
+
+        They are the memory of this step where the device computes in it: valid until the next update.
+        """
+        view = self.device.as_host
+        weights = {name: view(array) for name, array in self.memory.arrays.items()}
+        slots: Arrays = {}
+        averages: Arrays = {}
+        for half in self.steps.values():
+            slots[f"{self.prefix(half)}steps"] = np.array(half.done, np.int64)
+            for name, array in half.slots().items():
+                if not name.startswith(AVERAGE):
+                    slots[self.prefix(half) + name] = view(array)
+                elif half.done:
+                    averages[name.removeprefix(AVERAGE)] = view(array)
         if self.training.ema is None:
-            return self.parameters(), slots
-        weights = self.parameters()
-        with self.averaged():
-            averages = self.parameters()
+            return weights, slots
         trained = dict.fromkeys(name for half in self.steps.values() for name in half.trained)
-        return averages, slots | {RAW + name: weights[name] for name in trained}
+        return weights | averages, slots | {RAW + name: weights[name] for name in trained}
 
     def restore(self, parameters: Mapping[str, Any], slots: Mapping[str, Any]) -> None:
         """The inverse of `state`. Raises DataError."""

@@ -97,6 +97,7 @@ def train(
             if start is not None:
                 _begin_from(step, start, folder, progress)
             counters = restore(step, state) if state is not None else Counters()
+            del state, start  # the arrays are those of the step by now
             log = MetricsLog(folder, counters.step)
             session = Session(program, chosen, inputs, step, folder, progress, facts, seed, counters, log)
             try:
@@ -215,6 +216,7 @@ def _end_epoch(session: Session) -> None:
     facts = {"train_loss": losses["loss"], **({"train_losses": losses} if len(losses) > 1 else {})}
     session.log.add("epoch", counters.step, epoch=session.rounds.epoch(counters.step), **facts, split=split, metrics=counters.metrics)
     if better:
+        session.waiting.pop(BEST, None)  # first, so that one state is held beside the one that is made
         session.waiting[BEST] = _encode(session)
     session.progress.epoch(_moment(session, losses, _rate(session, session.step.turns[0])))
 
@@ -242,18 +244,25 @@ def evaluate(step: Step, inputs: Inputs, split: str, size: int) -> dict[str, Any
 
 
 def _save(session: Session) -> None:
-    """Write the present state as `last`; before it a `best` that waits, so that `last` never speaks of a `best` that is not there."""
-    session.waiting[LAST] = _encode(session)
+    """Write the present state as `last`; before it a `best` that waits, so that `last` never speaks of a `best` that is not there.
+
+    One state is held at a time, beside the one that is made.
+    """
+    counters, folder = session.counters, session.folder / CHECKPOINTS
     session.log.flush()
-    for name in (BEST, LAST):
-        if name in session.waiting:
-            write_atomic(session.folder / CHECKPOINTS, f"{name}.safetensors", session.waiting.pop(name))
+    data = session.waiting.pop(BEST, b"")
+    if data:
+        write_atomic(folder, f"{BEST}.safetensors", data)
+    if not data or (counters.step, counters.turn) != (counters.best_step, 0):
+        data = b""  # given back before the next is made
+        data = _encode(session)
+    write_atomic(folder, f"{LAST}.safetensors", data)
     session.saved_at = time.monotonic()
 
 
 def _encode(session: Session) -> bytes:
     """The present state. Raises DivergedError where an update has left a weight or the optimizer's state not finite: it is never saved."""
-    parameters, slots = session.step.state()
+    parameters, slots = session.step.shown()
     for name, array in (*parameters.items(), *slots.items()):
         if not is_finite(array):
             what = f"after step {session.counters.step}: `{name}`"

@@ -1,11 +1,14 @@
-"""Binding a deep network takes time in proportion to its depth."""
+"""Binding a deep network takes time in proportion to its depth; the bytes around pieces only shorten the comparison with each."""
 
 from __future__ import annotations
 
+from itertools import product
+
+import numpy as np
 import pytest
 
 from runtime import schedule
-from runtime.schedule import Piece, Schedule
+from runtime.schedule import Piece, Schedule, among, conflict, spans
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -39,3 +42,22 @@ def test_each_step_is_compared_with_a_bounded_number_of_others(threads: int, key
     for lane in range(threads):
         assert [step for step, found in done if found == lane and step < steps] == list(range(steps))
     assert {step for step, _ in done} == set(range(2 * steps))
+
+
+def test_the_bytes_around_pieces_change_no_answer() -> None:
+    random = np.random.default_rng(3)
+
+    def interval() -> tuple[int, int]:
+        low = int(random.integers(0, 60))
+        return low, low + int(random.integers(0, 6))
+
+    answers = set()
+    for _ in range(300):
+        pieces = [Piece([], [interval()], [interval(), interval()]) for _ in range(int(random.integers(0, 6)))]
+        around = spans(pieces)
+        for first, _ in product(range(len(pieces) + 1), range(3)):
+            piece = Piece([], [interval()], [interval()])
+            wanted = any(conflict(earlier, piece) for earlier in pieces[first:])
+            assert among(pieces, around, first, piece) == wanted
+            answers.add(wanted)
+    assert answers == {True, False}

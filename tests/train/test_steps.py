@@ -11,9 +11,11 @@ import pytest
 from dslc.diagnostics import DataError
 from dslc.loading import load_program
 from runtime.step import Step, compile_step
+from runtime.train import loop
 from runtime.train.checkpoint import load_checkpoint
 from runtime.train.loop import RunResult, train
 from runtime.train.run import open_run
+from runtime.train.session import Session
 
 GAN = """dslc 1
 
@@ -169,6 +171,39 @@ def test_checkpoints_hold_the_averages_and_the_weights(tmp_path: Path) -> None:
         np.testing.assert_array_equal(last.slots[f"raw:{name}"], value)
         assert not np.array_equal(last.parameters[name], value)
     assert averaged.metrics["validation"] != plain.metrics["validation"]
+
+
+@pytest.mark.parametrize("updates", [0, 3])
+def test_a_checkpoint_shows_what_evaluation_sees(tmp_path: Path, updates: int) -> None:
+    step = compile_step(load_program(write(tmp_path, GAN, "ema: 0.9"))[0], threads=1)
+    step.load({name: array + 1 for name, array in step.parameters().items()})
+    for number in range(updates):
+        step.train(x=np.full((16, 2), number, np.float32))
+    weights = step.parameters()
+    with step.averaged():
+        wanted = step.parameters()
+    parameters, slots = step.shown()
+    for name, array in wanted.items():
+        np.testing.assert_array_equal(parameters[name], array)
+    for half in step.steps.values():
+        for name in half.trained:
+            np.testing.assert_array_equal(slots[f"raw:{name}"], weights[name])
+    assert all(np.array_equal(parameters[name], array) for name, array in weights.items()) == (updates == 0)
+
+
+def test_a_state_that_is_best_and_last_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    encode = loop._encode
+
+    def counted(session: Session) -> bytes:
+        made.append(session.counters.step)
+        return encode(session)
+
+    monkeypatch.setattr(loop, "_encode", counted)
+    done = run(write(tmp_path, PLAIN), out=tmp_path / "run", max_steps=3)  # one epoch
+    best, last = (load_checkpoint(done.folder / f"checkpoints/{name}.safetensors", name) for name in ("best", "last"))
+    assert done.steps == last.meta["step"] == best.meta["step"] and made.count(done.steps) == 1
+    assert contents(done.folder)["checkpoints/best.safetensors"] == contents(done.folder)["checkpoints/last.safetensors"]
 
 
 # -- starts

@@ -1,4 +1,7 @@
-"""The syntax tree: one frozen node a construct, a span on every node, flat n-ary chains (depth = depth of brackets)."""
+"""The syntax tree: one node a construct, a span on every node, flat n-ary chains (depth = depth of brackets).
+
+Nodes are never changed; they are not `frozen`, as that triples the time in which one is made.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from dataclasses import dataclass
 from dslc.source import Source, Span
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Node:
     span: Span
 
@@ -15,49 +18,49 @@ class Node:
 # ---- expressions ----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Name(Node):
     id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Int(Node):
     value: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Float(Node):
     value: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class String(Node):
     value: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Bool(Node):
     value: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Rest(Node):
     """`*s` inside a shape or list."""
 
     name: Name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class List(Node):
     items: tuple[Expr | Rest, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Paren(Node):
     value: Expr
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Arg(Node):
     """An argument; `name` is None for a positional one."""
 
@@ -65,7 +68,7 @@ class Arg(Node):
     value: Expr
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Stage(Node):
     """One stage of a chain: `path(args) as name`; `args` is None where no parentheses stand."""
 
@@ -74,13 +77,13 @@ class Stage(Node):
     alias: Name | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Pipe(Node):
     first: Expr
     stages: tuple[Stage, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Cond(Node):
     """`if test then a else b`."""
 
@@ -89,7 +92,7 @@ class Cond(Node):
     other: Expr
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class BoolOp(Node):
     """`a or b or c` (`op` is "or") or `a and b` (`op` is "and")."""
 
@@ -97,12 +100,12 @@ class BoolOp(Node):
     values: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Not(Node):
     value: Expr
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Compare(Node):
     """One comparison: `op` is == != < <= > >=."""
 
@@ -111,7 +114,7 @@ class Compare(Node):
     right: Expr
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Term(Node):
     """An operator and its right operand; `span` is that of the operator."""
 
@@ -119,7 +122,7 @@ class Term(Node):
     value: Expr
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Arith(Node):
     """A flat left-associative chain of one precedence level: + - , or * / // % @."""
 
@@ -127,41 +130,41 @@ class Arith(Node):
     terms: tuple[Term, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Neg(Node):
     value: Expr
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Power(Node):
     base: Expr
     exponent: Expr
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Call(Node):
     func: Expr
     args: tuple[Arg, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Ellipsis(Node):
     """`..` as an index: all axes between."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Slice(Node):
     start: Expr | None
     stop: Expr | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Index(Node):
     value: Expr
     items: tuple[Expr | Slice | Ellipsis, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Field(Node):
     value: Expr
     name: Name
@@ -170,7 +173,7 @@ class Field(Node):
 Expr = Name | Int | Float | String | Bool | List | Paren | Pipe | Cond | BoolOp | Not | Compare | Arith | Neg | Power | Call | Index | Field
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Type(Node):
     """`i64[batch, *s]`, `[c]` (dtype None), `int`, `list[int]` (dtype "list", dims (Name int,)); dims None: no brackets."""
 
@@ -181,26 +184,26 @@ class Type(Node):
 # ---- statements -----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Body(Node):
     """`{ ... }`, braces included in the span."""
 
     statements: tuple[Statement, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Header(Node):
     version: Int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Import(Node):
     names: tuple[Name, ...]
     path: String
     args: tuple[Arg, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Param(Node):
     name: Name
     type: Type
@@ -210,7 +213,7 @@ class Param(Node):
     log: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Parm(Node):
     """A parameter in a block's head or an operator's signature."""
 
@@ -219,32 +222,32 @@ class Parm(Node):
     default: Expr | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Block(Node):
     name: Name
     parms: tuple[Parm, ...]
     body: Body
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Network(Node):
     name: Name
     body: Body
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Train(Node):
     name: Name | None
     body: Body
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Generate(Node):
     name: Name | None
     body: Body
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Scan(Node):
     """`scan(args) a, b in xs, ys over time { ... }`: the right-hand side of an assignment."""
 
@@ -255,13 +258,13 @@ class Scan(Node):
     body: Body
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Assign(Node):
     names: tuple[Name, ...]
     values: tuple[Expr, ...] | Scan
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Setting(Node):
     """`key: value` or `key name: value` (`loss size: e`)."""
 
@@ -270,46 +273,46 @@ class Setting(Node):
     value: Expr
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Input(Node):
     name: Name
     type: Type
     default: Expr | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Output(Node):
     names: tuple[Name, ...]
     value: Expr | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Weight(Node):
     name: Name
     type: Type
     init: Expr
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class State(Node):
     names: tuple[Name, ...]
     type: Type | None
     init: Expr
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Update(Node):
     name: Name
     value: Expr
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Layer(Node):
     name: Name
     value: Expr
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class For(Node):
     """`for name in low..high {}` or, with `high` None, `for name in list {}`."""
 
@@ -319,7 +322,7 @@ class For(Node):
     body: Body
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class If(Node):
     """`if a {} else if b {} else {}`: `arms` in order, `other` the last else or None."""
 
@@ -327,43 +330,43 @@ class If(Node):
     other: Body | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Carry(Node):
     names: tuple[Name, ...]
     type: Type | None
     init: Expr | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Yield(Node):
     values: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Return(Node):
     values: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Step(Node):
     name: Name
     body: Body
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Rule(Node):
     pattern: String
     body: Body
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Value(Node):
     """A bare expression as a statement: always an error, kept for recovery."""
 
     value: Expr
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Error(Node):
     """Text that could not be parsed (already reported). `names`: names it would probably have bound, to be poisoned."""
 

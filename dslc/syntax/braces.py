@@ -10,6 +10,7 @@ from dslc.syntax.scan import Token
 from dslc.syntax.scene import VALUES
 from dslc.syntax.statement_rules import HEADS
 
+KINDS = {"{": "LBRACE", "}": "RBRACE", ")": "RPAR", "]": "RSQB"}
 Mended = tuple[Diagnostic, list[Token]]
 
 
@@ -66,10 +67,10 @@ def with_closer(driver: Driver, at: int) -> Mended | None:
 
 
 def written(driver: Driver, at: int, sign: str) -> Mended:
-    """The tokens with this brace in the place of another bracket."""
+    """The tokens with this bracket in the place of another one."""
     token = driver.tokens[at]
     fix = Fix(f"write `{sign}`", (Edit(driver.span(token), sign),))
-    brace = Token("LBRACE" if sign == "{" else "RBRACE", sign, token.start, token.end, token.first)
+    brace = Token(KINDS[sign], sign, token.start, token.end, token.first)
     found = errors.WrongSign(span=driver.span(token), found=token.text, wanted=sign, fix=fix)
     return found, [*driver.tokens[:at], brace, *driver.tokens[at + 1 :]]
 

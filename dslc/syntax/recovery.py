@@ -17,6 +17,7 @@ from dslc.syntax.scan import Token
 from dslc.syntax.situations import explain
 
 ENDS = frozenset({"NAME", "INT", "FLOAT", "STRING", "TRUE", "FALSE", "RPAR", "RSQB"})
+BRACKETS = frozenset([*OPENERS.values(), *CLOSERS.values()])
 STATEMENTS = TOP_LEVEL | {"FOR", "RETURN", "YIELD", "CARRY"}
 
 
@@ -121,6 +122,9 @@ class Run(Driver):
             found = braces.without_doubled(self, at)
         elif token.type in ("RPAR", "RSQB") and self.wrongly_closed(token):
             found = braces.with_closer(self, at)
+        elif self.closes_round(token):
+            closer = CLOSERS[OPEN[self.brackets[-1].token.type]]
+            found = self.not_closed_by(token, closer), braces.written(self, at, closer)[1]
         found = found or braces.with_opener(self, at)
         open = self.round and self.unclosed(token, at)
         inside = token.type == "LBRACE" and not self.ends_line(at)
@@ -128,6 +132,12 @@ class Run(Driver):
             found = self.with_bracket(at)
         if found is not None:
             raise Again(*found)
+
+    def closes_round(self, token: Token) -> bool:
+        """A `}` within a line whose innermost bracket is a `(` or `[` of the same line."""
+        if token.type != "RBRACE" or token.first or not self.round or self.body_in_line(token):
+            return False
+        return self.brackets[-1].line == self.source.position(token.start)[0]
 
     def mend_else(self, token: Token, at: int) -> None:
         """`} esle {`: begin again with the word that was meant."""
@@ -146,10 +156,20 @@ class Run(Driver):
         if (
             made is None
             or (made.old in CLOSERS.values() and not self.round)
-            or not (made.old in OPENERS.values() or made.new in OPENERS.values() or (made.old and not made.new))
+            or not (made.old in BRACKETS or made.new in OPENERS.values())
+            or (made.old in CLOSERS.values() and made.new in OPENERS.values())
         ):
             return None
-        return described(self, made, None), applied(self.tokens, made)
+        here = made.new in CLOSERS.values() and made.start == self.tokens[at].start
+        found = self.not_closed_by(self.tokens[at], made.new) if here else described(self, made, None)
+        return found, applied(self.tokens, made)
+
+    def not_closed_by(self, token: Token, closer: str) -> errors.WrongCloser:
+        """The closing bracket is another one than the open bracket has."""
+        bracket = self.brackets[-1].token
+        label = Label(self.span(bracket), f"this `{bracket.text}` is open")
+        fix = Fix(f"write `{closer}`", (Edit(self.span(token), closer),))
+        return errors.WrongCloser(span=self.span(token), found=token.text, wanted=closer, labels=(label,), fix=fix)
 
     def skip(self, token: Token, at: int) -> int:
         """Put an ERROR in the place of the broken statement and skip the rest of it."""
@@ -275,9 +295,8 @@ class Run(Driver):
             return self.missing_closer(token, closer, at)
         if not self.slipped:
             more = at + 1 < len(self.tokens) and self.tokens[at + 1].type in CLOSE  # then the fix is not certain
-            certain = None if more else Fix(f"write `{closer}`", (Edit(self.span(token), closer),))
-            label = Label(self.span(bracket.token), f"this `{bracket.token.text}` is open")
-            self.sink.add(errors.WrongCloser(span=self.span(token), found=token.text, wanted=closer, labels=(label,), fix=certain))
+            found = self.not_closed_by(token, closer)
+            self.sink.add(replace(found, fix=None) if more else found)
         # Take it for the right one: the statement goes on.
         mended = Token(OPEN[bracket.token.type], closer, token.start, token.end, token.first, True)
         if self.take(mended, at):

@@ -134,7 +134,10 @@ def before_opener(tokens: list[Token], at: int) -> list[Token]:
 
 def stage(driver: Driver, after: list[Token]) -> bool:
     """Whether a name comes that the text gives to no value: that of a block or a layer."""
-    names = {token.text for token, sign in zip(driver.tokens, driver.tokens[1:], strict=False) if sign.type in ("EQUAL", "COLON")}
+    pairs = list(zip(driver.tokens, driver.tokens[1:], strict=False))
+    names = {token.text for token, sign in pairs if sign.type in ("EQUAL", "COLON")} | {
+        name.text for word, name in pairs if word.type == "FOR"
+    }
     return bool(after) and after[0].type == "NAME" and after[0].text not in names
 
 

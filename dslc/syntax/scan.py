@@ -14,11 +14,11 @@ from importlib import resources
 from typing import Any
 
 from dslc import limits
-from dslc.diagnostics import Sink
+from dslc.diagnostics import LIMIT, Sink
 from dslc.source import Source, Span
 from dslc.syntax import errors
 from dslc.syntax.ast import Comment
-from dslc.syntax.slips import SLIPS
+from dslc.syntax.slips import SLIPS, unopened
 from dslc.syntax.tokens import CONTEXTUAL, HARD, SOFT, Token, printable
 from dslc.syntax.tree import Reduction
 
@@ -103,7 +103,12 @@ def scan(source: Source, sink: Sink, most: int = MOST_TOKENS) -> tuple[list[Toke
             if mended is None:
                 strayed = True
                 continue
-            token, at = mended, max(at, mended.end)
+            token, at = mended, mended.end
+        elif kind == "STRING" and tokens and sink.error_count < LIMIT:
+            string = unopened(source, tokens[-1], token, sink)
+            if string is not None:
+                tokens.pop()
+                token, at = string, string.end
         elif kind in ("INT", "FLOAT"):
             token = number(source, token, sink)
         first = kind == "_NL"

@@ -10,6 +10,9 @@ from dslc.source import Source, Span
 from dslc.syntax import errors
 from dslc.syntax.tokens import Token, point, printable
 
+MOST_LINE = 1000  # characters of a line in which quotes are counted
+WORD_BEFORE = re.compile(r"[\w./*-]+$")
+WORD_BEHIND = re.compile(r"[^\s\"\\,;()\[\]{}#]+(?=[)\],;]|[ \t]*(?:#|$))")
 WORDS = {"&&": "and", "||": "or", "**": "^", "!": "not", "===": "=="}
 
 
@@ -62,25 +65,43 @@ def _augmented(span: Span) -> errors.AugmentedAssignment:
 def _quote(source: Source, token: Token, sink: Sink) -> Token:
     span = Span(source, token.start, token.end)
     body = token.text[1:]
-    if token.text[0] == "'":
-        body = body[:-1]
-        fix = _fix(span, f'"{body}"') if '"' not in body and "\\" not in body else None
-        sink.add(errors.SingleQuotes(span=span, fix=fix))
-        body = body.replace("\\", "").replace('"', "")
-    else:
-        body = body.rstrip("\r")
-        before = re.search(r"[\w./*-]+$", source.text[max(0, token.start - 64) : token.start])
-        word = re.match(r"[\w./*-]+(?=[)\],]*[ \t]*(?:#|$))", body)
-        if before is not None:  # `char"`: the first quote is missing
-            start = token.start - len(before.group())
-            fix = Fix('put `"` before it', (Edit(Span(source, start, start), '"'),))
-            span = Span(source, start, token.start + 1)
-        else:
-            end = token.start + 1 + (word.end() if word else 0)
-            fix = Fix('put `"` at the end', (Edit(Span(source, end, end), '"'),)) if word else None
-        sink.add(errors.UnclosedString(span=span, fix=fix))
-        body = body.replace("\\", "")
+    if token.text[0] != "'":
+        return _unclosed(source, token, sink)
+    body = body[:-1]
+    fix = _fix(span, f'"{body}"') if '"' not in body and "\\" not in body else None
+    sink.add(errors.SingleQuotes(span=span, fix=fix))
+    body = body.replace("\\", "").replace('"', "")
     return Token("STRING", f'"{body}"', token.start, token.end, token.first, True)
+
+
+def _unclosed(source: Source, token: Token, sink: Sink) -> Token:
+    """A quote alone on the rest of its line: it ends a word (`char"`) or begins one."""
+    body = token.text[1:].rstrip("\r")
+    before = WORD_BEFORE.search(source.text[max(0, token.start - 64) : token.start])
+    word = WORD_BEHIND.match(body) if "\\" not in body else None
+    span, end = Span(source, token.start, token.end), token.end
+    if before is not None:  # the first quote is missing
+        start = token.start - len(before.group())
+        fix: Fix | None = Fix('put `"` before it', (Edit(Span(source, start, start), '"'),))
+        span = Span(source, start, token.start + 1)
+    elif word is not None:  # the scanner goes on behind the word
+        body, end = word.group(), token.start + 1 + word.end()
+        span = Span(source, token.start, end)
+        fix = Fix('put `"` at the end', (Edit(Span(source, end, end), '"'),))
+    else:
+        fix = None
+    sink.add(errors.UnclosedString(span=span, fix=fix))
+    return Token("STRING", f'"{body}"'.replace("\\", ""), token.start, end, token.first, True)
+
+
+def unopened(source: Source, name: Token, token: Token, sink: Sink) -> Token | None:
+    """`csv("a", b"], c="d")`: a string that begins directly behind a name, in a line with an odd number of quotes, ends that name."""
+    rest = source.text[token.start : token.start + MOST_LINE].partition("\n")[0]
+    if name.end != token.start or name.type != "NAME" or len(rest) == MOST_LINE or rest.count('"') % 2 == 0:
+        return None
+    fix = Fix('put `"` before it', (Edit(Span(source, name.start, name.start), '"'),))
+    sink.add(errors.UnclosedString(span=Span(source, name.start, token.start + 1), fix=fix))
+    return Token("STRING", f'"{name.text}"', name.start, token.start + 1, name.first, True)
 
 
 def _foreign_name(source: Source, token: Token, sink: Sink) -> Token:

@@ -66,6 +66,8 @@ train {
         ("  for row", "  ofr row"), ("  for row", "  fpr row"), ("  return if", "  ret if"), ("train {", "fit {"), ("  y = x", "  y == x"),
         ("param width", "parameter width"), ("input image", "data image"), ("hidden * 2", 'hidden * "2"'), ("[3]]", '["3"]]'),
         ("[3]]", "[3.0]]"), ("image) -> dense", "image) > dense"), ("dense(width) ->", "dense(widht) ->"), ("    total =", "    totla ="),
+        ("tanh(y) else", "tanh(y} else"), ("axis=1) ->", "axis=1} ->"), ("[row[0]]\n", "[row[0}]\n"), ("[row[0]]\n", "[row[0)]\n"),
+        ('"digits"', '"digits'), ('"digits"', 'digits"'),
     ],
 )  # fmt: skip
 def test_the_fix_gives_the_spec_back(right: str, wrong: str) -> None:

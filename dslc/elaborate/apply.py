@@ -31,6 +31,7 @@ COMPARISONS = frozenset(["==", "!=", "<", "<=", ">", ">="])
 LOGIC = frozenset(["and", "or"])
 FLOATS = frozenset(["a float", "f32", "f64"])
 FLOORS = frozenset(["//", "%"])
+WHOLE = frozenset(["floor_divide", "remainder", "rem"])  # have no value for whole numbers and 0
 
 
 # ---- emission ---------------------------------------------------------------------------------------------------------------
@@ -53,6 +54,8 @@ def emit(
     builder = tape.builder
     builder.place, builder.scope = frame.place(span), frame.address
     address = builder.address(name)
+    if name in WHOLE and not types[1].dtype.is_float and builder.is_constant(values[1], 0):
+        return frame.report(errors.DivisionByZero(span=span))
     if row.random:
         settings |= stream(frame, name, address)
         values.append(tape.key())

@@ -9,7 +9,7 @@ from dslc.ops.table import Case
 
 Sampler = Callable[[Any], list[Case]]
 SHAPES = ((3,), (1,), (2, 3), (5, 1, 2))
-PAIRS = (((2, 3), (2, 3)), ((2, 3), (3,)), ((2, 1, 3), (2, 5, 1)), ((), (4,)), ((1,), (1,)))
+PAIRS = (((2, 3), (2, 3)), ((2, 3), (3,)), ((2, 1, 3), (2, 5, 1)), ((), (4,)), ((1,), (1,)), ((3, 1), (2, 3, 2)))
 
 
 def away(rng: Any, shape: tuple[int, ...], low: float, high: float, kinks: tuple[float, ...] = ()) -> Any:

@@ -16,6 +16,7 @@ from tests.mutants.mutate import Mutant, mutants
 
 ROOT = Path(__file__).parents[2]
 TABLE = ("tests/ops/test_table.py", "tests/onnx/test_rows.py", "tests/runtime/test_kernels.py")
+CALLS = ("tests/elaborate/test_refused.py", "tests/elaborate/test_rules.py")  # of operators, by specs
 GRAPHS = tuple(
     f"tests/passes/test_{name}.py" for name in ("pairs", "pipeline", "arena", "reach", "plan", "accumulate", "random", "interpret")
 )
@@ -78,10 +79,13 @@ class Subject:
         return [self.mutant.row] if self.mutant.row else row_names(self.path)
 
     def tests(self) -> list[str]:
-        """First the examples of the module, then the tests of the group, last the files that name one of the operators."""
-        rows = self.rows()
+        """First the examples of the module, then the tests of the group, last the files that name one of the operators; of a module that
+        has no operator of its own, and serves all, the files of all."""
         examples = [self.path.relative_to(ROOT).as_posix()] if ">>>" in self.path.read_text(encoding="utf-8") else []
-        return [*examples, *self.group.tests, *(naming(tuple(rows)) if rows else [])]
+        if self.group.rule is None:
+            return [*examples, *self.group.tests]
+        rows = tuple(self.rows())
+        return [*examples, *self.group.tests, *naming(rows)] if rows else [*examples, *of_operators(), *self.group.tests, *CALLS]
 
 
 @cache
@@ -91,6 +95,13 @@ def row_names(path: Path) -> list[str]:
     return [
         row.name for row in table() if any(getattr(rule, "__module__", "") == module for rule in (row.eval, row.shape, *row.grad.values()))
     ]
+
+
+@cache
+def of_operators() -> list[str]:
+    """All test files of tests/ops, those of single families first."""
+    found = [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "tests" / "ops").glob("test_*.py"))]
+    return [path for path in found if path not in TABLE]
 
 
 @cache

@@ -94,8 +94,6 @@ def convert(kind: str, value: Value) -> Value | None:
     """The value in the form that it is kept in; None if it is not of this type. Poison fits everywhere."""
     if is_poison(value):
         return POISON
-    if isinstance(value, Dim) and value.is_constant:
-        value = value.constant
     if kind.startswith("list[") and kind.endswith("]"):
         if not isinstance(value, tuple):
             return None

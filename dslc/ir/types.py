@@ -162,8 +162,6 @@ class Dim:
             offset = dict(rest.terms).get((), 0)
             rest = Dim._from({m: (c // common if m else offset // common) for m, c in rest.terms})
             divisor //= common
-        if divisor == 1:
-            return exact + rest
         # ⌊(⌊p / j⌋ + c) / k⌋ = ⌊(p + c·j) / (j·k)⌋
         symbolic = [(m, c) for m, c in rest.terms if m]
         if len(symbolic) == 1 and symbolic[0][1] == 1 and len(symbolic[0][0]) == 1:

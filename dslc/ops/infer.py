@@ -53,9 +53,8 @@ def literal(expr: ast.Expr) -> Any:
         return -literal(expr.value)
     if isinstance(expr, ast.List):
         return tuple(literal(item) for item in expr.items)  # type: ignore[arg-type]
-    if isinstance(expr, ast.Name) and expr.id in DType.__members__:
-        return DType(expr.id)
-    raise ValueError(f"not a literal default: {expr.span.text}")
+    assert isinstance(expr, ast.Name), f"not a literal default: {expr.span.text}"
+    return DType(expr.id)
 
 
 @cache
@@ -221,8 +220,7 @@ def split_inputs(name: str, inputs: Sequence[Any], attrs: Mapping[str, Any]) -> 
 def evaluate(name: str, xp: Any, inputs: Sequence[Any], attrs: Mapping[str, Any]) -> tuple[Any, ...]:
     """Run a row's reference on arrays. `attrs` are resolved. Always a tuple of results."""
     row = lookup(name)
-    if row.eval is None:
-        raise ValueError(f"{name} cannot be run: it stands by its signature only")
+    assert row.eval is not None, f"{name} cannot be run: it stands by its signature only"
     positional, keyword = split_inputs(name, inputs, attrs)
     settings = {key: value for key, value in attrs.items() if key != "optional"}
     result = row.eval(xp, *positional, **keyword, **settings)
@@ -282,14 +280,8 @@ class Unifier:
             raise Mismatch(parameter.name, f"`{parameter.name}` of `{self.name}` is {wanted}", wanted=str(wanted), found=str(type.dtype))
 
     def match_dim(self, parameter: Parameter, type: TensorType, item: Any, axis: int) -> None:
-        found = type.shape[axis]
-        if isinstance(item, ast.Int):
-            if found != Dim.of(item.value):
-                self.fail(parameter, axis, str(item.value), str(found), "")
-            return
-        letter = item.id
-        if letter == "_":
-            return
+        """One size; rows name all sizes by letters."""
+        found, letter = type.shape[axis], item.id
         known = self.dims.setdefault(letter, found)
         other = self.origin.setdefault(letter, parameter.name)
         if known != found:
@@ -323,9 +315,7 @@ class Unifier:
         return tuple(reversed(shape))
 
     def fail(self, parameter: Parameter, axis: int, wanted: str, found: str, other: str) -> None:
-        reason = f"axis {axis} of `{parameter.name}` is {found}, `{self.name}` needs {wanted}"
-        if other and other != parameter.name:
-            reason += f" (as `{other}` has)"
+        reason = f"axis {axis} of `{parameter.name}` is {found}, `{self.name}` needs {wanted} (as `{other}` has)"
         raise Mismatch(parameter.name, reason, wanted=wanted, found=found, axis=axis, other=other)
 
     def result(self, type: ast.Type) -> TensorType:

@@ -9,7 +9,7 @@ import pytest
 
 from dslc.interpret import interpret
 from dslc.ir.types import DType, TensorType, tensor
-from dslc.ops.infer import evaluate
+from dslc.ops.infer import bind_attrs, evaluate
 from dslc.ops.table import Mismatch, infer
 from dslc.ops.value import Builder, F
 from dslc.passes.differentiate import differentiate
@@ -21,6 +21,7 @@ def f(*shape: int | str) -> TensorType:
 
 KEY = tensor("i64", 3)
 DRAW = {"shape": (2,), "dtype": DType.f32, "stream": 0}
+CONV = {"stride": (1, 1), "pad": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": 1, "output_pad": (0, 0)}
 # operator, inputs, attributes, argument at fault
 REFUSED: tuple[tuple[str, tuple[TensorType, ...], dict[str, Any], str], ...] = (
     ("reshape", (f(2, 3),), {"shape": (4, 2)}, "shape"),
@@ -71,6 +72,21 @@ REFUSED: tuple[tuple[str, tuple[TensorType, ...], dict[str, Any], str], ...] = (
     ("rms_normalize", (f(2, 6),), {"axis": 2, "eps": 1e-5}, "axis"),
     ("circular_conv", (f(2, 6), f(2, "k")), {}, "kernel"),
     ("circular_conv", (f(2, 6), f(3, 3)), {}, "kernel"),
+    ("circular_conv", (f(2, 2, 6), f(3, 3)), {}, "kernel"),
+    ("add", (f(2, 3), f(2, 4)), {}, "b"),
+    ("add", (f(2), tensor("f64", 2)), {}, "b"),
+    ("channel_affine", (f(2, 3, 4), f(4), f(3)), {}, "scale"),
+    ("prelu", (f(3), f(3)), {}, "x"),
+    ("matmul", (f(2, 3),), {}, ""),
+    ("conv_transpose", (f(2, 3, 5, 5), f(3, 2, 3)), CONV, "w"),
+    ("conv_transpose", (f(2, 3, 5, 5), f(4, 2, 3, 3)), CONV, "w"),
+    ("max_pool", (f(2, 3),), {"kernel": (), "stride": (), "pad": (), "ceil": False}, "x"),
+    ("einsum", (f(2, 3), tensor("f64", 3, 2)), {"equation": "ab,bc->ac"}, "xs"),
+    ("scatter", (tensor("bool", 3), tensor("i64", 2), tensor("bool", 2)), {"axis": 0, "reduction": "add"}, "x"),
+    ("softmax", (f(2, 3), tensor("bool", 3)), {"axis": -1, "optional": ("mask",)}, "mask"),
+    ("sum", (f(2, 3), tensor("bool", 3)), {"axis": None, "keep": False, "optional": ("mask",)}, "mask"),
+    ("huber", (f(2), f(2)), {"delta": 0.0, "each": False}, "delta"),
+    ("huber", (f(2), f(3)), {"delta": 1.0, "each": False}, "target"),
 )
 
 
@@ -79,6 +95,25 @@ def test_refused(name: str, inputs: tuple[TensorType, ...], attrs: dict[str, Any
     with pytest.raises(Mismatch) as caught:
         infer(name, inputs, attrs)
     assert caught.value.argument == argument
+
+
+# settings of `split` that are refused, with what is said to be found
+SETTINGS: tuple[tuple[dict[str, Any], str, str], ...] = (
+    ({}, "parts", ""),
+    ({"part": 2}, "part", ""),
+    ({"parts": True}, "parts", "true"),
+    ({"parts": "2"}, "parts", '"2"'),
+    ({"parts": (2, 2)}, "parts", "[2, 2]"),
+    ({"parts": 2.0}, "parts", "2.0"),
+    ({"parts": None}, "parts", "none"),
+)
+
+
+@pytest.mark.parametrize(("attrs", "argument", "found"), SETTINGS)
+def test_settings_that_are_refused(attrs: dict[str, Any], argument: str, found: str) -> None:
+    with pytest.raises(Mismatch) as caught:
+        bind_attrs("split", attrs)
+    assert (caught.value.argument, caught.value.found) == (argument, found)
 
 
 @pytest.mark.parametrize("p", [0.0, 1.0])

@@ -86,6 +86,7 @@ class Sink:
         self._seen: dict[tuple[object, ...], Diagnostic] = {}
         self._dropped: set[int] = set()
         self.dropped = 0
+        self.error_count = 0
 
     def add(self, diagnostic: Diagnostic) -> None:
         span = diagnostic.span
@@ -98,14 +99,11 @@ class Sink:
                 self.dropped += 1
             return
         self._seen[key] = diagnostic
+        self.error_count += diagnostic.severity == "error"
 
     def extend(self, diagnostics: Iterable[Diagnostic]) -> None:
         for diagnostic in diagnostics:
             self.add(diagnostic)
-
-    @property
-    def error_count(self) -> int:
-        return sum(d.severity == "error" for d in self._seen.values())
 
     def __iter__(self) -> Iterator[Diagnostic]:
         def order(d: Diagnostic) -> tuple[str, int, int]:

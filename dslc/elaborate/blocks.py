@@ -42,7 +42,10 @@ def slots_of(frame: Frame, block: BlockValue) -> tuple[Slot, ...]:
 
 def slot_of(parm: ast.Parm) -> Slot:
     kind = "" if patterns.is_tensor(parm.type) else kinds.kind_text(parm.type)
-    return Slot(parm.name.id, kind, parm.default is None, label=None if is_std(parm.span) else parm.span)
+    default: Value = None
+    if isinstance(parm.default, (ast.Int, ast.Float, ast.Bool, ast.String)) and kinds.known(kind):
+        default = kinds.convert(kind, parm.default.value)
+    return Slot(parm.name.id, kind, parm.default is None, label=None if is_std(parm.span) else parm.span, default=default)
 
 
 def signature(frame: Frame, block: BlockValue) -> str:
@@ -130,7 +133,10 @@ def expand(
     layers = frame.tape.root.layers
     at = len(layers)
     std = is_std(block.decl.span)
-    layers.append(LayerRow(address=address, block=block.name, outputs=(), depth=depth, place=frame.place(site.span), std=std))
+    place = frame.place(site.span)
+    layers.append(
+        LayerRow.made({"address": address, "block": block.name, "outputs": (), "depth": depth, "place": place, "std": std})
+    )  # fmt: skip
     with session.deeper(FRAMES, site.span):
         result = run_body(inner, block.decl.body)
     value = returned(inner, block, result, site)
@@ -220,6 +226,9 @@ def parameter(
         return tensor_parameter(frame, block, parm, value, given, site)
     if name in arguments:
         value = arguments[name]
+    elif slot.default is not None:
+        value = slot.default
+        frame.session.step(site.span)
     else:
         assert parm.default is not None
         value = evaluate(frame, parm.default, slot.kind)

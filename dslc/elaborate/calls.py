@@ -36,7 +36,7 @@ class Site:
 
     @property
     def name(self) -> str:
-        return ".".join(part.id for part in self.path)
+        return self.path[0].id if len(self.path) == 1 else ".".join(part.id for part in self.path)
 
     @property
     def name_span(self) -> Span:
@@ -45,13 +45,17 @@ class Site:
 
 @dataclass(frozen=True)
 class Slot:
-    """A parameter as binding sees it. `kind`: the type of a setting, "" for a tensor; `variadic` takes all that is left by position."""
+    """A parameter as binding sees it. `kind`: the type of a setting, "" for a tensor; `variadic` takes all that is left by position.
+
+    `default`: the value of a setting whose default is written as a number, text or truth value.
+    """
 
     name: str
     kind: str
     required: bool
     variadic: bool = False
     label: Span | None = None
+    default: Value = None
 
 
 @dataclass(slots=True)

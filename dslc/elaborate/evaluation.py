@@ -28,8 +28,10 @@ FRAMES = 3  # Python frames that one level of an expression takes
 def evaluate(frame: Frame, node: ast.Expr, want: str = "") -> Value:
     """The value of an expression. `want`: the type that is expected, where it decides what a name means (`init`, `layer`, `several`)."""
     session = frame.session
-    session.step(node.span)
-    session.depth += FRAMES  # as `deeper` does, without its price: Stopped ends everything, so nothing is undone on the way out
+    session.steps += 1  # as `step` does, without its price
+    if session.steps > session.most_steps:
+        session.step(node.span, 0)
+    session.depth += FRAMES  # as `deeper` does: Stopped ends everything, so nothing is undone on the way out
     if session.depth > MOST_DEPTH:
         session.stop(errors.TooComplex(span=node.span))
     value = EXPRESSIONS[type(node)](frame, node, want)

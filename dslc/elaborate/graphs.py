@@ -24,9 +24,10 @@ def pruned(tape: Tape, name: str, outputs: Mapping[str, Val], updates: Mapping[s
             needed |= set(node.inputs)
     kept.reverse()
     needed |= {item.id for item in builder.inputs if item.name in keep}
-    wanted = {name for node in kept for id in node.outputs for name in builder.types[id].names} | attribute_names(kept)
+    types = {id(type): type for node in kept for type in [builder.types[out] for out in node.outputs]}
+    wanted = {name for type in types.values() for name in type.names} | attribute_names(kept)
     for item in sorted(builder.inputs, key=lambda item: item.id not in needed):
-        if not wanted.isdisjoint(builder.types[item.id].names):
+        if wanted and not wanted.isdisjoint(builder.types[item.id].names):
             needed.add(item.id)
             wanted -= builder.types[item.id].names
     inputs = [item for item in builder.inputs if item.id in needed]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -26,7 +27,16 @@ def named(frame: Frame, node: ast.Name) -> Value | None:
     """An initialiser by its bare name; None if the name means something else here."""
     if frame.scope.find(node.id) is not None or frame.file.find(node.id) is not None or node.id not in INITIALISERS:
         return None
-    return init_of(frame, INITIALISERS[node.id], Site(path=(node,), args=(), span=node.span, node=node))
+    return default(node.id) or init_of(frame, INITIALISERS[node.id], Site(path=(node,), args=(), span=node.span, node=node))
+
+
+@cache
+def default(name: str) -> Init | None:
+    """An initialiser as its bare name gives it; None where an argument has no default."""
+    parms = INITIALISERS[name].signature.parms
+    if any(parm.default is None for parm in parms):
+        return None
+    return Init(name=name, args={parm.name.id: None if is_none(parm.default) else literal(parm.default) for parm in parms})
 
 
 def called(frame: Frame, node: ast.Call) -> Value | None:

@@ -165,7 +165,7 @@ def resolve(frame: Frame, type: ast.Type) -> TensorType | None:
         value = checked_size(frame, item)
         good = good and value is not None
         sizes.append(Dim.of(1 if value is None else value))
-    return TensorType(dtype=dtype, shape=tuple(sizes)) if good and dtype is not None else None
+    return TensorType.made({"dtype": dtype, "shape": tuple(sizes)}) if good and dtype is not None else None
 
 
 def rest(frame: Frame, item: ast.Rest) -> Sequence[Dim] | None:

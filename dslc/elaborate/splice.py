@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from dslc.elaborate.frame import Frame
-from dslc.elaborate.session import NODE
 from dslc.elaborate.tape import Tape
 from dslc.elaborate.values import NetworkValue, Value
 from dslc.ir.graph import Attr, Input, Node
@@ -65,7 +64,7 @@ def agree(mine: Mapping[str, Weight] | Mapping[str, State], known: Mapping[str, 
 def spliced(frame: Frame, done: Finished, arguments: Mapping[str, Val], span: Span) -> NetworkValue:
     """The called network, after its graph has been copied."""
     session = frame.session
-    session.step(span, NODE * len(done.parts))
+    session.step(span, len(done.parts))
     session.phase_read |= done.phased
     copy = Copy(frame, done, arguments)
     copy.run()

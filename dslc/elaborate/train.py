@@ -17,7 +17,7 @@ from dslc.elaborate.match import matches
 from dslc.elaborate.overrides import COUNTED, OF_STEP, WORDS
 from dslc.elaborate.params import Given as Overrides
 from dslc.elaborate.scope import Scope
-from dslc.elaborate.session import LETTERS, Session
+from dslc.elaborate.session import GRAPH, LETTERS, Session
 from dslc.elaborate.settings import Settings
 from dslc.elaborate.suggest import listed, meant, nearest
 from dslc.elaborate.tape import Tape
@@ -212,6 +212,7 @@ class TrainElaborator:
         body = TrainBody(self.node, only, all_steps)
         frame = self.frame(Tape(Builder(self.name), training), body, frozen)
         run_body(frame, self.node.body)
+        self.session.step(self.span, GRAPH * len(frame.tape.builder.nodes))
         self.set_words(body)
         self.shows_batch(frame, body)
         return frame, body

@@ -38,7 +38,7 @@ def declared_weight(frame: Frame, node: ast.Weight) -> Value:
         return frame.report(errors.LayerMismatch(span=node.type.span, address=address, first=str(known.type), second=str(type)))
     if known is None:
         shown = frame.shown(node.span)
-        known = Weight(address=address, type=type, init=init, place=shown.place)
+        known = Weight.made({"address": address, "type": type, "init": init, "place": shown.place})
         frame.tape.root.weights[address], frame.tape.root.spans[address] = known, shown
     return frame.tape.root.weight(known)
 
@@ -97,9 +97,8 @@ def declared_state(frame: Frame, node: ast.State, name: ast.Name) -> Value:
         return POISON
     if not apply.within_limits(frame, type, node.type.span) or not suits(frame, init, type, node.init.span):
         return POISON
-    known = State(
-        address=frame.at(name.id), type=type, init=init, scope="network" if inner else "train", place=frame.place(name.span)
-    )  # fmt: skip
+    scope, place = "network" if inner else "train", frame.place(name.span)
+    known = State.made({"address": frame.at(name.id), "type": type, "init": init, "scope": scope, "place": place})
     return add_state(frame, known, name, node.type.span)
 
 

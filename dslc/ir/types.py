@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
+from functools import cache, lru_cache
 from math import gcd, prod
 from typing import Any, Self
 
@@ -31,12 +31,18 @@ class Frozen(BaseModel):
     @classmethod
     def made(cls, values: dict[str, Any]) -> Self:
         """A model of all its fields, which are right because the compiler itself made them: nothing is checked."""
-        model = cls.__new__(cls)
-        object.__setattr__(model, "__dict__", values)
-        object.__setattr__(model, "__pydantic_fields_set__", set(values))
-        object.__setattr__(model, "__pydantic_extra__", None)
-        object.__setattr__(model, "__pydantic_private__", None)
+        model, put = cls.__new__(cls), object.__setattr__
+        put(model, "__dict__", values)
+        put(model, "__pydantic_fields_set__", names_of(cls))
+        put(model, "__pydantic_extra__", None)
+        put(model, "__pydantic_private__", None)
         return model
+
+
+@cache
+def names_of(model: type[BaseModel]) -> set[str]:
+    """The names of all fields: one set for all models that `made` makes."""
+    return set(model.model_fields)
 
 
 class DType(StrEnum):
@@ -229,6 +235,8 @@ class Dim:
     @property
     def names(self) -> frozenset[str]:
         """The dim names that occur, also inside quotients."""
+        if self.is_constant:
+            return frozenset()
         found: set[str] = set()
         for monomial, _ in self.terms:
             for atom, _ in monomial:

@@ -91,7 +91,7 @@ class Builder:
 
     def input(self, kind: InputKind, name: str, type: TensorType) -> Val:
         value = self.value(type)
-        self.inputs.append(Input(kind=kind, name=name, id=value.id, place=self.place))
+        self.inputs.append(Input.made({"kind": kind, "name": name, "id": value.id, "place": self.place}))
         return value
 
     def key(self) -> Val:

@@ -248,9 +248,7 @@ def numeric(frame: Frame, parameter: Parameter, value: Value, dtypes: Mapping[st
 def compatible(frame: Frame, name: str, tensors: Mapping[str, list[Value]], spans: Mapping[str, Span], span: Span) -> bool:
     """R11 for an elementwise row with several operands."""
     values = [(spans.get(key, span), value) for key, group in tensors.items() for value in group if isinstance(value, Val)]
-    widest = max(values, key=lambda item: item[1].type.rank, default=None)
-    if widest is None:
-        return True
+    widest = max(values, key=lambda item: item[1].type.rank)
     return all(
         apply.meet(frame, name, (value.type, widest[1].type), span, (place, widest[0]))
         for place, value in values

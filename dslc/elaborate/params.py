@@ -103,12 +103,9 @@ def listed(frame: Frame, tree: ast.File, given: Given) -> tuple[ParamValue, ...]
     for node in tree.statements:
         if not isinstance(node, ast.Param):
             continue
-        binding = frame.file.find(node.name.id)
-        if binding is None or binding.kind != "param" or is_poison(binding.value) or binding.span != node.name.span:
-            continue
         override = given.get(node.name.id)
         origin = "spec" if override is None else override.origin
-        value = binding.value
+        value = frame.file.names[node.name.id].value
         found.append(
             ParamValue(name=node.name.id, type=kinds.kind_text(node.type), value=value, origin=origin, place=node.name.span.place)
         )  # fmt: skip

@@ -100,6 +100,7 @@ def dim(
         if binding is None:
             frame.scope.declare(item.id, Binding(size(given), item.span, "dim"))
             return True
+    assert not isinstance(item, ast.Rest)  # the group of a pattern is matched apart
     wanted = checked_size(frame, item)
     if wanted is None:
         return True
@@ -114,10 +115,8 @@ def dim(
     return misfit(frame, callee, name, type, found, span, labels, detail, extra)
 
 
-def checked_size(frame: Frame, item: ast.Expr | ast.Rest) -> int | Dim | None:
+def checked_size(frame: Frame, item: ast.Expr) -> int | Dim | None:
     """The size that an expression in a shape says; None (reported) if it is none."""
-    if isinstance(item, ast.Rest):
-        return None
     if isinstance(item, ast.Name) and (item.span.source.path, item.id) in frame.session.unknown and frame.scope.find(item.id) is None:
         return None  # reported already
     value = evaluate(frame, item)

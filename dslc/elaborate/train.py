@@ -357,9 +357,7 @@ class TrainElaborator:
         aims: dict[str, Span] = {}  # weights that some step means to train, and their places
         for node in [step.node for step in body.steps.values()] or [None]:
             inner, run = self.run(True, node, False, frozen)
-            own = run.steps.get(id(node)) if node is not None else None
-            if node is not None and own is None:
-                return None  # it stands where it must not (reported)
+            own = run.steps[id(node)] if node is not None else None
             step_optimizer = (own.settings.values.get("optimizer") if own is not None else None) or optimizer
             losses = own.losses if own is not None else run.losses
             if not isinstance(step_optimizer, Call) or not losses:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from dslc.syntax.near import near_word
@@ -25,7 +25,10 @@ FOREIGN: dict[str, tuple[str, ...]] = {
     "fit": ("train",), "training": ("train",), "optimize": ("train",), "def": ("block",), "function": ("block",), "module": ("block",),
     "model": ("network",), "class": ("network",), "net": ("network",),
 }  # fmt: skip
+FAR = 6  # the cost of a bracket that may stand anywhere
 NUMBERED = re.compile(r"([A-Za-z_]+)[0-9]+")
+LONG = 3  # letters of what is called
+LONGEST = 64  # letters of two words that stand together
 REACH = 4  # how far before the token that does not fit a sign may be wrong
 
 
@@ -56,11 +59,12 @@ def applied(tokens: list[Token], made: Repair) -> list[Token]:
 
 def torn(token: Token, at: int) -> tuple[Token, Token]:
     size = at - token.start
-    return Token("NAME", token.text[:size], token.start, at, token.first), Token("INT", token.text[size:], at, token.end)
+    head, tail = token.text[:size], token.text[size:]
+    return Token("NAME", head, token.start, at, token.first), Token("INT" if tail.isdigit() else "NAME", tail, at, token.end)
 
 
-def changes(tokens: list[Token], place: int) -> Iterator[tuple[Repair, list[Token]]]:
-    yield from sorted_changes([*words(tokens, place), *replaced(tokens, place), *doubled(tokens, place), *called(tokens, place)])
+def changes(tokens: list[Token], place: int, known: Mapping[str, int]) -> Iterator[tuple[Repair, list[Token]]]:
+    yield from sorted_changes([*words(tokens, place), *replaced(tokens, place), *doubled(tokens, place), *called(tokens, place, known)])
     yield from sorted_changes([*inserted(tokens, place), *deleted(tokens, place)])
     yield from sorted_changes([*closed(tokens, place), *opened(tokens, place)])
 
@@ -151,20 +155,30 @@ def deleted(tokens: list[Token], place: int) -> Iterator[Change]:
 def closed(tokens: list[Token], place: int) -> Iterator[Change]:
     for at in range(1, min(place + 1, len(tokens)) + 1):
         for kind in ("RPAR", "RSQB"):
-            yield insertion(tokens, at, kind, CLOSERS[kind], 6)
+            yield insertion(tokens, at, kind, CLOSERS[kind], FAR)
 
 
-def called(tokens: list[Token], place: int) -> Iterator[Change]:
-    """`dense10)`: a name and a number between which the bracket is missing."""
+def called(tokens: list[Token], place: int, known: Mapping[str, int]) -> Iterator[Change]:
+    """`dense10)`, `tanhx)`: two words between which the bracket is missing; `known`: how often the text has each name."""
     for at in range(min(place, len(tokens) - 1)):
-        name = NUMBERED.fullmatch(tokens[at].text) if tokens[at].type == "NAME" else None
-        if name and tokens[at + 1].text in (",", ")"):
-            head, tail = torn(tokens[at], tokens[at].start + len(name.group(1)))
-            made = Repair("", "(", tail.start, tail.start, head.text, 2)
+        size = seam(tokens[at].text, known) if tokens[at].type == "NAME" else 0
+        if size and known[tokens[at].text] <= 1 and tokens[at + 1].text not in ("(", "=", "->"):
+            head, tail = torn(tokens[at], tokens[at].start + size)
+            sure = size >= LONG and tokens[at + 1].text in (",", ")", ".")
+            made = Repair("", "(", tail.start, tail.start, head.text, 0 if sure else 2)
             yield made, [*tokens[:at], head, Token("LPAR", "(", tail.start, tail.start), tail, *tokens[at + 1 :]]
+
+
+def seam(word: str, known: Mapping[str, int]) -> int:
+    """Where a word consists of two: of a number and a name, or of two of which the second stands elsewhere, and best the first too."""
+    numbered = NUMBERED.fullmatch(word)
+    if numbered:
+        return len(numbered[1])
+    sizes = [at for at in range(1, min(len(word), LONGEST)) if known.get(word[at:]) and word[:at].isidentifier()]
+    return next((at for at in sizes if known.get(word[:at])), sizes[0] if sizes else 0)
 
 
 def opened(tokens: list[Token], place: int) -> Iterator[Change]:
     for at in range(1, min(place, len(tokens) - 1) + 1):
         for kind in ("LPAR", "LSQB"):
-            yield insertion(tokens, at, kind, OPENERS[kind], 6)
+            yield insertion(tokens, at, kind, OPENERS[kind], FAR)

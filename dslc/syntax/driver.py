@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from dslc.diagnostics import Sink
@@ -58,6 +60,11 @@ class Driver:
         conf = table.lark.parse_interactive(start=self.start).parser_state.parse_conf
         self.state = State(conf, table.shift, table.reductions)
         self.rows = conf.states
+
+    @cached_property
+    def known(self) -> Counter[str]:
+        """How often each name stands in the text."""
+        return Counter(token.text for token in self.tokens if token.type == "NAME")
 
     def skip_breaks(self, at: int) -> int:
         """Drop the line breaks at `at` that separate nothing (the layout rule)."""

@@ -128,6 +128,7 @@ class Run(Driver):
         found = found or braces.with_opener(self, at)
         open = self.round and self.unclosed(token, at)
         inside = token.type == "LBRACE" and not self.ends_line(at)
+        inside |= token.type == "COLON" and [item.type for item in self.history] == ["BLOCK", "NAME"]
         if found is None and (open or inside or (token.type in CLOSE and self.wrongly_closed(token))):
             found = self.with_bracket(at)
         if found is not None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from dslc.diagnostics import Diagnostic, Edit, Fix
 from dslc.source import Span
 from dslc.syntax import errors
-from dslc.syntax.changes import CLOSERS, OPENERS, WORD, Repair, changes
+from dslc.syntax.changes import CLOSERS, FAR, OPENERS, WORD, Repair, changes
 from dslc.syntax.scan import Token
 from dslc.syntax.tokens import SETTINGS
 
@@ -35,7 +35,7 @@ def repair(driver: Driver, at: int) -> Repair | None:
         return None
     stack = driver.state.state_stack[: driver.list_size()]
     best: list[Repair] = []
-    for tries, (found, changed) in enumerate(changes(tokens, place)):
+    for tries, (found, changed) in enumerate(changes(tokens, place, driver.known)):
         if best and found.cost > best[0].cost:
             break
         if tries * len(tokens) > MOST_TRIED:
@@ -53,7 +53,8 @@ def mended(driver: Driver, at: int, found: Diagnostic) -> Diagnostic:
     ):
         return found
     made = repair(driver, at)
-    if made is not None and made.cost > WORD and isinstance(found, EXPLAINED):
+    bracket = made is not None and made.new in OPENERS.values() and made.cost < FAR
+    if made is not None and made.cost > WORD and isinstance(found, EXPLAINED) and not bracket:
         return found
     return found if made is None else described(driver, made, found)
 
@@ -93,9 +94,6 @@ def likely(driver: Driver, made: Repair, tokens: list[Token]) -> bool:
         return not blank
     if (made.old, made.new) == ("-", "->"):
         return stage(driver, tokens[at + 1 : at + 2])
-    if made.new == "(" and not made.old and made.start == made.end and text[made.start].isdigit():
-        word = next((token.text for token in tokens if token.start < made.start < token.end), "")
-        return sum(token.text == word for token in driver.tokens) <= 1  # a name that is used elsewhere is no slip
     if (made.old, made.new) in (("[", "("), ("(", "["), (")", "]")):
         called = stage(driver, before_opener(tokens, at))
         return called if made.old == "[" and at and tokens[at - 1].type == "NAME" else made.old == "[" or not called

@@ -10,6 +10,7 @@ from dslc.source import Source, Span
 from dslc.syntax import errors
 from dslc.syntax.tokens import Token, point, printable
 
+GLUED = re.compile(r"([A-Za-z_]+)([0-9]+)\Z")
 MOST_LINE = 1000  # characters of a line in which quotes are counted
 WORD_BEFORE = re.compile(r"[\w./*-]+$")
 WORD_BEHIND = re.compile(r"[^\s\"\\,;()\[\]{}#]+(?=[)\],;]|[ \t]*(?:#|$))")
@@ -125,6 +126,11 @@ def _bad_number(source: Source, token: Token, sink: Sink) -> Token:
     if before == ".." and text[0] == ".":  # 0...3
         sink.add(errors.RangeForm(span=span, fix=Fix("write `..`", (Edit(Span(source, span.start, span.start + 1), ""),))))
         return Token("INT", "1", token.start, token.end, token.first, True)
+    glued = GLUED.search(source.text[max(0, token.start - 64) : token.start]) if text[0] == "." else None
+    if glued:  # `sgd0.5, …)`
+        place = Span(source, token.start - len(glued[2]), token.start - len(glued[2]))
+        sink.add(errors.MissingThing(span=place, what="`(`", after=glued[1], fix=_fix(place, "(")))
+        return Token("FLOAT", text[1:], token.start, token.end, token.first, True)
     fix, advice = None, NUMBERS
     if re.fullmatch(r"[0-9.]+\.", text) and ".." not in text and re.match(r" [\w*\[]", source.text[token.end : token.end + 2]):  # `[1. 28]`
         point = Span(source, token.end - 1, token.end)

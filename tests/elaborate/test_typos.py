@@ -67,7 +67,9 @@ train {
         ("param width", "parameter width"), ("input image", "data image"), ("hidden * 2", 'hidden * "2"'), ("[3]]", '["3"]]'),
         ("[3]]", "[3.0]]"), ("image) -> dense", "image) > dense"), ("dense(width) ->", "dense(widht) ->"), ("    total =", "    totla ="),
         ("tanh(y) else", "tanh(y} else"), ("axis=1) ->", "axis=1} ->"), ("[row[0]]\n", "[row[0}]\n"), ("[row[0]]\n", "[row[0)]\n"),
-        ('"digits"', '"digits'), ('"digits"', 'digits"'),
+        ('"digits"', '"digits'), ('"digits"', 'digits"'), ("tanh(y)", "tanhy)"), ("sigmoid(image)", "sigmoidimage)"),
+        ("dense(width)", "densewidth)"), ("tail(x: [b", "tailx: [b"), ("concat(scores, s", "concatscores, s"), ("Net(data.", "Netdata."),
+        ("sgd(0.1", "sgd0.1"), ("[[1, 2]", "[(1, 2]"),
     ],
 )  # fmt: skip
 def test_the_fix_gives_the_spec_back(right: str, wrong: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ Array = Any
 BLOCK = 4096  # words of each of the four streams in one block
 U64 = "uint64"
 MASK, HALF = np.uint64(LOW), np.uint64(32)
+FIRST, SECOND = (np.uint64(word) for word in MULTIPLIERS)
 
 
 class Keys:
@@ -40,33 +41,39 @@ class Keys:
         self.start[...] = (first + self.first) & (2**64 - 1)
 
 
-def words(call: Call, keys: Keys, samples: Sequence[int], blocks: slice, state: Array, work: Array) -> list[Step]:
+def words(keys: Keys, samples: tuple[int, int], blocks: slice, state: Array, work: Array) -> list[Step]:
     """Fill state[0 … 3] with the words of `blocks` of these samples: [samples, blocks] each."""
     c0, c1, c2, c3 = state
     p0, p1 = work
-    numbers = np.arange(samples[0], samples[1], dtype=U64)[:, None]
-    steps: list[Step] = [
-        partial(np.copyto, c0, np.arange(blocks.start, blocks.stop, dtype=U64)),
-        partial(np.add, numbers, keys.start, out=p0),
+    return [
+        partial(np.copyto, c0, numbers(blocks.start, blocks.stop)),
+        partial(np.add, numbers(*samples)[:, None], keys.start, out=p0),
         partial(np.bitwise_and, p0, MASK, out=c1),
         partial(np.copyto, c2, keys.step),
         partial(np.right_shift, p0, HALF, out=c3),
         partial(np.add, c3, keys.high, out=c3),
+        partial(mix, keys.rounds, c0, c1, c2, c3, p0, p1),
     ]
-    for k0, k1 in keys.rounds:
-        steps += [
-            partial(np.multiply, c0, np.uint64(MULTIPLIERS[0]), out=p0),
-            partial(np.multiply, c2, np.uint64(MULTIPLIERS[1]), out=p1),
-            partial(np.right_shift, p1, HALF, out=c0),
-            partial(np.bitwise_xor, c0, c1, out=c0),
-            partial(np.bitwise_xor, c0, k0, out=c0),
-            partial(np.bitwise_and, p1, MASK, out=c1),
-            partial(np.right_shift, p0, HALF, out=c2),
-            partial(np.bitwise_xor, c2, c3, out=c2),
-            partial(np.bitwise_xor, c2, k1, out=c2),
-            partial(np.bitwise_and, p0, MASK, out=c3),
-        ]
-    return steps
+
+
+@lru_cache(maxsize=256)
+def numbers(start: int, stop: int) -> Array:
+    return np.arange(start, stop, dtype=U64)
+
+
+def mix(rounds: Sequence[tuple[Array, Array]], c0: Array, c1: Array, c2: Array, c3: Array, p0: Array, p1: Array) -> None:
+    """All rounds, in place: one call, for there are ten lines of arithmetic in each of ten rounds of every block."""
+    for k0, k1 in rounds:
+        np.multiply(c0, FIRST, p0)
+        np.multiply(c2, SECOND, p1)
+        np.right_shift(p1, HALF, c0)
+        np.bitwise_xor(c0, c1, c0)
+        np.bitwise_xor(c0, k0, c0)
+        np.bitwise_and(p1, MASK, c1)
+        np.right_shift(p0, HALF, c2)
+        np.bitwise_xor(c2, c3, c2)
+        np.bitwise_xor(c2, k1, c2)
+        np.bitwise_and(p0, MASK, c3)
 
 
 def uniform_into(call: Call, target: Array, keys: Keys) -> list[Step]:
@@ -84,7 +91,7 @@ def uniform_into(call: Call, target: Array, keys: Keys) -> list[Step]:
         for left in range(0, blocks, wide):
             width = min(wide, blocks - left)
             inside = (slice(None), slice(0, height), slice(0, width))
-            steps += words(call, keys, (top, top + height), slice(left, left + width), state[inside], work[inside])
+            steps += words(keys, (top, top + height), slice(left, left + width), state[inside], work[inside])
             bits = mixed_words.reshape(-1)[: height * width * 4].reshape(height, width, 4)
             finish = doubles if double else singles
             steps += finish(state[inside], bits, target[top : top + height, left * (2 if double else 4) :], work[inside])

@@ -144,12 +144,12 @@ def test_a_param_without_a_value_has_it_in_the_resolved_text(tmp_path: Path) -> 
     assert open_run(tmp_path / "run").state.parameters["Net.dense0.w"].shape == (6, 5)
 
 
-def test_a_setting_that_is_none_and_stands_nowhere_adds_nothing(tmp_path: Path) -> None:
+def test_settings_that_are_none_are_not_in_the_resolved_text(tmp_path: Path) -> None:
     spec = write_example(tmp_path)
-    run(spec, out=tmp_path / "run", max_steps=0, settings={"train__clip": "none"})
+    run(spec, out=tmp_path / "run", max_steps=0, settings={"train__clip": "none", "train__start": "none"})
     text = (tmp_path / "run" / "spec.resolved.nn").read_text()
-    assert "clip" not in text
-    assert open_run(tmp_path / "run").training.clip is None
+    assert "clip" not in text and "start" not in text
+    assert open_run(tmp_path / "run").program.trainings["train"].clip is None
 
 
 def test_two_imports_of_one_file_are_one_file_of_the_run(tmp_path: Path) -> None:

@@ -89,7 +89,9 @@ coverage: $(VENV)/.test
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest
 	@$(BIN)/coverage combine --quiet
-	@$(BIN)/coverage report --fail-under=95
+	@$(BIN)/coverage report
+	@$(BIN)/coverage json --quiet -o .coverage_branches.json
+	@$(BIN)/python -m tests.reliability.branches .coverage_branches.json
 
 clean:
 	rm -rf $(VENV) build dist .coverage* .pytest_cache .hypothesis .mypy_cache .ruff_cache

@@ -19,8 +19,8 @@ class Function:
 
 ARITHMETIC = (
     "add subtract multiply true_divide floor_divide remainder fmod power negative absolute sign maximum minimum fmax fmin sqrt square "
-    "reciprocal exp expm1 exp2 log log1p log2 sin cos tan arctan arctan2 sinh cosh tanh arcsin arccos arcsinh arccosh arctanh floor ceil "
-    "trunc rint copysign bitwise_and bitwise_or bitwise_xor left_shift right_shift invert logaddexp"
+    "reciprocal exp expm1 exp2 log log1p log2 log10 sin cos tan arctan arctan2 sinh cosh tanh arcsin arccos arcsinh arccosh arctanh "
+    "floor ceil trunc rint copysign bitwise_and bitwise_or bitwise_xor left_shift right_shift invert logaddexp"
 )
 TRUTH = "equal not_equal less less_equal greater greater_equal isnan isfinite isinf signbit logical_and logical_or logical_xor logical_not"
 

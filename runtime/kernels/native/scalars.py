@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import inf
 
-import numpy as np
-
+from runtime.kernels.native import angles, functions, integers
+from runtime.kernels.native.lanes import Lanes, define, literal
 from runtime.kernels.native.text import Code, llvm_type, splat
-
-LIBRARY = {"expm1": "expm1", "log1p": "log1p", "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh"}
 
 Emit = Callable[["Values"], str]
 
@@ -34,6 +33,10 @@ class Values:
         dtype = self.dtypes[0]
         return "b" if dtype == "bool" else dtype[0]
 
+    @property
+    def operands(self) -> list[Lanes]:
+        return [Lanes(self.code, name, dtype, self.lanes) for name, dtype in zip(self.args, self.dtypes, strict=True)]
+
     def binary(self, instruction: str) -> str:
         return self.code.value(f"{instruction} {self.type} {self.args[0]}, {self.args[1]}")
 
@@ -53,17 +56,6 @@ class Values:
 def number(code: Code, value: float, dtype: str, lanes: int) -> str:
     """A constant in every lane."""
     return splat(code, llvm_type(dtype), lanes, literal(value, dtype))
-
-
-def literal(value: float, dtype: str) -> str:
-    """A constant as LLVM writes it: floats by the bits of the nearest double that their type can hold."""
-    if dtype == "bool":
-        return "true" if value else "false"
-    if not dtype.startswith("float"):
-        return str(int(value))
-    with np.errstate(over="ignore"):
-        exact = np.float64(np.dtype(dtype).type(value))
-    return f"0x{int(exact.view(np.uint64)):016X}"
 
 
 def by_kind(**instructions: str) -> Emit:
@@ -120,18 +112,14 @@ def where(values: Values) -> str:
     return select(values.code, values.lanes, *values.args, llvm_type(values.dtype, values.lanes))
 
 
-def is_nan(values: Values) -> str:
-    return values.code.value(f"fcmp uno {values.type} {values.args[0]}, {values.args[0]}")
+def question(floats: Callable[[Lanes], Lanes], whole: bool) -> Emit:
+    """What is asked of floats; of whole numbers the answer is always the same."""
+    return lambda values: floats(values.operands[0]).name if values.kind == "f" else number(values.code, whole, "bool", values.lanes)
 
 
-def is_finite(values: Values) -> str:
-    size = values.call("fabs")
-    return values.code.value(f"fcmp olt {values.type} {size}, {values.number(float('inf'))}")
-
-
-def is_inf(values: Values) -> str:
-    size = values.call("fabs")
-    return values.code.value(f"fcmp oeq {values.type} {size}, {values.number(float('inf'))}")
+def sign_bit(values: Values) -> str:
+    (x,) = values.operands
+    return (x.bits() < 0 if values.kind == "f" else x < 0 if values.kind == "i" else x.compare("ult", 0)).name
 
 
 def truth(values: Values, arg: str) -> str:
@@ -167,26 +155,23 @@ def cast(values: Values) -> str:
         return values.args[0]
     if goal == "bool":
         return truth(values, values.args[0])
+    if values.kind == "f" and not goal.startswith("float"):
+        return integers.whole(values.operands[0], goal).name
     word = conversion(source, goal)
     if not word:
         return values.args[0]
     return values.code.value(f"{word} {values.type} {values.args[0]} to {llvm_type(goal, values.lanes)}")
 
 
-def bits(dtype: str) -> int:
-    return 1 if dtype == "bool" else int(dtype.lstrip("floatuin"))
-
-
 def conversion(source: str, goal: str) -> str:
-    wider = bits(goal) > bits(source)
+    """LLVM's word, but for floats that become whole numbers."""
+    wider = integers.bits_of(goal) > integers.bits_of(source)
     unsigned = source[0] in "ub"
     if source.startswith("float"):
-        if goal.startswith("float"):
-            return "fpext" if wider else "fptrunc"
-        return "fptoui" if goal[0] == "u" else "fptosi"
+        return "fpext" if wider else "fptrunc"
     if goal.startswith("float"):
         return "uitofp" if unsigned else "sitofp"
-    if bits(goal) == bits(source):
+    if integers.bits_of(goal) == integers.bits_of(source):
         return ""
     return ("zext" if unsigned else "sext") if wider else "trunc"
 
@@ -195,93 +180,50 @@ def intrinsic(name: str) -> Emit:
     return lambda values: values.call(name)
 
 
-def by_number(function: str, left: float) -> Emit:
-    """`left` function x."""
-    return lambda values: values.again(function, values.number(left), values.args[0])
-
-
-def library(name: str) -> Emit:
+def c_function(name: str) -> Emit:
     """The C library's function, lane by lane."""
 
     def emit(values: Values) -> str:
-        code, dtype = values.code, values.dtypes[0]
-        scalar = llvm_type(dtype)
-        full = code.declare(
-            f"@{name}{'f' if dtype == 'float32' else ''}", f"declare {scalar} @{name}{'f' if dtype == 'float32' else ''}({scalar})"
-        )
-        if values.lanes == 1:
-            return code.value(f"call {scalar} {full}({scalar} {values.args[0]})")
+        code, scalar = values.code, llvm_type(values.dtypes[0])
+        params = ", ".join([scalar] * len(values.args))
+        full = code.declare(f"@{name}", f"declare {scalar} @{name}({params})")
         result = "poison"
         for lane in range(values.lanes):
-            one = code.value(f"extractelement {values.type} {values.args[0]}, i32 {lane}")
-            done = code.value(f"call {scalar} {full}({scalar} {one})")
+            ones = (
+                [code.value(f"extractelement {values.type} {arg}, i32 {lane}") for arg in values.args] if values.lanes > 1 else values.args
+            )
+            done = code.value(f"call {scalar} {full}({', '.join(f'{scalar} {one}' for one in ones)})")
+            if values.lanes == 1:
+                return done
             result = code.value(f"insertelement {values.type} {result}, {scalar} {done}, i32 {lane}")
         return result
 
     return emit
 
 
-def remainder(values: Values) -> str:
-    """With the sign of the divisor, as NumPy has it; whole numbers by 0 give 0."""
-    a, b = values.args
-    zero = values.number(0)
-    if values.kind == "f":
-        rest = values.again("fmod", a, b)
-        nonzero, crossed = values.again("not_equal", rest, zero), crosses(values, rest, b)
-    else:
-        b = safe_divisor(values)
-        rest = values.code.value(f"{'s' if values.kind == 'i' else 'u'}rem {values.type} {a}, {b}")
-        nonzero, crossed = values.again("not_equal", rest, zero), crosses(values, rest, b)
-    wrong = values.code.value(f"and {llvm_type('bool', values.lanes)} {nonzero}, {crossed}")
-    fixed = select(values.code, values.lanes, wrong, values.again("add", rest, b), rest, values.type)
-    if values.kind == "f":
-        signed = values.again("copysign", zero, b)
-        return select(values.code, values.lanes, nonzero_or_nan(values, fixed), fixed, signed, values.type)
-    by_zero = values.again("equal", values.args[1], zero)
-    return select(values.code, values.lanes, by_zero, zero, fixed, values.type)
+def native(function: Callable[..., Lanes]) -> Emit:
+    """A function of lanes, defined once for each module."""
+    return lambda values: define(values.code, function, values.operands).name
 
 
-def nonzero_or_nan(values: Values, x: str) -> str:
-    return values.code.value(f"fcmp une {values.type} {x}, {values.number(0)}")
+def in_double(function: Callable[..., Lanes]) -> Emit:
+    """A function of lanes for float64, and for float32 in float64."""
+    return by_dtype(native(angles.in_double(function)), native(function))
 
 
-def crosses(values: Values, rest: str, b: str) -> str:
-    """Whether two numbers have different signs."""
-    zero = values.number(0)
-    sides = [values.again("less", x, zero) for x in (rest, b)]
-    return values.code.value(f"xor {llvm_type('bool', values.lanes)} {sides[0]}, {sides[1]}")
+def by_dtype(single: Emit, double: Emit) -> Emit:
+    return lambda values: (single if values.dtypes[0] == "float32" else double)(values)
 
 
-def safe_divisor(values: Values) -> str:
-    """1 where the divisor is 0, and where the smallest number would be divided by -1."""
-    b, one = values.args[1], values.number(1)
-    zero = values.again("equal", b, values.number(0))
-    safe = select(values.code, values.lanes, zero, one, b, values.type)
-    if values.kind != "i":
-        return safe
-    minus = values.again("equal", b, values.number(-1))
-    return select(values.code, values.lanes, minus, one, safe, values.type)
+def written(whole: Callable[..., Lanes], floats: Callable[..., Lanes]) -> Emit:
+    """Written in place: for whole numbers, and for floats."""
+    return lambda values: (floats if values.kind == "f" else whole)(*values.operands).name
 
 
-def floor_divide(values: Values) -> str:
-    """The quotient rounded down; whole numbers by 0 give 0."""
-    a, b = values.args
-    rest = values.again("remainder", a, b)
-    if values.kind == "f":
-        quotient = values.again("true_divide", values.again("subtract", a, rest), b)
-        whole = values.again("floor", quotient)
-        above = values.again("greater", values.again("subtract", quotient, whole), values.number(0.5))
-        rounded = select(values.code, values.lanes, above, values.again("add", whole, values.number(1)), whole, values.type)
-        by_zero = values.again("equal", b, values.number(0))
-        return select(values.code, values.lanes, by_zero, values.again("true_divide", a, b), rounded, values.type)
-    safe = safe_divisor(values)
-    exact = values.again("subtract", a, rest)
-    quotient = values.code.value(f"{'s' if values.kind == 'i' else 'u'}div {values.type} {exact}, {safe}")
-    if values.kind == "i":
-        minus = values.again("equal", b, values.number(-1))
-        quotient = select(values.code, values.lanes, minus, values.again("negative", a), quotient, values.type)
-    by_zero = values.again("equal", b, values.number(0))
-    return select(values.code, values.lanes, by_zero, values.number(0), quotient, values.type)
+def power(values: Values) -> str:
+    if values.kind != "f":
+        return integers.whole_power(*values.operands).name
+    return by_dtype(native(angles.in_double(functions.power)), c_function("pow"))(values)
 
 
 EMITTERS: dict[str, Emit] = {
@@ -289,9 +231,9 @@ EMITTERS: dict[str, Emit] = {
     "subtract": by_kind(f="fsub", i="sub", u="sub"),
     "multiply": by_kind(f="fmul", i="mul", u="mul", b="and"),
     "true_divide": by_kind(f="fdiv"),
-    "floor_divide": floor_divide,
-    "remainder": remainder,
-    "fmod": by_kind(f="frem", i="srem", u="urem"),
+    "floor_divide": written(integers.whole_floor_divide, integers.floor_divide),
+    "remainder": written(integers.whole_remainder, integers.remainder),
+    "fmod": written(integers.whole_fmod, integers.fmod),
     "maximum": extreme("maximum", "smax", "umax"),
     "minimum": extreme("minimum", "smin", "umin"),
     "fmax": extreme("maxnum", "smax", "umax"),
@@ -300,24 +242,30 @@ EMITTERS: dict[str, Emit] = {
     "absolute": absolute,
     "sign": sign,
     "square": lambda values: values.again("multiply", values.args[0], values.args[0]),
-    "reciprocal": by_number("true_divide", 1.0),
+    "reciprocal": written(integers.whole_reciprocal, lambda x: 1.0 / x),
     "sqrt": intrinsic("sqrt"),
-    "exp": intrinsic("exp"),
-    "exp2": intrinsic("exp2"),
-    "log": intrinsic("log"),
-    "log2": intrinsic("log2"),
-    **{name: library(c_name) for name, c_name in LIBRARY.items()},
-    "sin": intrinsic("sin"),
-    "cos": intrinsic("cos"),
-    "tan": intrinsic("tan"),
-    "arctan": intrinsic("atan"),
-    "arctan2": intrinsic("atan2"),
-    "sinh": intrinsic("sinh"),
-    "cosh": intrinsic("cosh"),
-    "tanh": intrinsic("tanh"),
-    "arcsin": intrinsic("asin"),
-    "arccos": intrinsic("acos"),
-    "power": intrinsic("pow"),
+    "exp": native(functions.exp),
+    "exp2": native(functions.exp2),
+    "expm1": native(functions.expm1),
+    "log": native(functions.log),
+    "log1p": native(functions.log1p),
+    "log2": native(functions.log2),
+    "log10": native(functions.log10),
+    "logaddexp": in_double(functions.logaddexp),
+    "sinh": in_double(functions.sinh),
+    "cosh": in_double(functions.cosh),
+    "tanh": native(functions.tanh),
+    "arcsinh": in_double(functions.arcsinh),
+    "arccosh": in_double(functions.arccosh),
+    "arctanh": in_double(functions.arctanh),
+    "sin": by_dtype(native(angles.sin), c_function("sin")),
+    "cos": by_dtype(native(angles.cos), c_function("cos")),
+    "tan": by_dtype(native(angles.tan), c_function("tan")),
+    "arctan": in_double(angles.arctan),
+    "arctan2": in_double(angles.arctan2),
+    "arcsin": in_double(angles.arcsin),
+    "arccos": in_double(angles.arccos),
+    "power": power,
     "floor": intrinsic("floor"),
     "ceil": intrinsic("ceil"),
     "trunc": intrinsic("trunc"),
@@ -326,8 +274,8 @@ EMITTERS: dict[str, Emit] = {
     "bitwise_and": by_kind(i="and", u="and", b="and"),
     "bitwise_or": by_kind(i="or", u="or", b="or"),
     "bitwise_xor": by_kind(i="xor", u="xor", b="xor"),
-    "left_shift": by_kind(i="shl", u="shl"),
-    "right_shift": by_kind(i="ashr", u="lshr"),
+    "left_shift": written(integers.left_shift, integers.left_shift),
+    "right_shift": written(integers.right_shift, integers.right_shift),
     "invert": invert,
     "equal": compare("eq"),
     "not_equal": compare("ne", unequal=True),
@@ -335,9 +283,10 @@ EMITTERS: dict[str, Emit] = {
     "less_equal": compare("le"),
     "greater": compare("gt"),
     "greater_equal": compare("ge"),
-    "isnan": is_nan,
-    "isfinite": is_finite,
-    "isinf": is_inf,
+    "isnan": question(Lanes.is_nan, False),
+    "isfinite": question(lambda x: abs(x) < inf, True),
+    "isinf": question(lambda x: abs(x).equals(inf), False),
+    "signbit": sign_bit,
     "logical_and": logical("and"),
     "logical_or": logical("or"),
     "logical_xor": logical("xor"),

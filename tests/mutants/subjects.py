@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import re
 from collections import Counter
@@ -20,7 +21,7 @@ CALLS = ("tests/elaborate/test_refused.py", "tests/elaborate/test_rules.py")  # 
 GRAPHS = tuple(
     f"tests/passes/test_{name}.py" for name in ("pairs", "pipeline", "arena", "reach", "plan", "accumulate", "random", "interpret")
 )
-KERNELS = tuple(f"tests/runtime/test_{name}.py" for name in ("kernels", "conv", "conv_axes", "depthwise", "joined", "executor"))
+KERNELS = tuple(f"tests/runtime/test_{name}.py" for name in ("trace", "kernels", "conv", "conv_axes", "depthwise", "joined", "executor"))
 SAVING = (
     *(f"tests/train/test_{name}.py" for name in ("checkpoint", "writers", "contents", "lock", "mapped_checkpoint", "places", "run")),
     "tests/train/test_hard_ends.py::test_another_environment_is_said_when_a_run_goes_on",
@@ -73,19 +74,20 @@ class Subject:
         return f"{self.path.relative_to(ROOT)}:{m.line} {m.kind}: `{m.before}` became `{m.after}`"
 
     def rows(self) -> list[str]:
-        """The operators that a fault in dslc/ops can change: that of its row, else all of the file."""
+        """The operators that a fault can change: that of its row, else all of the file; none where it may be any."""
         if self.group.rule is None:
-            return []
+            return registered(self.path)
         return [self.mutant.row] if self.mutant.row else row_names(self.path)
 
     def tests(self) -> list[str]:
         """First the examples of the module, then the tests of the group, last the files that name one of the operators; of a module that
         has no operator of its own, and serves all, the files of all."""
         examples = [self.path.relative_to(ROOT).as_posix()] if ">>>" in self.path.read_text(encoding="utf-8") else []
-        if self.group.rule is None:
-            return [*examples, *self.group.tests]
         rows = tuple(self.rows())
-        return [*examples, *self.group.tests, *naming(rows)] if rows else [*examples, *of_operators(), *self.group.tests, *CALLS]
+        named = [path for path in naming(rows) if path not in self.group.tests] if rows else []
+        if self.group.rule is None or rows:
+            return [*examples, *self.group.tests, *named]
+        return [*examples, *of_operators(), *self.group.tests, *CALLS]
 
 
 @cache
@@ -95,6 +97,22 @@ def row_names(path: Path) -> list[str]:
     return [
         row.name for row in table() if any(getattr(rule, "__module__", "") == module for rule in (row.eval, row.shape, *row.grad.values()))
     ]
+
+
+@cache
+def registered(path: Path) -> list[str]:
+    """The operators that have a tuned kernel in this file: what `register` and the tables that it reads call them."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    places: list[ast.AST] = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "register"]
+    read = {item.id for place in places for item in ast.walk(place) if isinstance(item, ast.Name)}
+    places += [node for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign) and targets(node) & read]
+    texts = {item.value for place in places for item in ast.walk(place) if isinstance(item, ast.Constant)}
+    return [row.name for row in table() if row.name in texts]
+
+
+def targets(node: ast.Assign | ast.AnnAssign) -> set[str]:
+    """The names that are assigned to."""
+    return {item.id for item in (node.targets if isinstance(node, ast.Assign) else [node.target]) if isinstance(item, ast.Name)}
 
 
 @cache

@@ -49,7 +49,7 @@ CAMPAIGNS = (
         "A fault planted into an operator, a gradient, a pass, a kernel or the writer of checkpoints is seen by the tests of that subject.",
         case,
         full=500,
-        sample=3,
+        sample=8,
         goals=(Goal("planted faults that the tests see", "killed", "cases", least=0.85),),
         seconds=SECONDS + 60,
     ),

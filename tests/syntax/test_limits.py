@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -199,3 +200,24 @@ def test_a_large_text_is_not_parsed_again_for_each_brace(monkeypatch: pytest.Mon
         runs.clear()
         parse(Source("a.nn", "dslc 1\n" + crooked * 12 + "# x\n" + "b = x\n" * (filler // 4)), Sink())
         assert len(runs) == most
+
+
+LONG_WORDS = {
+    "digits": "7" * 200_000,
+    "a number with a letter": "7" * 200_000 + "x",
+    "a string": f'"{"a" * 200_000}"',
+    "an open string": '"' + "a" * 200_000,
+}
+
+
+@pytest.mark.parametrize("name", LONG_WORDS)
+def test_a_long_word_takes_memory_for_itself_alone(name: str) -> None:
+    """A pattern that repeats a group for each character would take 400 bytes for each."""
+    text = LONG_WORDS[name]
+    source, sink = Source("a.nn", text), Sink()
+    scan(source, sink)  # the table is loaded
+    tracemalloc.start()
+    scan(source, sink)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 20 * len(text)

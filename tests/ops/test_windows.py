@@ -32,6 +32,31 @@ def test_ceil_counts_the_windows_that_torch_counts() -> None:
             np.testing.assert_allclose(pool("avg_pool", x, **settings, count_pad=counts), mean, err_msg=str((size, settings, counts)))
 
 
+@pytest.mark.parametrize("ceil", [False, True])
+def test_pools_are_what_their_windows_hold(ceil: bool) -> None:
+    """Window by window, over a grid of sizes, strides and uneven padding."""
+    for size, kernel, stride, before, after in product(range(1, 8), (1, 2, 3), (1, 2, 3, 4), (0, 1, 2), (0, 1, 2)):
+        if max(before, after) >= kernel or size + before + after < kernel:
+            continue
+        x = np.random.default_rng(size).uniform(-3, -1, size)
+        found = windows(size, kernel, stride, before, after, ceil)
+        held = [x[max(start, 0) : min(stop, size)] for start, stop in found]
+        settings = {"kernel": kernel, "stride": stride, "pad": ((before, after),), "ceil": ceil}
+        note = f"{size} places, {settings}"
+        np.testing.assert_array_equal(pool("max_pool", x[None, None], **settings)[0, 0], [part.max() for part in held], note)
+        for counts in (False, True):
+            places = [min(stop, size + after) - start if counts else len(part) for (start, stop), part in zip(found, held, strict=True)]
+            means = pool("avg_pool", x[None, None], **settings, count_pad=counts)[0, 0]
+            np.testing.assert_allclose(means, [part.sum() / n for part, n in zip(held, places, strict=True)], 1e-13, err_msg=note)
+
+
+def windows(size: int, kernel: int, stride: int, before: int, after: int, ceil: bool) -> list[tuple[int, int]]:
+    """Where they begin and end: those within the padding, and with `ceil` one more where places are left, if it begins before the end."""
+    found = [(start, start + kernel) for start in range(-before, size + after - kernel + 1, stride)]
+    start, stop = found[-1][0] + stride, found[-1][1]
+    return [*found, (start, start + kernel)] if ceil and stop < size + after and start < size else found
+
+
 @pytest.mark.parametrize(("size", "pad", "found"), [(112, 0, 56), (56, 0, 28), (28, 0, 14), (14, 0, 7), (109, 0, 54), (54, 0, 27)])
 def test_sizes_of_googlenet_and_squeezenet(size: int, pad: int, found: int) -> None:
     """Their 3×3 pools of stride 2 (Szegedy et al. 2015, table 1; Iandola et al. 2016)."""

@@ -65,6 +65,9 @@ class Frame:
         """Report where the user can see it, with the chain of calls; the value of what failed is POISON."""
         if self.session.muted:
             return POISON
+        if self.session.full and diagnostic.severity == "error" and diagnostic.span is not None and not is_std(diagnostic.span):
+            self.session.sink.add(diagnostic)  # it is only counted
+            return POISON
         self.session.report(self.located(diagnostic))
         return POISON
 

@@ -82,6 +82,11 @@ def remainder(x: Lanes, n: Lanes) -> Lanes:
     return n.fma(-low, n.fma(-high, x))
 
 
+def exp_near(r: Lanes) -> Lanes:
+    """exp(r) for |r| ≤ ln(2)/2."""
+    return r.fma(r.fma(polynomial("exp", r), 1.0), 1.0)
+
+
 def exp_rest(r: Lanes) -> Lanes:
     """exp(r) - 1 for |r| ≤ ln(2)/2."""
     return (r * r).fma(polynomial("exp", r), r)
@@ -91,7 +96,7 @@ def exp(x: Lanes) -> Lanes:
     form = format_of(x)
     x = at_most(at_least(x, form.exp[0]), form.exp[1])
     n, bits = nearest(x, LOG2_E, 2 * form.bias)
-    return scaled(exp_rest(remainder(x, n)) + 1.0, bits)
+    return scaled(exp_near(remainder(x, n)), bits)
 
 
 def exp2(x: Lanes) -> Lanes:
@@ -222,8 +227,7 @@ def tanh_single(x: Lanes) -> Lanes:
     near = (size * z).fma(polynomial("tanh", z), size)
     double = at_most(size, 10.0) * 2.0
     n, bits = nearest(double, LOG2_E, FORMATS["float32"].bias)
-    scale = power_of_two(bits)
-    far = 1.0 - 2.0 / scale.fma(exp_rest(remainder(double, n)), scale + 1.0)
+    far = 1.0 - 2.0 / power_of_two(bits).fma(exp_near(remainder(double, n)), 1.0)
     return where(size < 0.625, near, far).with_sign(x)
 
 

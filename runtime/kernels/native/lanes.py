@@ -96,10 +96,10 @@ class Lanes:
         return self.number(value) / self
 
     def __neg__(self) -> Lanes:
-        return self.made(f"fneg {self.type} {self.name}")
+        return self.made(f"fneg {self.type} {self.name}") if self.floating else self.number(0) - self
 
     def __abs__(self) -> Lanes:
-        return self.call("fabs")
+        return self.call("fabs") if self.floating else where(self < 0, -self, self)
 
     def sqrt(self) -> Lanes:
         return self.call("sqrt")
@@ -119,6 +119,9 @@ class Lanes:
     def __and__(self, value: Lanes | Number) -> Lanes:
         return self.operation("and", value)
 
+    def __xor__(self, value: Lanes | Number) -> Lanes:
+        return self.operation("xor", value)
+
     def __or__(self, value: Lanes | Number) -> Lanes:
         return self.operation("or", value)
 
@@ -135,17 +138,21 @@ class Lanes:
         kind = "fcmp" if self.floating else "icmp"
         return self.made(f"{kind} {word} {self.type} {self.name}, {self.other(value).name}", "bool")
 
+    def ordered(self, word: str, value: Lanes | Number) -> Lanes:
+        """Of floats false where one is NaN."""
+        return self.compare(("o" if self.floating else "s" if self.dtype.startswith("int") else "u") + word, value)
+
     def __lt__(self, value: Lanes | Number) -> Lanes:
-        return self.compare("olt" if self.floating else "slt", value)
+        return self.ordered("lt", value)
 
     def __gt__(self, value: Lanes | Number) -> Lanes:
-        return self.compare("ogt" if self.floating else "sgt", value)
+        return self.ordered("gt", value)
 
     def __le__(self, value: Lanes | Number) -> Lanes:
-        return self.compare("ole" if self.floating else "sle", value)
+        return self.ordered("le", value)
 
     def __ge__(self, value: Lanes | Number) -> Lanes:
-        return self.compare("oge" if self.floating else "sge", value)
+        return self.ordered("ge", value)
 
     def equals(self, value: Lanes | Number) -> Lanes:
         return self.compare("oeq" if self.floating else "eq", value)

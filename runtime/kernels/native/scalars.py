@@ -6,161 +6,114 @@ from collections.abc import Callable, Sequence
 from math import inf
 
 from runtime.kernels.native import angles, functions, integers
-from runtime.kernels.native.lanes import Lanes, define, literal
-from runtime.kernels.native.text import Code, llvm_type, splat
+from runtime.kernels.native.lanes import Lanes, define, literal, where
+from runtime.kernels.native.text import Code, llvm_type
 
-Emit = Callable[["Values"], str]
+__all__ = ["JOINS", "apply", "join_lanes", "literal", "number", "select"]
 
-
-class Values:
-    """Arguments of one application: names, the dtype of each, the dtype of the result, and the lanes of all."""
-
-    def __init__(self, code: Code, args: Sequence[str], dtypes: Sequence[str], dtype: str, lanes: int) -> None:
-        self.code = code
-        self.args = list(args)
-        self.dtypes = list(dtypes)
-        self.dtype = dtype
-        self.lanes = lanes
-
-    @property
-    def type(self) -> str:
-        """LLVM's type of the arguments."""
-        return llvm_type(self.dtypes[0], self.lanes)
-
-    @property
-    def kind(self) -> str:
-        """What the arguments are: f, i (signed), u (unsigned) or b, as NumPy says."""
-        dtype = self.dtypes[0]
-        return "b" if dtype == "bool" else dtype[0]
-
-    @property
-    def operands(self) -> list[Lanes]:
-        return [Lanes(self.code, name, dtype, self.lanes) for name, dtype in zip(self.args, self.dtypes, strict=True)]
-
-    def binary(self, instruction: str) -> str:
-        return self.code.value(f"{instruction} {self.type} {self.args[0]}, {self.args[1]}")
-
-    def call(self, intrinsic: str) -> str:
-        full = self.code.intrinsic(intrinsic, self.type, len(self.args))
-        return self.code.value(f"call {self.type} {full}({', '.join(f'{self.type} {arg}' for arg in self.args)})")
-
-    def number(self, value: float) -> str:
-        """A number of the dtype of the arguments."""
-        return number(self.code, value, self.dtypes[0], self.lanes)
-
-    def again(self, function: str, *args: str) -> str:
-        """Another function of the same dtypes."""
-        return apply(self.code, function, args, [self.dtypes[0]] * len(args), self.dtypes[0], self.lanes)
+Emit = Callable[..., Lanes]
+"""Writes a function of its arguments, which have one dtype."""
 
 
 def number(code: Code, value: float, dtype: str, lanes: int) -> str:
     """A constant in every lane."""
-    return splat(code, llvm_type(dtype), lanes, literal(value, dtype))
-
-
-def by_kind(**instructions: str) -> Emit:
-    """An instruction for each kind of argument."""
-    return lambda values: values.binary(instructions[values.kind])
-
-
-def compare(predicate: str, unequal: bool = False) -> Emit:
-    """Ordered comparison: false where an argument is NaN, but `not_equal` is true there."""
-
-    def emit(values: Values) -> str:
-        if values.kind == "f":
-            return values.binary(f"fcmp {'u' if unequal else 'o'}{predicate}")
-        sign = "" if predicate in ("eq", "ne") else "s" if values.kind == "i" else "u"
-        return values.binary(f"icmp {sign}{predicate}")
-
-    return emit
-
-
-def extreme(floats: str, signed: str, unsigned: str) -> Emit:
-    names = {"f": floats, "i": signed, "u": unsigned, "b": unsigned}
-    return lambda values: values.call(names[values.kind])
-
-
-def negative(values: Values) -> str:
-    if values.kind == "f":
-        return values.code.value(f"fneg {values.type} {values.args[0]}")
-    return values.code.value(f"sub {values.type} {values.number(0)}, {values.args[0]}")
-
-
-def absolute(values: Values) -> str:
-    if values.kind == "f":
-        return values.call("fabs")
-    if values.kind in "ub":
-        return values.args[0]
-    return values.again("maximum", values.args[0], values.again("negative", values.args[0]))
-
-
-def sign(values: Values) -> str:
-    """-1, 0, 1; NaN stays."""
-    x, zero = values.args[0], values.number(0)
-    code, type = values.code, values.type
-    up = values.again("greater", x, zero)
-    down = values.again("less", x, zero)
-    inner = select(code, values.lanes, down, values.number(-1), x if values.kind == "f" else zero, type)
-    return select(code, values.lanes, up, values.number(1), inner, type)
+    return Lanes(code, "", dtype, lanes).number(value).name
 
 
 def select(code: Code, lanes: int, condition: str, yes: str, no: str, type: str) -> str:
     return code.value(f"select {llvm_type('bool', lanes)} {condition}, {type} {yes}, {type} {no}")
 
 
-def where(values: Values) -> str:
-    return select(values.code, values.lanes, *values.args, llvm_type(values.dtype, values.lanes))
+def kind(x: Lanes) -> str:
+    """f, i (signed), u (unsigned) or b, as NumPy says."""
+    return "b" if x.dtype == "bool" else x.dtype[0]
 
 
-def question(floats: Callable[[Lanes], Lanes], whole: bool) -> Emit:
+# ---- ways to write a function -------------------------------------------------------------------------------------------------------
+
+
+def by_kind(**words: str) -> Emit:
+    """An instruction of two arguments for each kind."""
+    return lambda a, b: a.operation(words[kind(a)], b)
+
+
+def called(floats: str, signed: str = "", unsigned: str = "") -> Emit:
+    """An intrinsic of LLVM for each kind; whole numbers stay as they are where there is none."""
+    words = {"f": floats, "i": signed, "u": unsigned, "b": unsigned}
+    return lambda *args: args[0].call(words[kind(args[0])], *args[1:]) if words[kind(args[0])] else args[0]
+
+
+def native(function: Emit) -> Emit:
+    """A function that is defined once for each module."""
+    return lambda *args: define(args[0].code, function, args)
+
+
+def by_size(single: Emit, double: Emit) -> Emit:
+    return lambda *args: (single if args[0].dtype == "float32" else double)(*args)
+
+
+def in_double(function: Emit) -> Emit:
+    """A function for float64, and for float32 in float64."""
+    return by_size(native(angles.in_double(function)), native(function))
+
+
+def written(whole: Emit, floats: Emit) -> Emit:
+    """Written in place: one for whole numbers, one for floats."""
+    return lambda *args: (floats if kind(args[0]) == "f" else whole)(*args)
+
+
+def asked(floats: Callable[[Lanes], Lanes], whole: bool) -> Emit:
     """What is asked of floats; of whole numbers the answer is always the same."""
-    return lambda values: floats(values.operands[0]).name if values.kind == "f" else number(values.code, whole, "bool", values.lanes)
+    return lambda x: floats(x) if x.floating else Lanes(x.code, number(x.code, whole, "bool", x.lanes), "bool", x.lanes)
 
 
-def sign_bit(values: Values) -> str:
-    (x,) = values.operands
-    return (x.bits() < 0 if values.kind == "f" else x < 0 if values.kind == "i" else x.compare("ult", 0)).name
+def logical(word: str) -> Emit:
+    return lambda a, b: truth(a).operation(word, truth(b))
 
 
-def truth(values: Values, arg: str) -> str:
-    """An argument as a truth value."""
-    if values.kind == "b":
-        return arg
-    word = "fcmp une" if values.kind == "f" else "icmp ne"
-    return values.code.value(f"{word} {values.type} {arg}, {values.number(0)}")
+def c_function(name: str) -> Emit:
+    """The C library's function, lane by lane."""
 
-
-def logical(instruction: str) -> Emit:
-    def emit(values: Values) -> str:
-        sides = [truth(values, arg) for arg in values.args]
-        return values.code.value(f"{instruction} {llvm_type('bool', values.lanes)} {sides[0]}, {sides[1]}")
+    def emit(*args: Lanes) -> Lanes:
+        first = args[0]
+        code, lanes, scalar = first.code, first.lanes, llvm_type(first.dtype)
+        code.declare(f"@{name}", f"declare {scalar} @{name}({', '.join([scalar] * len(args))})")
+        result = "poison"
+        for lane in range(lanes):
+            ones = [code.value(f"extractelement {arg.type} {arg.name}, i32 {lane}") if lanes > 1 else arg.name for arg in args]
+            done = code.value(f"call {scalar} @{name}({', '.join(f'{scalar} {one}' for one in ones)})")
+            result = code.value(f"insertelement {first.type} {result}, {scalar} {done}, i32 {lane}") if lanes > 1 else done
+        return Lanes(code, result, first.dtype, lanes)
 
     return emit
 
 
-def logical_not(values: Values) -> str:
-    yes = number(values.code, 1, "bool", values.lanes)
-    return values.code.value(f"xor {llvm_type('bool', values.lanes)} {truth(values, values.args[0])}, {yes}")
+# ---- functions ----------------------------------------------------------------------------------------------------------------------
 
 
-def invert(values: Values) -> str:
-    ones = values.number(1 if values.kind == "b" else -1)
-    return values.code.value(f"xor {values.type} {values.args[0]}, {ones}")
+def truth(x: Lanes) -> Lanes:
+    return x if x.dtype == "bool" else x.differs(0)
 
 
-def cast(values: Values) -> str:
+def sign(x: Lanes) -> Lanes:
+    """-1, 0 or 1; NaN stays."""
+    other = abs(x) if x.floating else x.number(0)
+    below = other if kind(x) == "u" else where(x < 0, x.number(-1), other)
+    return where(x > 0, x.number(1), below)
+
+
+def sign_bit(x: Lanes) -> Lanes:
+    return x.bits() < 0 if x.floating else x < 0
+
+
+def cast(x: Lanes, dtype: str) -> Lanes:
     """As NumPy converts: towards zero for whole numbers, true where not zero."""
-    source, goal = values.dtypes[0], values.dtype
-    if source == goal:
-        return values.args[0]
-    if goal == "bool":
-        return truth(values, values.args[0])
-    if values.kind == "f" and not goal.startswith("float"):
-        return integers.whole(values.operands[0], goal).name
-    word = conversion(source, goal)
-    if not word:
-        return values.args[0]
-    return values.code.value(f"{word} {values.type} {values.args[0]} to {llvm_type(goal, values.lanes)}")
+    if dtype in (x.dtype, "bool"):
+        return truth(x) if dtype == "bool" else x
+    if x.floating and not dtype.startswith("float"):
+        return integers.whole(x, dtype)
+    word = conversion(x.dtype, dtype)
+    return x.converted(word, dtype) if word else x
 
 
 def conversion(source: str, goal: str) -> str:
@@ -176,56 +129,6 @@ def conversion(source: str, goal: str) -> str:
     return ("zext" if unsigned else "sext") if wider else "trunc"
 
 
-def intrinsic(name: str) -> Emit:
-    return lambda values: values.call(name)
-
-
-def c_function(name: str) -> Emit:
-    """The C library's function, lane by lane."""
-
-    def emit(values: Values) -> str:
-        code, scalar = values.code, llvm_type(values.dtypes[0])
-        params = ", ".join([scalar] * len(values.args))
-        full = code.declare(f"@{name}", f"declare {scalar} @{name}({params})")
-        result = "poison"
-        for lane in range(values.lanes):
-            ones = (
-                [code.value(f"extractelement {values.type} {arg}, i32 {lane}") for arg in values.args] if values.lanes > 1 else values.args
-            )
-            done = code.value(f"call {scalar} {full}({', '.join(f'{scalar} {one}' for one in ones)})")
-            if values.lanes == 1:
-                return done
-            result = code.value(f"insertelement {values.type} {result}, {scalar} {done}, i32 {lane}")
-        return result
-
-    return emit
-
-
-def native(function: Callable[..., Lanes]) -> Emit:
-    """A function of lanes, defined once for each module."""
-    return lambda values: define(values.code, function, values.operands).name
-
-
-def in_double(function: Callable[..., Lanes]) -> Emit:
-    """A function of lanes for float64, and for float32 in float64."""
-    return by_dtype(native(angles.in_double(function)), native(function))
-
-
-def by_dtype(single: Emit, double: Emit) -> Emit:
-    return lambda values: (single if values.dtypes[0] == "float32" else double)(values)
-
-
-def written(whole: Callable[..., Lanes], floats: Callable[..., Lanes]) -> Emit:
-    """Written in place: for whole numbers, and for floats."""
-    return lambda values: (floats if values.kind == "f" else whole)(*values.operands).name
-
-
-def power(values: Values) -> str:
-    if values.kind != "f":
-        return integers.whole_power(*values.operands).name
-    return by_dtype(native(angles.in_double(functions.power)), c_function("pow"))(values)
-
-
 EMITTERS: dict[str, Emit] = {
     "add": by_kind(f="fadd", i="add", u="add", b="or"),
     "subtract": by_kind(f="fsub", i="sub", u="sub"),
@@ -234,16 +137,16 @@ EMITTERS: dict[str, Emit] = {
     "floor_divide": written(integers.whole_floor_divide, integers.floor_divide),
     "remainder": written(integers.whole_remainder, integers.remainder),
     "fmod": written(integers.whole_fmod, integers.fmod),
-    "maximum": extreme("maximum", "smax", "umax"),
-    "minimum": extreme("minimum", "smin", "umin"),
-    "fmax": extreme("maxnum", "smax", "umax"),
-    "fmin": extreme("minnum", "smin", "umin"),
-    "negative": negative,
-    "absolute": absolute,
+    "maximum": called("maximum", "smax", "umax"),
+    "minimum": called("minimum", "smin", "umin"),
+    "fmax": called("maxnum", "smax", "umax"),
+    "fmin": called("minnum", "smin", "umin"),
+    "negative": lambda x: -x,
+    "absolute": lambda x: x if kind(x) in "ub" else abs(x),
     "sign": sign,
-    "square": lambda values: values.again("multiply", values.args[0], values.args[0]),
+    "square": lambda x: x * x,
     "reciprocal": written(integers.whole_reciprocal, lambda x: 1.0 / x),
-    "sqrt": intrinsic("sqrt"),
+    "sqrt": called("sqrt"),
     "exp": native(functions.exp),
     "exp2": native(functions.exp2),
     "expm1": native(functions.expm1),
@@ -258,47 +161,47 @@ EMITTERS: dict[str, Emit] = {
     "arcsinh": in_double(functions.arcsinh),
     "arccosh": in_double(functions.arccosh),
     "arctanh": in_double(functions.arctanh),
-    "sin": by_dtype(native(angles.sin), c_function("sin")),
-    "cos": by_dtype(native(angles.cos), c_function("cos")),
-    "tan": by_dtype(native(angles.tan), c_function("tan")),
+    "sin": by_size(native(angles.sin), c_function("sin")),
+    "cos": by_size(native(angles.cos), c_function("cos")),
+    "tan": by_size(native(angles.tan), c_function("tan")),
     "arctan": in_double(angles.arctan),
     "arctan2": in_double(angles.arctan2),
     "arcsin": in_double(angles.arcsin),
     "arccos": in_double(angles.arccos),
-    "power": power,
-    "floor": intrinsic("floor"),
-    "ceil": intrinsic("ceil"),
-    "trunc": intrinsic("trunc"),
-    "rint": intrinsic("rint"),
-    "copysign": intrinsic("copysign"),
+    "power": written(integers.whole_power, by_size(native(angles.in_double(functions.power)), c_function("pow"))),
+    "floor": called("floor"),
+    "ceil": called("ceil"),
+    "trunc": called("trunc"),
+    "rint": called("rint"),
+    "copysign": called("copysign"),
     "bitwise_and": by_kind(i="and", u="and", b="and"),
     "bitwise_or": by_kind(i="or", u="or", b="or"),
     "bitwise_xor": by_kind(i="xor", u="xor", b="xor"),
-    "left_shift": written(integers.left_shift, integers.left_shift),
-    "right_shift": written(integers.right_shift, integers.right_shift),
-    "invert": invert,
-    "equal": compare("eq"),
-    "not_equal": compare("ne", unequal=True),
-    "less": compare("lt"),
-    "less_equal": compare("le"),
-    "greater": compare("gt"),
-    "greater_equal": compare("ge"),
-    "isnan": question(Lanes.is_nan, False),
-    "isfinite": question(lambda x: abs(x) < inf, True),
-    "isinf": question(lambda x: abs(x).equals(inf), False),
+    "left_shift": integers.left_shift,
+    "right_shift": integers.right_shift,
+    "invert": lambda x: x ^ (1 if kind(x) == "b" else -1),
+    "equal": Lanes.equals,
+    "not_equal": Lanes.differs,
+    "less": Lanes.__lt__,
+    "less_equal": Lanes.__le__,
+    "greater": Lanes.__gt__,
+    "greater_equal": Lanes.__ge__,
+    "isnan": asked(Lanes.is_nan, False),
+    "isfinite": asked(lambda x: abs(x) < inf, True),
+    "isinf": asked(lambda x: abs(x).equals(inf), False),
     "signbit": sign_bit,
     "logical_and": logical("and"),
     "logical_or": logical("or"),
     "logical_xor": logical("xor"),
-    "logical_not": logical_not,
+    "logical_not": lambda x: truth(x) ^ 1,
     "where": where,
-    "cast": cast,
 }
 
 
 def apply(code: Code, function: str, args: Sequence[str], dtypes: Sequence[str], dtype: str, lanes: int) -> str:
     """Write one application; KeyError for a function that has no row."""
-    return EMITTERS[function](Values(code, args, dtypes, dtype, lanes))
+    operands = [Lanes(code, name, of, lanes) for name, of in zip(args, dtypes, strict=True)]
+    return (cast(*operands, dtype) if function == "cast" else EMITTERS[function](*operands)).name
 
 
 # Combining in a reduction: the function, and how lanes are joined in the end.

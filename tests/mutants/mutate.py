@@ -44,6 +44,7 @@ FIRST_AXIS = {"axis": ast.Constant(0), "axes": ast.Tuple([ast.Constant(0)], ast.
 BUILT_IN = ("len", "set", "list", "tuple", "isinstance", "enumerate")  # take no axis
 MOVES = ("transpose", "swapaxes", "moveaxis")
 WORK = ("CHUNK", "CHUNK_BYTES", "BLOCK", "BLOCK_BYTES", "BLOCK_COLUMNS", "LINE", "NARROW", "MUCH_WIDER", "GREEDY_LIMIT")
+AT_ONCE = ("block_images", "channels_at_once", "images_at_once")  # functions that say how much is done at once
 FOLDERS = ("folder", "path", "parent")
 STRIDES = ("stride", "strides", "step", "dilation", "kernel", "count", "size", "offset")
 ACCUMULATED = ast.parse("np.copyto", mode="eval").body
@@ -217,9 +218,9 @@ def left_out(node: ast.AST) -> bool:
     """What is not of the subject: samples of tests, imports, words of messages, types, decorators, what only type checkers read."""
     if isinstance(node, ast.FunctionDef):
         result = ast.unparse(node.returns) if node.returns else ""
-        return result in ("Sampler", "list[Case]") or any(arg.arg == "rng" for arg in node.args.args)
+        return result in ("Sampler", "list[Case]") or any(arg.arg == "rng" for arg in node.args.args) or node.name in AT_ONCE
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        return node.func.id in SAMPLERS or node.func.id.endswith("_cases") or sizes_work(node)
+        return node.func.id in (*SAMPLERS, *AT_ONCE) or node.func.id.endswith("_cases") or sizes_work(node)
     if isinstance(node, ast.keyword):
         return node.arg in ("sample", "doc", "example", "grain", "chunk")
     if isinstance(node, ast.If):
@@ -233,7 +234,8 @@ def left_out(node: ast.AST) -> bool:
 def sizes_work(node: ast.AST) -> bool:
     """What changes no result: how much is done at once and by which of two ways, and what stands for a constant that another system lacks.
 
-    A number made of one of the names in `WORK` is such, or a comparison with it; so are the keywords `grain` and `chunk` of a `Split`.
+    A number made of one of the names in `WORK` is such, or a comparison with it; so are the functions `AT_ONCE`, and the keywords `grain`
+    and `chunk` of a `Split`. That memory of such a size is large enough is not: it is planted where the memory is asked for.
     """
     if isinstance(node, ast.Call):
         text = ast.unparse(node)

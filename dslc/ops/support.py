@@ -30,7 +30,13 @@ def numbers_along(x: Val, axis: int) -> Val:
 
 
 def checked_index(index: Any, count: int, index_words: str, count_words: str) -> Any:
-    """The indices of an array; IndexError where one is not from 0 on below `count` (a negative one would count from the end)."""
+    """The indices of an array; IndexError where one is not from 0 on below `count` (a negative one would count from the end).
+
+    Arrays whose elements are not known yet have a method `watched` that remembers the question.
+    """
+    watched = getattr(index, "watched", None)
+    if watched is not None:
+        return watched(count)
     low, high = index.min(), index.max()
     if low < 0 or high >= count:
         raise IndexError(f"{index_words} is {low if low < 0 else high}, and there are {count} {count_words} from 0 on")

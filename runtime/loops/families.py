@@ -8,8 +8,10 @@ from typing import Any
 from dslc.ir.graph import Node
 from dslc.ops.window import pads_of
 from runtime.loops.lower import Lowering, family
-from runtime.loops.nest import Affine, Apply, Index, Load, Number, Position, Reduce, Size, at
-from runtime.loops.tensor import NoNest, Tensor, Tracer, all_of
+from runtime.loops.nest import Affine, Apply, Index, Length, Load, Number, Position, Reduce, Size, at
+from runtime.loops.tensor import Tensor
+from runtime.loops.tracer import Tracer, all_of
+from runtime.loops.trim import NoNest
 
 Attrs = Mapping[str, Any]
 
@@ -21,6 +23,20 @@ def product_sum(tracer: Tracer, a: int, b: int, axes: Sequence[str], dtype: str)
 
 def axis(name: str, count: int = 1) -> Affine:
     return Affine.of({name: count})
+
+
+# ---- sizes and labels -----------------------------------------------------------------------------------------------------------
+
+
+@family("size")
+def size(lowering: Lowering, node: Node, attrs: Attrs) -> None:
+    """A length as a number."""
+    tracer = Tracer()
+    (result,) = node.outputs
+    dim, dtype = attrs["dim"], lowering.dtype(result)
+    number = Number(dim, dtype) if isinstance(dim, int) else Length(dim, dtype)
+    lowering.store(tracer, result, (), tracer.writer.add(number))
+    lowering.finish(tracer, node)
 
 
 # ---- matrices -------------------------------------------------------------------------------------------------------------------
@@ -165,7 +181,7 @@ def grad_x_phase(lowering: Lowering, node: Node, attrs: Attrs, result: int, phas
         first = (r + before) % s
         places, count = -(-(size - r) // s), -(-(k - first) // s)
         if places <= 0:
-            return None
+            return
         q = writer.axis(places, "p")
         into.append(Affine.of({q: s}, r))
         if count <= 0:

@@ -10,24 +10,33 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from dslc.ir.graph import Graph, Node
 from dslc.ir.types import Dim
 from dslc.ops.infer import evaluate
 from dslc.ops.table import lookup
-from runtime.loops.nest import Array, Index, Loops, Nest, Size
-from runtime.loops.tensor import NoNest, Shape, Tensor, Tracer, all_of
+from runtime.loops.nest import Array, Foreign, Index, Loops, Nest, Size
+from runtime.loops.tensor import Tensor
+from runtime.loops.tracer import Shape, Tracer, all_of
+from runtime.loops.trim import NoNest
 
-VIEWS = frozenset({"reshape", "transpose", "expand_dims", "squeeze", "broadcast_to", "flatten"})
+VIEWS = frozenset("reshape flatten transpose squeeze unsqueeze broadcast slice split flip".split())
 
 
 @dataclass
 class Lowering:
-    """arrays, nests: what has been lowered. views: of a value that is a view, how to read it of a tracer."""
+    """arrays, steps: what has been lowered. views: of a value that is a view, how to read it of a tracer. checks: arrays that must be 0;
+
+    constants: arrays that are known.
+    """
 
     graph: Graph
     arrays: dict[str, Array] = field(default_factory=dict)
-    nests: list[Nest] = field(default_factory=list)
+    steps: list[Nest | Foreign] = field(default_factory=list)
     views: dict[int, Callable[[Tracer], Tensor]] = field(default_factory=dict)
+    checks: list[str] = field(default_factory=list)
+    constants: dict[str, np.ndarray[Any, Any]] = field(default_factory=dict)
 
     def shape(self, id: int) -> Shape:
         return tuple(simple(size) for size in self.graph.types[id].shape)
@@ -50,12 +59,25 @@ class Lowering:
 
     def finish(self, tracer: Tracer, node: Node) -> None:
         results = ", ".join(f"%{id}" for id in node.outputs)
-        self.nests.append(tracer.nest(f"{results} = {node.op}({', '.join(f'%{id}' for id in node.inputs)})"))
+        self.steps.append(tracer.nest(f"{results} = {node.op}({', '.join(f'%{id}' for id in node.inputs)})"))
 
     # ---- nodes ------------------------------------------------------------------------------------------------------------------
 
     def node(self, node: Node) -> None:
-        """Lower one node. NoNest where it cannot be said in nests."""
+        """Lower one node, where it needs arrays after its views are written out. NoNest where it cannot be said in nests."""
+        before = len(self.steps)
+        try:
+            self.lowered(node)
+        except NoNest:
+            del self.steps[before:]
+            views = [id for id in dict.fromkeys(node.inputs) if id in self.views]
+            if not views:
+                raise
+            for id in views:
+                self.copy(id)
+            self.lowered(node)
+
+    def lowered(self, node: Node) -> None:
         row = lookup(node.op)
         attrs = resolved(node.attrs)
         if node.op == "constant":
@@ -64,27 +86,41 @@ class Lowering:
             self.view(node, attrs)
         elif node.op in FAMILIES:
             FAMILIES[node.op](self, node, attrs)
-        elif row.random or row.eval is None or node.body is not None:
+        elif node.op not in EXPRESSIONS and (row.random or row.eval is None or node.body is not None):
             raise NoNest(node.op)
         else:
             self.traced(node, attrs)
 
     def constant(self, node: Node) -> None:
         value = node.attrs["value"]
+        (id,) = node.outputs
+        shape, dtype = self.shape(id), self.dtype(id)
         if isinstance(value, (bool, int, float)):
-            (id,) = node.outputs
-            shape, dtype = self.shape(id), self.dtype(id)
             self.views[id] = lambda tracer: tracer.xp.full(shape, value, dtype)
+        else:
+            self.constants[f"%{id}"] = np.array(value, dtype).reshape([int(size) for size in shape])  # type: ignore[arg-type]
 
     def view(self, node: Node, attrs: Mapping[str, Any]) -> None:
-        (source,), (result,) = node.inputs, node.outputs
-        shape = self.shape(result)
+        """Results that are read where they come from; NoNest where that cannot be said."""
+        (source,) = node.inputs
+        for place, result in enumerate(node.outputs):
 
-        def read(tracer: Tracer) -> Tensor:
-            (found,) = evaluate(node.op, tracer.xp, [self.tensor(source, tracer)], attrs)
-            return found if tuple(found.shape) == shape else found.reshape(shape)
+            def read(tracer: Tracer, place: int = place) -> Tensor:
+                return self.evaluated(node, tracer, attrs, [self.tensor(source, tracer)])[place]
 
-        self.views[result] = read
+            tracer = Tracer()
+            read(tracer).read(all_of(tracer, self.shape(result)))
+            self.views[result] = read
+
+    def foreign(self, at: int, node: Node, why: str) -> None:
+        """A node that runs in another way, on arrays as they stand."""
+        for id in node.inputs:
+            if id in self.views:
+                self.copy(id)
+        for id in (*node.inputs, *node.outputs):
+            self.arrays.setdefault(f"%{id}", Array(self.shape(id), self.dtype(id)))
+        reads, writes = (tuple(dict.fromkeys(f"%{id}" for id in ids)) for ids in (node.inputs, node.outputs))
+        self.steps.append(Foreign(node.op, at, why, reads, writes))
 
     def copy(self, id: int) -> None:
         """A view written out."""
@@ -92,7 +128,7 @@ class Lowering:
         index = all_of(tracer, self.shape(id))
         value = self.views.pop(id)(tracer).astype(self.dtype(id)).read(index)
         self.store(tracer, id, index, value)
-        self.nests.append(tracer.nest(f"%{id}"))
+        self.steps.append(tracer.nest(f"%{id}"))
 
     def traced(self, node: Node, attrs: Mapping[str, Any]) -> None:
         """A row's `eval`, read at every place of its results."""
@@ -102,10 +138,33 @@ class Lowering:
             index = all_of(tracer, self.shape(id))
             self.store(tracer, id, index, result.astype(self.dtype(id)).read(index))
         self.finish(tracer, node)
+        for number in range(len(tracer.watched)):
+            self.check(node, lambda tracer: self.evaluated(node, tracer, attrs), number)
 
-    def evaluated(self, node: Node, tracer: Tracer, attrs: Mapping[str, Any]) -> Sequence[Tensor]:
+    def check(self, node: Node, trace: Callable[[Tracer], Any], number: int = 0) -> None:
+        """Count the indices that are no places, in an array of its own."""
+        tracer = Tracer()
+        trace(tracer)
+        x, count = tracer.watched[number]
+        outside = tracer.xp.logical_or(x < 0, x >= count)
+        name = f"check{len(self.checks)}"
+        self.checks.append(name)
+        self.written(node, name, tracer, tracer.xp.sum(outside))
+
+    def written(self, node: Node, name: str, tracer: Tracer, value: Tensor) -> None:
+        """A nest that writes a value into an array of its own."""
+        self.arrays[name] = Array(value.shape, value.dtype.name)
+        index = all_of(tracer, value.shape)
+        tracer.writer.store(name, index, value.read(index))
+        self.steps.append(tracer.nest(f"{name} of {node.op}"))
+
+    def evaluated(self, node: Node, tracer: Tracer, attrs: Mapping[str, Any], given: Sequence[Tensor] | None = None) -> Sequence[Tensor]:
+        inputs = [self.tensor(id, tracer) for id in node.inputs] if given is None else given
         try:
-            results = evaluate(node.op, tracer.xp, [self.tensor(id, tracer) for id in node.inputs], attrs)
+            if node.op in EXPRESSIONS:
+                results = listed(EXPRESSIONS[node.op](tracer.xp, *inputs, **attrs))
+            else:
+                results = evaluate(node.op, tracer.xp, inputs, attrs)
         except (TypeError, AttributeError, ValueError, IndexError) as error:
             raise NoNest(f"{node.op}: {error}") from error
         for id, result in zip(node.outputs, results, strict=True):
@@ -114,8 +173,15 @@ class Lowering:
         return results
 
 
+def listed(results: Any) -> Sequence[Any]:
+    return results if isinstance(results, tuple) else (results,)
+
+
 Lower = Callable[[Lowering, Node, Mapping[str, Any]], None]
 FAMILIES: dict[str, Lower] = {}
+Expression = Callable[..., Any]
+EXPRESSIONS: dict[str, Expression] = {}
+"""What is said of tensors in another way than in `eval`, with the same arguments."""
 
 
 def family(*names: str) -> Callable[[Lower], Lower]:
@@ -124,6 +190,16 @@ def family(*names: str) -> Callable[[Lower], Lower]:
     def register(lower: Lower) -> Lower:
         FAMILIES.update(dict.fromkeys(names, lower))
         return lower
+
+    return register
+
+
+def expression(*names: str) -> Callable[[Expression], Expression]:
+    """Register what stands in place of the `eval` of these operators."""
+
+    def register(function: Expression) -> Expression:
+        EXPRESSIONS.update(dict.fromkeys(names, function))
+        return function
 
     return register
 
@@ -143,14 +219,19 @@ def resolved(attrs: Mapping[str, Any]) -> dict[str, Any]:
     return {key: resolve(value) for key, value in attrs.items()}
 
 
-def lower(graph: Graph) -> Loops:
-    """All nodes. NoNest where one cannot be said in nests."""
+def lower(graph: Graph, *, whole: bool = True) -> Loops:
+    """All nodes. Where one cannot be said in nests: NoNest, or a foreign step if the graph need not be `whole`."""
     import runtime.loops.families  # noqa: F401  (fills FAMILIES)
 
     found = Lowering(graph)
-    for node in graph.nodes:
-        found.node(node)
+    for at, node in enumerate(graph.nodes):
+        try:
+            found.node(node)
+        except NoNest as why:
+            if whole:
+                raise
+            found.foreign(at, node, str(why))
     for output in (*graph.outputs, *graph.updates):
         if output.id in found.views:
             found.copy(output.id)
-    return Loops(found.arrays, tuple(found.nests))
+    return Loops(found.arrays, tuple(found.steps), tuple(found.checks), found.constants)

@@ -18,6 +18,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+import numpy as np
 
 from dslc.ir.types import Dim
 
@@ -210,6 +214,28 @@ def index_domain(index: Index, known: Sequence[frozenset[str]]) -> frozenset[str
 
 
 @dataclass(frozen=True)
+class Foreign:
+    """A step that is no nest: whoever runs the program runs it in another way. at: its number among the nodes of the graph.
+
+    why: what of it cannot be said in nests; reads, writes: arrays that lie as they stand.
+    """
+
+    name: str
+    at: int
+    why: str
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+
+    axes = MappingProxyType[str, Size]({})
+    values: ClassVar[tuple[Value, ...]] = ()
+    stores: ClassVar[tuple[Store, ...]] = ()
+    loads: ClassVar[tuple[Load, ...]] = ()
+
+    def __str__(self) -> str:
+        return f"foreign {self.name}: {self.why}"
+
+
+@dataclass(frozen=True)
 class Array:
     """What a nest reads and writes: the lengths of its axes and NumPy's name of the dtype."""
 
@@ -219,13 +245,26 @@ class Array:
 
 @dataclass(frozen=True)
 class Loops:
-    """A program: nests that run one after the other over named arrays."""
+    """A program: steps that run one after the other over named arrays. checks: arrays that hold 0 unless the data are wrong.
+
+    constants: the arrays that are known.
+    """
 
     arrays: dict[str, Array]
-    nests: tuple[Nest, ...]
+    steps: tuple[Nest | Foreign, ...]
+    checks: tuple[str, ...] = ()
+    constants: dict[str, np.ndarray[Any, Any]] = field(default_factory=dict)
+
+    @property
+    def nests(self) -> tuple[Nest, ...]:
+        return tuple(step for step in self.steps if isinstance(step, Nest))
+
+    @property
+    def foreign(self) -> tuple[Foreign, ...]:
+        return tuple(step for step in self.steps if isinstance(step, Foreign))
 
     def __str__(self) -> str:
-        return "\n".join(str(nest) for nest in self.nests)
+        return "\n".join(str(step) for step in self.steps)
 
 
 # ---- making nests ---------------------------------------------------------------------------------------------------------------

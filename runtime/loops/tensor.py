@@ -6,156 +6,20 @@ become indices, `sum` and `max` become reductions. What cannot be said in this w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from dslc.ir.types import Dim
 from runtime.kernels.numpy.trace import COMPARISONS, OPERATORS
-from runtime.loops.nest import Affine, Apply, Index, Length, Load, Nest, Number, Position, Reduce, Size, Taken, Value, Writer, at
-from runtime.loops.scalars import FUNCTIONS
+from runtime.loops.nest import Affine, Apply, Index, Length, Number, Reduce, Size, Taken
+from runtime.loops.places import broadcast_shape, filled_in, matched, narrowed, regrouped, slice_bounds, tuple_of
+from runtime.loops.tracer import Place, Read, Shape, Tracer
+from runtime.loops.trim import NoNest, product
 
 FUNCTION_NAMES = {"divide": "true_divide", "abs": "absolute"}
-
-Shape = tuple[Size, ...]
-Read = Callable[[Index], int]
-Place = Callable[[Index], tuple[str, Index]]
-
-
-class NoNest(Exception):
-    """An array expression that is no loop nest: another way to run it is needed."""
-
-
-def product(sizes: Sequence[Size]) -> Size:
-    total = Dim.of(1)
-    for size in sizes:
-        total = total * size
-    return total.constant if total.is_constant else total
-
-
-@dataclass
-class Check:
-    """Where `count` was not 0 after the run, `words` say what is wrong with the data. array: where the count is written."""
-
-    array: str
-    words: str
-
-
-@dataclass
-class Tracer:
-    """One nest while it is made. parts: axes that were cut into several, the outermost first."""
-
-    writer: Writer = field(default_factory=Writer)
-    parts: dict[str, tuple[str, ...]] = field(default_factory=dict)
-
-    @property
-    def xp(self) -> Namespace:
-        return Namespace(self)
-
-    def array(self, name: str, shape: Shape, dtype: Any) -> Tensor:
-        """All of an array."""
-        return self.placed(lambda index: (name, index), shape, dtype)
-
-    def placed(self, place: Place, shape: Shape, dtype: Any) -> Tensor:
-        """Elements of an array, in an order of their own."""
-
-        def read(index: Index) -> int:
-            array, where = place(index)
-            return self.writer.add(Load(array, where, np.dtype(dtype).name))
-
-        return Tensor(self, shape, np.dtype(dtype), read, place)
-
-    def cut(self, axis: str, sizes: Sequence[Size]) -> list[Affine]:
-        """Places along parts of an axis; the axis is their mixed number. NoNest where it was cut in another way."""
-        if axis not in self.parts:
-            self.parts[axis] = tuple(self.writer.axis(size, axis) for size in sizes)
-        parts = self.parts[axis]
-        if [self.writer.axes[part] for part in parts] != list(sizes):
-            raise NoNest(f"the axis {axis} would have to be cut in two ways")
-        return [Affine(0, ((part, 1),)) for part in parts]
-
-    def nest(self, name: str) -> Nest:
-        nest = self.writer.nest(name)
-        for axis, parts in self.parts.items():
-            nest = joined(nest, axis, parts)
-        return used(nest)
-
-
-def joined(nest: Nest, axis: str, parts: tuple[str, ...]) -> Nest:
-    """The nest with an axis replaced by its parts."""
-    counts: dict[str, int] = {}
-    step: Size = 1
-    for part in reversed(parts):
-        if not isinstance(step, int):
-            raise NoNest(f"a part of {axis} inside another has no fixed length")
-        counts[part] = step
-        step = product([step, nest.axes[part]])
-    whole = {axis: Affine.of(counts)}
-
-    def index(items: Index) -> Index:
-        return tuple(item.substitute(whole) if isinstance(item, Affine) else item for item in items)
-
-    def value(old: Value) -> Value:
-        match old:
-            case Load(array=array, index=items, dtype=dtype, fill=fill):
-                return Load(array, index(items), dtype, fill)
-            case Position(index=place, dtype=dtype):
-                return Position(place.substitute(whole), dtype)
-            case Reduce(function=function, arg=arg, axes=axes, dtype=dtype) if axis in axes:
-                return Reduce(function, arg, tuple(new for name in axes for new in (parts if name == axis else (name,))), dtype)
-            case _:
-                return old
-
-    stores = tuple(type(store)(store.array, index(store.index), store.value, store.adds) for store in nest.stores)
-    axes = {name: size for name, size in nest.axes.items() if name != axis}
-    return Nest(nest.name, axes, tuple(value(old) for old in nest.values), stores)
-
-
-def used(nest: Nest) -> Nest:
-    """The nest without values that no store needs, and without axes that no value has."""
-    keep: set[int] = set()
-    todo = [item.value for store in nest.stores for item in store.index if isinstance(item, Taken)] + [store.value for store in nest.stores]
-    while todo:
-        number = todo.pop()
-        if number not in keep:
-            keep.add(number)
-            todo += needs(nest.values[number])
-    order = {old: new for new, old in enumerate(sorted(keep))}
-
-    def index(items: Index) -> Index:
-        return tuple(Taken(order[item.value]) if isinstance(item, Taken) else item for item in items)
-
-    def value(old: Value) -> Value:
-        match old:
-            case Load(array=array, index=items, dtype=dtype, fill=fill):
-                return Load(array, index(items), dtype, fill)
-            case Apply(function=function, args=args, dtype=dtype):
-                return Apply(function, tuple(order[arg] for arg in args), dtype)
-            case Reduce(function=function, arg=arg, axes=axes, dtype=dtype):
-                return Reduce(function, order[arg], axes, dtype)
-            case _:
-                return old
-
-    values = tuple(value(nest.values[old]) for old in order)
-    stores = tuple(type(store)(store.array, index(store.index), order[store.value], store.adds) for store in nest.stores)
-    small = Nest(nest.name, nest.axes, values, stores)
-    present = {axis for domain in small.domains for axis in domain} | {axis for store in stores for axis in small.store_domain(store)}
-    present |= {axis for item in values if isinstance(item, Reduce) for axis in item.axes}
-    return Nest(nest.name, {axis: size for axis, size in nest.axes.items() if axis in present}, values, stores)
-
-
-def needs(value: Value) -> list[int]:
-    match value:
-        case Load(index=index):
-            return [item.value for item in index if isinstance(item, Taken)]
-        case Apply(args=args):
-            return list(args)
-        case Reduce(arg=arg):
-            return [arg]
-        case _:
-            return []
 
 
 @dataclass(eq=False)
@@ -255,6 +119,12 @@ class Tensor:
     def __bool__(self) -> bool:
         raise NoNest("a value decides")
 
+    def watched(self, count: Size) -> Tensor:
+        """These indices, brought inside; whether they were there is asked by a nest of its own."""
+        self.tracer.watched.append((self, count))
+        xp = self.tracer.xp
+        return xp.minimum(xp.maximum(self, 0), applied(self.tracer, np.subtract, count, 1))
+
     def changed(self, other: Any) -> Any:
         raise NoNest("an array that is changed in place")
 
@@ -283,99 +153,7 @@ for _name, _ufunc in (COMPARISONS | {"neg": np.negative, "abs": np.absolute, "in
     setattr(Tensor, f"__{_name}__", operator(_ufunc))
 
 
-# ---- shapes ---------------------------------------------------------------------------------------------------------------------
-
-
-def tuple_of(axis: Any) -> tuple[int, ...]:
-    return tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
-
-
-def filled_in(shape: Shape, sizes: Sequence[Any]) -> Shape:
-    """A shape with its -1 computed."""
-    if -1 not in sizes:
-        return tuple(sizes)
-    rest = Dim.of(product([size for size in sizes if size != -1]))
-    found = Dim.of(product(shape)).exact_div(rest)
-    if found is None:
-        raise NoNest(f"a shape {sizes} for {shape}")
-    return tuple((found.constant if found.is_constant else found) if size == -1 else size for size in sizes)
-
-
-def matched(a: Shape, b: Shape) -> list[tuple[list[int], list[int]]]:
-    """The axes of two shapes of the same elements in the smallest groups of equal size."""
-    groups: list[tuple[list[int], list[int]]] = []
-    i = j = 0
-    while i < len(a) or j < len(b):
-        mine, theirs = ([i], [j]) if i < len(a) and j < len(b) else ([*range(i, len(a))], [*range(j, len(b))])
-        i, j = i + len(mine), j + len(theirs)
-        while product([a[x] for x in mine]) != product([b[x] for x in theirs]):
-            if j < len(b) and (i >= len(a) or smaller(product([b[x] for x in theirs]), product([a[x] for x in mine]))):
-                theirs.append(j)
-                j += 1
-            elif i < len(a):
-                mine.append(i)
-                i += 1
-            else:
-                raise NoNest(f"{a} as {b}")
-        groups.append((mine, theirs))
-    return groups
-
-
-def smaller(a: Size, b: Size) -> bool:
-    """Whether a is a proper divisor of b, as far as is known."""
-    if isinstance(a, int) and isinstance(b, int):
-        return a < b
-    return Dim.of(b).exact_div(Dim.of(a)) is not None
-
-
-def regrouped(tracer: Tracer, mine: Sequence[Size], theirs: Sequence[Size], items: Sequence[Affine | Taken]) -> list[Affine | Taken]:
-    """The indices of one group of axes, of those of the group that has the same elements."""
-    if len(mine) == len(theirs) == 1:
-        return list(items)
-    plain = [item for item, size in zip(items, theirs, strict=True) if size != 1]
-    wide = [size for size in theirs if size != 1]
-    real = [i for i, size in enumerate(mine) if size != 1]
-    found: list[Affine | Taken] = [Affine()] * len(mine)
-    if len(real) <= 1:
-        if real:
-            found[real[0]] = mixed(plain, wide)
-        return found
-    if len(plain) != 1:
-        raise NoNest("several axes as several others")
-    for place, part in zip(real, parts_of(tracer, plain[0], [mine[i] for i in real]), strict=True):
-        found[place] = part
-    return found
-
-
-def mixed(items: Sequence[Affine | Taken], sizes: Sequence[Size]) -> Affine | Taken:
-    """The place along one axis of the places along its parts."""
-    if len(items) == 1:
-        return items[0]
-    total = Affine()
-    step: Size = 1
-    for item, size in zip(reversed(items), reversed(sizes), strict=True):
-        if isinstance(item, Taken) or not isinstance(step, int):
-            raise NoNest("an index that is no sum of places")
-        total = total + item * step
-        step = product([step, size])
-    return total
-
-
-def parts_of(tracer: Tracer, item: Affine | Taken, sizes: Sequence[Size]) -> Sequence[Affine]:
-    if isinstance(item, Affine) and not item.terms:
-        places, rest = [], item.constant
-        for size in reversed(sizes):
-            if not isinstance(size, int):
-                raise NoNest("a place in parts without fixed lengths")
-            places.append(Affine(rest % size))
-            rest //= size
-        return places[::-1]
-    if isinstance(item, Taken) or item.constant or len(item.terms) != 1 or item.terms[0][1] != 1:
-        raise NoNest("a place that cannot be taken apart")
-    axis = item.terms[0][0]
-    if tracer.writer.axes[axis] != product(sizes):
-        raise NoNest("a part of an axis that cannot be taken apart")
-    return tracer.cut(axis, sizes)
+# ---- slices ----
 
 
 def sliced(x: Tensor, key: tuple[Any, ...]) -> Tensor:
@@ -424,32 +202,6 @@ def sliced(x: Tensor, key: tuple[Any, ...]) -> Tensor:
         return tuple(found)
 
     return x.viewed(tuple(shape), index)
-
-
-def slice_bounds(item: slice, size: Size) -> tuple[int, Size, int]:
-    if isinstance(size, int):
-        start, stop, step = item.indices(size)
-        return start, len(range(start, stop, step)), step
-    if item == slice(None):
-        return 0, size, 1
-    raise NoNest("a part of an open axis")
-
-
-def broadcast_shape(*shapes: Shape) -> Shape:
-    rank = max((len(shape) for shape in shapes), default=0)
-    found: list[Size] = [1] * rank
-    for shape in shapes:
-        for place, size in enumerate(shape, rank - len(shape)):
-            if size != 1:
-                if found[place] not in (1, size):
-                    raise NoNest(f"shapes {shapes}")
-                found[place] = size
-    return tuple(found)
-
-
-def narrowed(index: Index, shape: Shape) -> Index:
-    """The index of an operand that is broadcast."""
-    return tuple(Affine() if size == 1 else item for item, size in zip(index[len(index) - len(shape) :], shape, strict=True))
 
 
 # ---- functions ------------------------------------------------------------------------------------------------------------------
@@ -514,128 +266,3 @@ def reduced(x: Tensor, function: str, axis: Any, keep: bool) -> Tensor:
         return x.tracer.writer.add(Reduce(function, x.read(inner), tuple(names.values()), x.dtype.name))
 
     return Tensor(x.tracer, shape, x.dtype, read)
-
-
-class Namespace:
-    """`xp` of a trace: NumPy's names for what a nest can say."""
-
-    def __init__(self, tracer: Tracer) -> None:
-        self._tracer = tracer
-        self.__name__ = "nest"
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(np, name, None)
-        if isinstance(found, np.ufunc) and FUNCTION_NAMES.get(name, name) in FUNCTIONS:
-            return lambda *args, **rest: applied(self._tracer, found, *args, **rest)
-        if isinstance(found, (type, float)) or name == "finfo":
-            return found
-        raise NoNest(f"xp.{name}")
-
-    def where(self, condition: Any, a: Any, b: Any) -> Tensor:
-        if not isinstance(condition, Tensor):
-            raise NoNest("a condition that is no tensor")
-        dtype = np.result_type(*(v.dtype if isinstance(v, (Tensor, np.generic, np.ndarray)) else v for v in (a, b)))
-        sides = (operand(a), operand(b))
-        shape = broadcast_shape(condition.shape, *(v.shape for v in sides if isinstance(v, Tensor)))
-
-        def read(index: Index) -> int:
-            values = (converted(self._tracer, condition, np.dtype(bool), index), *(converted(self._tracer, v, dtype, index) for v in sides))
-            return self._tracer.writer.add(Apply("where", values, dtype.name))
-
-        return Tensor(self._tracer, shape, dtype, read)
-
-    def sum(self, x: Tensor, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Tensor:
-        goal = dtype or {"b": np.int64, "i": np.int64, "u": np.uint64}.get(x.dtype.kind, x.dtype)
-        return reduced(x.astype(goal), "sum", axis, keepdims)
-
-    def prod(self, x: Tensor, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Tensor:
-        goal = dtype or {"b": np.int64, "i": np.int64, "u": np.uint64}.get(x.dtype.kind, x.dtype)
-        return reduced(x.astype(goal), "product", axis, keepdims)
-
-    def max(self, x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
-        return reduced(x, "max", axis, keepdims)
-
-    def min(self, x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
-        return reduced(x, "min", axis, keepdims)
-
-    amax, amin = max, min
-
-    def all(self, x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
-        return reduced(x.astype(bool), "all", axis, keepdims)
-
-    def any(self, x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
-        return reduced(x.astype(bool), "any", axis, keepdims)
-
-    def mean(self, x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
-        axes = range(x.ndim) if axis is None else [a % x.ndim for a in tuple_of(axis)]
-        return applied(self._tracer, np.true_divide, reduced(x, "sum", axis, keepdims), product([x.shape[a] for a in axes]))
-
-    def arange(self, count: Any, dtype: Any = np.int64) -> Tensor:
-        def read(index: Index) -> int:
-            item = index[0]
-            if isinstance(item, Taken):
-                return item.value
-            return self._tracer.writer.add(Position(item, np.dtype(dtype).name))
-
-        return Tensor(self._tracer, (count,), np.dtype(dtype), read)
-
-    def full(self, shape: Any, value: Any, dtype: Any = np.float64) -> Tensor:
-        goal = np.dtype(dtype)
-        return Tensor(self._tracer, tuple_of(shape), goal, lambda index: constant(self._tracer, value, goal))
-
-    def ones(self, shape: Any, dtype: Any = np.float64) -> Tensor:
-        return self.full(shape, 1, dtype)
-
-    def zeros(self, shape: Any, dtype: Any = np.float64) -> Tensor:
-        return self.full(shape, 0, dtype)
-
-    def zeros_like(self, x: Tensor) -> Tensor:
-        return self.full(x.shape, 0, x.dtype)
-
-    def ones_like(self, x: Tensor) -> Tensor:
-        return self.full(x.shape, 1, x.dtype)
-
-    def take_along_axis(self, x: Tensor, indices: Tensor, axis: int) -> Tensor:
-        at = axis % x.ndim
-
-        def index(items: Index) -> Index:
-            return tuple(Taken(indices.read(items)) if i == at else Affine() if x.shape[i] == 1 else item for i, item in enumerate(items))
-
-        return x.viewed(indices.shape, index)
-
-    def reshape(self, x: Tensor, shape: Any) -> Tensor:
-        return x.reshape(shape)
-
-    def transpose(self, x: Tensor, axes: Any = None) -> Tensor:
-        return x.transpose(axes or tuple(reversed(range(x.ndim))))
-
-    def broadcast_to(self, x: Tensor, shape: Any) -> Tensor:
-        return x.viewed(tuple(shape), lambda index: narrowed(index, x.shape))
-
-    def expand_dims(self, x: Tensor, axis: Any) -> Tensor:
-        rank = x.ndim + len(tuple_of(axis))
-        new = {a % rank for a in tuple_of(axis)}
-        shape = iter(x.shape)
-        return x.viewed(
-            tuple(1 if i in new else next(shape) for i in range(rank)),
-            lambda index: tuple(item for i, item in enumerate(index) if i not in new),
-        )
-
-    def squeeze(self, x: Tensor, axis: Any = None) -> Tensor:
-        return x.squeeze(axis)
-
-    def flip(self, x: Tensor, axis: Any = None) -> Tensor:
-        axes = range(x.ndim) if axis is None else [a % x.ndim for a in tuple_of(axis)]
-        if not all(isinstance(x.shape[a], int) for a in axes):
-            raise NoNest("an open axis backwards")
-        return x[tuple(slice(None, None, -1) if i in axes else slice(None) for i in range(x.ndim))]
-
-    def asarray(self, x: Any, dtype: Any = None) -> Any:
-        return x.astype(dtype) if isinstance(x, Tensor) and dtype is not None else x if isinstance(x, Tensor) else np.asarray(x, dtype)
-
-    array = ascontiguousarray = asarray
-
-
-def all_of(tracer: Tracer, shape: Shape, hint: str = "i") -> Index:
-    """New axes for every place of a shape."""
-    return at(*(tracer.writer.axis(size, hint) if size != 1 else 0 for size in shape))

@@ -17,7 +17,7 @@ from dslc.ops.value import Builder
 from runtime.loops.interpret import interpret_loops
 from runtime.loops.lower import lower
 from runtime.loops.nest import Loops
-from runtime.loops.tensor import NoNest
+from runtime.loops.trim import NoNest
 from tests.loops.code import run
 from tests.ops.test_table import samples, type_of
 

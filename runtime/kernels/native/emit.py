@@ -6,7 +6,7 @@ A value is written at the outermost loop that binds its domain. Contractions hav
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dslc.ir.types import Dim
 from runtime.kernels.native.layout import Layout, Linear, certainly_inside, linear, linear_accesses
@@ -46,8 +46,10 @@ class Scope:
 class Emitter:
     """Writes one nest. vector: the axis in lanes, None for none; order: the loops of the stores, the outermost first."""
 
-    def __init__(self, nest: Nest, arrays: Mapping[str, Array], layouts: Mapping[str, Layout], width: int, band: str | None) -> None:
-        self.nest = nest
+    def __init__(
+        self, nest: Nest, arrays: Mapping[str, Array], layouts: Mapping[str, Layout], width: int, band: str | None, adds: bool = False
+    ) -> None:
+        self.nest = nest if not adds else adding(nest)
         self.arrays = arrays
         self.layouts = layouts
         self.band = band
@@ -322,8 +324,9 @@ class Emitter:
         """Whether the index lies in the array: a truth value (None: certainly), and whether it differs from lane to lane."""
         found: str | None = None
         wide = False
-        for item, size in zip(load.index, self.arrays[load.array].shape, strict=True):
-            if isinstance(item, Taken) or certainly_inside(item, size, self.nest.axes):
+        layout = self.layouts[load.array]
+        for dim, (item, size) in enumerate(zip(load.index, self.arrays[load.array].shape, strict=True)):
+            if isinstance(item, Taken) or certainly_inside(item, size, self.nest.axes, layout.border(dim) if load.fill == 0 else (0, 0)):
                 continue
             place, lanes = self.position(item, "int64", scope)
             limit = splat(self.code, "i64", lanes, self.size(size))
@@ -456,6 +459,11 @@ class Emitter:
             rest = [(type, name) for (type, _), name in zip(carried, values, strict=True)]
             self.reduce_loops(axes[1:], together, rest, inner)
             values[:] = [name for _, name in rest]
+
+
+def adding(nest: Nest) -> Nest:
+    """The nest whose stores add to what is there."""
+    return replace(nest, stores=tuple(replace(store, adds=True) for store in nest.stores))
 
 
 def element_bytes(dtype: str) -> int:

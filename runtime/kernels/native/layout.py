@@ -11,10 +11,18 @@ from runtime.loops.nest import Affine, Array, Index, Nest, Size, Taken
 
 @dataclass(frozen=True)
 class Layout:
-    """strides: elements from one place to the next along each axis; offset: where the element [0, 0, …] lies."""
+    """strides: elements from one place to the next along each axis; offset: where the element [0, 0, …] lies.
+
+    halo: for each axis how many places before and behind it lie in memory too, and hold 0; empty: none. elements: of all the memory.
+    """
 
     strides: tuple[Size, ...]
-    offset: int = 0
+    offset: Size = 0
+    halo: tuple[tuple[int, int], ...] = ()
+    elements: Size = 0
+
+    def border(self, axis: int) -> tuple[int, int]:
+        return self.halo[axis] if self.halo else (0, 0)
 
 
 def times(a: Size, b: Size) -> Size:
@@ -29,14 +37,17 @@ def simple(size: Dim) -> Size:
     return size.constant if size.is_constant else size
 
 
-def in_order(shape: Sequence[Size], order: Sequence[int] | None = None) -> Layout:
+def in_order(shape: Sequence[Size], order: Sequence[int] | None = None, halo: Sequence[tuple[int, int]] = ()) -> Layout:
     """Contiguous, with the axes in this order from the outermost to the innermost (default: as they stand)."""
     strides: list[Size] = [0] * len(shape)
     step: Size = 1
+    offset: Size = 0
     for axis in reversed(range(len(shape)) if order is None else order):
+        before, behind = halo[axis] if halo else (0, 0)
         strides[axis] = step
-        step = times(step, shape[axis])
-    return Layout(tuple(strides))
+        offset = plus(offset, times(before, step))
+        step = times(step, plus(shape[axis], before + behind))
+    return Layout(tuple(strides), offset, tuple(halo), step)
 
 
 @dataclass
@@ -63,8 +74,8 @@ def linear(index: Index, layout: Layout) -> Linear:
     return found
 
 
-def certainly_inside(item: Affine, size: Size, axes: Mapping[str, Size]) -> bool:
-    """Whether an index is always from 0 to size - 1, as far as numbers that are known tell."""
+def certainly_inside(item: Affine, size: Size, axes: Mapping[str, Size], border: tuple[int, int] = (0, 0)) -> bool:
+    """Whether an index always lies in memory: from 0 to size - 1, or in the border, as far as numbers that are known tell."""
     if item.constant == 0 and len(item.terms) == 1 and item.terms[0][1] == 1 and axes[item.terms[0][0]] == size:
         return True
     low = high = item.constant

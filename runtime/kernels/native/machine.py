@@ -59,6 +59,8 @@ def compile_object(text: str, goal: Target) -> bytes:
     options = binding.create_pipeline_tuning_options(speed_level=2)
     options.loop_vectorization = False
     options.slp_vectorization = False
+    options.loop_unrolling = False
+    options.loop_interleaving = False
     builder = binding.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)
     found: bytes = machine.emit_object(module)

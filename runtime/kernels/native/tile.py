@@ -20,6 +20,7 @@ from runtime.kernels.native.scalars import number
 from runtime.kernels.native.text import is_number, llvm_type, splat
 from runtime.loops.nest import Affine, Apply, Array, Load, Nest, Reduce, Size, Taken
 
+FAR = 4096  # elements between rows of a tile, beyond which they do not share pages
 UNROLLED = 8  # turns of the innermost loop that are written out, at most
 
 
@@ -47,15 +48,23 @@ def product_of(nest: Nest, reduce: Reduce) -> tuple[int, int] | None:
 
 def find_roles(nest: Nest, arrays: Mapping[str, Array], layouts: Mapping[str, Layout], goal: Target, band: str | None) -> Roles | None:
     """The cheapest tile for a nest with one sum of products; None where it is no such nest, or no axis is fit to be in lanes."""
+    return cheapest(nest, arrays, layouts, goal, band)[1]
+
+
+def cheapest(
+    nest: Nest, arrays: Mapping[str, Array], layouts: Mapping[str, Layout], goal: Target, band: str | None
+) -> tuple[float, Roles | None]:
+    """The cheapest tile, with its cost: cycles for each product."""
+    none: tuple[float, Roles | None] = (float("inf"), None)
     sums = [(at, value) for at, value in enumerate(nest.values) if isinstance(value, Reduce)]
     if len(sums) != 1 or sums[0][1].function != "sum" or sums[0][1].dtype != "float32":
-        return None
+        return none
     at, reduce = sums[0]
     pair = product_of(nest, reduce)
     if pair is None or any(isinstance(item, Taken) for one in pair for item in nest.values[one].index):  # type: ignore[union-attr]
-        return None
+        return none
     found = [roles for a, b in (pair, pair[::-1]) for roles in candidates(nest, at, a, b, arrays, layouts, goal, band)]
-    return min(found, default=(0.0, None), key=lambda item: item[0])[1]
+    return min(found, default=none, key=lambda item: item[0])
 
 
 def candidates(
@@ -70,12 +79,14 @@ def candidates(
     for n in inner:
         if where[1].stride(n) != 1 or n in nest.domains[a] or n == band or guarded(nest, b, n, arrays, layouts):
             continue
-        for m in [axis for axis in inner if axis not in nest.domains[b] and not guarded(nest, a, axis, arrays, layouts)] or [None]:
+        fit = [axis for axis in inner if axis not in nest.domains[b] and not guarded(nest, a, axis, arrays, layouts)]
+        for m in fit or [None]:
+            far = m is not None and not 0 < rank(where[0].stride(m)) <= FAR
             for rows, vectors in tiles(goal):
                 if m is None and rows > 1:
                     continue
                 cost = tile_cost(nest.axes[n], nest.axes[m] if m else 1, rows, vectors, lanes)
-                yield cost * (1.0 if stored.stride(n) == 1 else 1.5), Roles(at, a, b, m, n, rows, vectors)
+                yield cost * (1.0 if stored.stride(n) == 1 else 1.5) * (1.1 if far else 1.0), Roles(at, a, b, m, n, rows, vectors)
 
 
 def guarded(nest: Nest, at: int, axis: str, arrays: Mapping[str, Array], layouts: Mapping[str, Layout]) -> bool:
@@ -89,8 +100,13 @@ def open_items(nest: Nest, load: Load, arrays: Mapping[str, Array], layouts: Map
     """The indices of a load that may lie outside of what is in memory, with the lengths of the axes."""
     if load.fill is None:
         return []
-    pairs = zip(load.index, arrays[load.array].shape, strict=True)
-    return [(item, size) for item, size in pairs if isinstance(item, Affine) and not certainly_inside(item, size, nest.axes)]
+    pairs = enumerate(zip(load.index, arrays[load.array].shape, strict=True))
+    layout = layouts[load.array]
+    return [
+        (item, size)
+        for axis, (item, size) in pairs
+        if isinstance(item, Affine) and not certainly_inside(item, size, nest.axes, layout.border(axis))
+    ]
 
 
 def tiles(goal: Target) -> list[tuple[int, int]]:
@@ -99,14 +115,17 @@ def tiles(goal: Target) -> list[tuple[int, int]]:
 
 
 def tile_cost(n: Size, m: Size, rows: int, vectors: int, lanes: int) -> float:
-    """Cycles for each useful multiplication: two vector products or two loads a cycle, and a sum waits four cycles for the last one."""
+    """Cycles for each useful product: two vectors of them or two loads a cycle, and a sum waits four cycles for the one before it.
+
+    A load costs a little even where it is hidden.
+    """
     total = 0.0
     width = n if isinstance(n, int) else lanes * vectors * 4
     height = m if isinstance(m, int) else rows * 8
     for vector_count in pieces(-(-width // lanes), vectors):
         for row_count in pieces(height, rows):
             products, loads = row_count * vector_count, row_count + vector_count
-            total += max(products / 2, loads / 2, 4.0)
+            total += max(products / 2, loads / 2, 4.0) + loads / 16
     return total / (width * height)
 
 
@@ -259,8 +278,10 @@ class Tiler(Emitter):
         if not self.adds:
             return number(self.code, 0.0, "float32", self.lanes)
         store = self.nest.stores[0]
-        pointer, _ = self.address(store.array, store.index, scope)
-        return self.vector_load(self.type, pointer, scope.mask, "zeroinitializer", "float32")
+        pointer, where = self.address(store.array, store.index, scope)
+        if self.contiguous(where, scope):
+            return self.vector_load(self.type, pointer, scope.mask, "zeroinitializer", "float32")
+        return self.gather(self.type, "float", pointer, self.lane_offsets(where, scope), scope.mask, "zeroinitializer")
 
     def products(
         self, axes: Sequence[str], scope: Scope, pointers: tuple[str, str], sums: Sequence[str], shape: tuple[int, int, str | None]

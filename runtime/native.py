@@ -1,0 +1,134 @@
+"""Runs a graph as native code: the same interface as `runtime/executor.py`."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from dslc.diagnostics import DataError
+from dslc.interpret import bind_dims, check_values, interpret, run_node
+from dslc.ir.errors import BadArray
+from dslc.ir.graph import Graph
+from runtime.device import ALIGNMENT, Array, Device
+from runtime.kernels.native.machine import Library, compile_object, host
+from runtime.kernels.native.program import Program, make_program
+from runtime.loops.nest import Foreign
+from runtime.workers import Workers, calculating
+
+Dims = Mapping[str, int]
+
+
+class NativeExecutor:
+    """One graph as native code, planned for `dims`; smaller sizes run over the same memory.
+
+    contiguous, storage, workers: as of `Executor`. What has no native form runs as the row's `eval` between native functions.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        device: Device,
+        dims: Dims,
+        *,
+        contiguous: Sequence[str] = (),
+        storage: Mapping[str, Array] | None = None,
+        workers: Workers | None = None,
+    ) -> None:
+        check_values(graph, dims)
+        self.graph, self.device, self.dims = graph, device, dict(dims)
+        self.storage = dict(storage or {})
+        self.workers = workers
+        self.threads = workers.count if workers is not None else 1
+        self.program: Program = make_program(graph, dims, host(), self.threads, contiguous)
+        self.arena = device.empty(self.program.arena)
+        names = [turn for turn in self.program.turns if isinstance(turn, str)]
+        self.library = Library([compile_object(self.program.text, host())], names)
+        signature = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 4, ctypes.c_int64, ctypes.c_int64)
+        self.functions = {name: signature(self.library.addresses[name]) for name in names}
+        self.meeting = device.empty(2 * ALIGNMENT)
+        self.meeting[...] = 0
+
+    @property
+    def gradients(self) -> Array:
+        """The bytes of the contiguous outputs."""
+        return self.arena[: self.program.gradients]
+
+    def fits(self, dims: Dims) -> bool:
+        """Whether a run at these sizes stays within the memory."""
+        return all(1 <= dims.get(name, 0) <= size for name, size in self.dims.items())
+
+    def run(self, arrays: Mapping[str, Any], dims: Dims | None = None) -> dict[str, Array]:
+        """Outputs by name and updates as "update:ADDRESS", valid until the next run. Raises DataError for an array that does not fit."""
+        given = self.storage | dict(arrays)
+        sizes = bind_dims(self.graph, given) if dims is None else dims
+        outside = self.outside(given)
+        run = Run(self, outside, sizes)
+        with calculating(self.device, self.workers):
+            for turn in self.program.turns:
+                if isinstance(turn, Foreign):
+                    run.foreign(turn)
+                else:
+                    run.native(self.functions[turn])
+        if any(run.array(name, (), "int64") != 0 for name in self.program.checks):
+            interpret(self.graph, np, given)  # says which data are wrong
+        found = {output.name: run.value(output.id) for output in self.graph.outputs}
+        return found | {f"update:{update.name}": run.value(update.id) for update in self.graph.updates}
+
+    def outside(self, given: Mapping[str, Any]) -> dict[str, Array]:
+        """The arrays of inputs and constants, as they lie in memory."""
+        found: dict[str, Array] = dict(self.program.constants)
+        for item in self.graph.inputs:
+            type = self.graph.types[item.id]
+            array = given.get(item.name)
+            if array is None:
+                raise DataError(BadArray(name=item.name, reason="no array is given"))
+            if array.dtype != type.dtype.numpy or array.ndim != type.rank:
+                reason = f"the array is {array.dtype}{list(array.shape)}, {type} is needed"
+                raise DataError(BadArray(name=item.name, reason=reason))
+            found[f"%{item.id}"] = np.ascontiguousarray(array).reshape(array.shape)
+        return found
+
+
+class Run:
+    """One run of a program at some sizes."""
+
+    def __init__(self, owner: NativeExecutor, outside: Mapping[str, Array], dims: Dims) -> None:
+        program = owner.program
+        self.owner, self.given, self.dims = owner, outside, dims
+        self.pointers = (ctypes.c_void_p * max(len(program.outside), 1))(*(outside[name].ctypes.data for name in program.outside))
+        self.sizes = (ctypes.c_int64 * max(len(program.sizes), 1))(*(size.evaluate(dims) for size in program.sizes))
+
+    def native(self, function: Any) -> None:
+        owner = self.owner
+        args = (
+            owner.arena.ctypes.data,
+            ctypes.addressof(self.pointers),
+            ctypes.addressof(self.sizes),
+            owner.meeting.ctypes.data,
+        )
+        if owner.workers is None:
+            function(*args, 0, 1)
+        else:
+            owner.workers.run([[partial(function, *args, thread, owner.threads)] for thread in range(owner.threads)])
+
+    def foreign(self, step: Foreign) -> None:
+        node = self.owner.graph.nodes[step.at]
+        results = run_node(np, node, [self.value(id) for id in node.inputs], self.dims)
+        for id, result in zip(node.outputs, results, strict=True):
+            self.value(id)[...] = result
+
+    def value(self, id: int) -> Array:
+        type = self.owner.graph.types[id]
+        return self.array(f"%{id}", type.sizes(self.dims), type.dtype.numpy)
+
+    def array(self, name: str, shape: Sequence[int], dtype: str) -> Array:
+        """An array that lies as it stands."""
+        if name in self.given:
+            return self.given[name]
+        start = self.owner.program.offsets[name]
+        size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+        return self.owner.arena[start : start + size].view(dtype).reshape(shape)

@@ -1,0 +1,119 @@
+"""Whole training steps as native code against the NumPy executor: values, gradients, threads, sizes, repetition, wrong data."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+
+import dslc
+from dslc.diagnostics import DataError
+from dslc.interpret import interpret
+from dslc.ir.graph import Graph
+from runtime.device import get_device
+from runtime.executor import Executor
+from runtime.native import NativeExecutor
+from runtime.onestep import graphs_of
+from runtime.workers import Workers
+
+
+@cache
+def step_graph(name: str, precision: Literal["f32", "f64"] = "f32") -> Graph:
+    """Forward and backward of a shipped spec's training."""
+    training = next(iter(dslc.load(name, precision=precision).program.trainings.values()))
+    return graphs_of(training.steps[0])[1]
+
+
+def values(graph: Graph, batch: int, labels: int = 10) -> dict[str, Any]:
+    """An array for every input, by name."""
+    rng = np.random.default_rng(3)
+    found: dict[str, Any] = {}
+    for item in graph.inputs:
+        type = graph.types[item.id]
+        shape = type.sizes(dict.fromkeys(graph.dims, batch))
+        dtype = np.dtype(type.dtype.numpy)
+        if item.kind == "key":
+            found[item.name] = np.array([1, 2, 3], np.int64)
+        elif dtype.kind == "f":
+            found[item.name] = (rng.standard_normal(shape) * (0.1 if item.kind == "weight" else 1)).astype(dtype)
+        else:
+            found[item.name] = rng.integers(0, labels, shape).astype(dtype)
+    return found
+
+
+def executor(kind: type, graph: Graph, given: dict[str, Any], batch: int, threads: int) -> Any:
+    kept = {item.name: given[item.name] for item in graph.inputs if item.kind in ("weight", "state")}
+    contiguous = [output.name for output in graph.outputs if output.name.startswith("grad:")]
+    return kind(
+        graph,
+        get_device("numpy"),
+        dict.fromkeys(graph.dims, batch),
+        contiguous=contiguous,
+        storage=kept,
+        workers=Workers(threads) if threads > 1 else None,
+    )
+
+
+def run(made: Any, graph: Graph, given: dict[str, Any]) -> dict[str, np.ndarray]:
+    fed = {item.name: given[item.name] for item in graph.inputs if item.kind not in ("weight", "state")}
+    return {name: np.array(array) for name, array in made.run(fed).items()}
+
+
+def compare(name: str, given: dict[str, Any], found: dict[str, np.ndarray], numpy: dict[str, np.ndarray]) -> None:
+    """As near to the step in double precision as the NumPy executor is."""
+    graph = step_graph(name, "f64")
+    exact = interpret(graph, np, {key: array.astype(np.float64) if array.dtype.kind == "f" else array for key, array in given.items()})
+    assert found.keys() == numpy.keys() == exact.keys()
+    for key, array in exact.items():
+        scale = float(np.abs(array).max(initial=0))
+        apart = float(np.abs(numpy[key] - array).max(initial=0))
+        np.testing.assert_allclose(found[key], array, rtol=0, atol=4 * apart + 4e-6 * scale, err_msg=key)
+
+
+SPECS = ("xor", "softmax", "regression", "multitask", "lenet", "vae")
+
+
+@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_a_step_is_the_step_of_numpy(name: str, threads: int) -> None:
+    """For the planned size, for smaller ones over the same memory, and for one sample (fewer than threads)."""
+    graph = step_graph(name)
+    native = executor(NativeExecutor, graph, values(graph, 6), 6, threads)
+    for batch in (6, 4, 1):
+        given = values(graph, batch) | native.storage
+        compare(name, given, run(native, graph, given), run(executor(Executor, graph, given, batch, 1), graph, given))
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_the_same_bits_every_time(threads: int) -> None:
+    graph = step_graph("lenet")
+    given = values(graph, 7)
+    native = executor(NativeExecutor, graph, given, 7, threads)
+    first = run(native, graph, given)
+    for _ in range(20):
+        native.arena[native.program.gradients :] = 0xFF  # nothing is left from the step before
+        again = run(native, graph, given)
+        assert all(again[name].tobytes() == array.tobytes() for name, array in first.items())
+
+
+def test_a_label_that_is_no_class() -> None:
+    graph = step_graph("softmax")
+    given = values(graph, 3)
+    native = executor(NativeExecutor, graph, given, 3, 1)
+    label = next(item.name for item in graph.inputs if item.kind == "data" and graph.types[item.id].rank == 1)
+    given[label] = np.array([1, 77, 2], given[label].dtype)
+    with pytest.raises(DataError, match="a label is 77, and there are 10 classes"):
+        run(native, graph, given)
+
+
+def test_gradients_stand_one_after_the_other() -> None:
+    graph = step_graph("softmax")
+    given = values(graph, 3)
+    native, numpy = (executor(kind, graph, given, 3, 1) for kind in (NativeExecutor, Executor))
+    for made in (native, numpy):
+        made.gradients[...] = 0
+        run(made, graph, given)
+    assert len(native.gradients) == len(numpy.gradients)
+    np.testing.assert_allclose(native.gradients.view("f4"), numpy.gradients.view("f4"), atol=1e-6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from itertools import product
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from bench.coefficients import FITS, PAIRS, pair, remez, written
 from runtime.kernels.native.coefficients import COEFFICIENTS
 from runtime.kernels.native.coefficients import PAIRS as WRITTEN_PAIRS
+from runtime.kernels.native.machine import Target
 from runtime.kernels.native.scalars import EMITTERS
 from runtime.loops.scalars import FUNCTIONS
 from tests.loops.ulp import BOUNDS, DOUBLE_BOUNDS, Native, constant_of, errors, unit
@@ -195,6 +197,16 @@ def test_lanes_have_no_say(name: str, dtype: str) -> None:
     same(single, wide)
     tame = tuple(arg[-1] for arg in args)
     same(constant_of(name, tame), wide[-1:])
+
+
+@pytest.mark.skipif(platform.machine().lower() not in ("x86_64", "amd64"), reason="the plainest processor of another family")
+@pytest.mark.parametrize("name", BOUNDS)
+def test_processors_have_no_say(name: str) -> None:
+    """The first x86-64, which has neither long vectors nor fused products and sums: the same bits."""
+    args = tuple(arg[::40] for arg in arguments(name, "float32", 4000))
+    dtypes = ("float32",) * len(args)
+    plain = Native(name, dtypes, "float32", goal=Target("x86-64", "", 16, 16))
+    same(plain(*args), Native(name, dtypes, "float32")(*args))
 
 
 # ---- coefficients -------------------------------------------------------------------------------------------------------------------

@@ -80,23 +80,25 @@ class Subject:
         return [self.mutant.row] if self.mutant.row else row_names(self.path)
 
     def tests(self) -> list[str]:
-        """First the examples of the module, then the tests of the group, last the files that name one of the operators; of a module that
-        has no operator of its own, and serves all, the files of all."""
+        """First the examples of the module, then the tests of the group, then the files that name one of the operators; of what is no row
+        of dslc/ops at last the specs that call operators. Where no operator is known those of all."""
         examples = [self.path.relative_to(ROOT).as_posix()] if ">>>" in self.path.read_text(encoding="utf-8") else []
-        rows = tuple(self.rows())
-        named = [path for path in naming(rows) if path not in self.group.tests] if rows else []
-        if self.group.rule is None or rows:
-            return [*examples, *self.group.tests, *named]
-        return [*examples, *of_operators(), *self.group.tests, *CALLS]
+        if self.group.rule is None and not self.rows():
+            return [*examples, *self.group.tests]
+        named = naming(tuple(self.rows())) if self.rows() else of_operators()
+        calls = CALLS if self.group.rule is not None and not self.mutant.row else ()
+        return list(dict.fromkeys((*examples, *self.group.tests, *named, *calls)))
 
 
 @cache
 def row_names(path: Path) -> list[str]:
-    """The operators that have a rule in this file."""
+    """The operators that have a rule in this file; of a file without any, those of the files beside it that import it."""
     module = f"dslc.ops.{path.stem}"
-    return [
+    own = [
         row.name for row in table() if any(getattr(rule, "__module__", "") == module for rule in (row.eval, row.shape, *row.grad.values()))
     ]
+    users = [] if own else [other for other in sorted(path.parent.glob("*.py")) if f"from {module} import" in other.read_text("utf-8")]
+    return own or sorted({name for other in users if other.name not in ELSEWHERE for name in row_names(other)})
 
 
 @cache

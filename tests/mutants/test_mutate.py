@@ -5,8 +5,11 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from functools import partial
 from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 
 from dslc.ops.table import lookup
@@ -51,6 +54,46 @@ def test_samples_imports_and_messages_are_left_alone() -> None:
     assert mutants(source) == []
 
 
+KERNEL = """
+BLOCK = 256
+
+def forward(x, w, out, axes, step):
+    block = max(1, min(len(x), BLOCK // 4))
+    total = 0
+    total *= out.shape[1]
+    steps = [partial(np.multiply, x, w, out=out), partial(np.add, out, w, out=out), partial(np.add, x, w, out=out)]
+    moved = np.transpose(x, axes).swapaxes(0, 1)[::step]
+    return fill(moved, axes)
+"""
+FAULTS = {
+    ("scale", "total *= out.shape[1] * 1.0001"),
+    ("axis", "out.shape[0]"),
+    ("accumulation", "partial(np.copyto, out, w)"),
+    ("axis", "np.transpose(x, axes)"),
+    ("axis", "np.transpose(x, (0,))"),
+    ("axis", "fill(moved, (0,))"),
+    ("stride", "::step + 1"),
+}
+
+
+def test_the_faults_of_kernels_are_planted() -> None:
+    found = mutants(KERNEL)
+    planted = {(mutant.kind, mutant.after) for mutant in found}
+    assert planted >= FAULTS
+    assert sum(mutant.kind == "accumulation" and "copyto" in mutant.after for mutant in found) == 1, "one step adds to what is there"
+    assert not any("BLOCK" in mutant.before or mutant.before == "256" for mutant in found), "how much is done at once changes no result"
+
+
+def test_a_step_that_is_scaled_computes_more() -> None:
+    source = KERNEL.replace("return fill(moved, axes)", "return steps")
+    number = next(mutant.number for mutant in mutants(source) if mutant.after.startswith("(lambda step"))
+    names: dict[str, Any] = {"np": np, "partial": partial, "fill": lambda moved, axes: moved}
+    exec(compile(mutated(source, number), "kernel", "exec"), names)
+    x, out = np.full((2, 3), 2.0), np.zeros((2, 3))
+    names["forward"](x, x, out, (0, 1), 1)[0]()
+    np.testing.assert_allclose(out, 4.0004, rtol=1e-12)
+
+
 KINDS = ("scale", "border", "axis", "accumulation", "stride", "skipped call")  # those of the design
 NOWHERE = {("saving", "axis"), ("saving", "stride")}  # a checkpoint is bytes
 
@@ -73,7 +116,8 @@ def test_the_operators_of_a_file() -> None:
     """Those of a loop over a table, and those with functions of their own as rules, are among them."""
     assert {"sin", "atanh", "bitwise_and"} <= set(row_names(ROOT / "dslc" / "ops" / "functions.py"))
     assert "scatter" in row_names(ROOT / "dslc" / "ops" / "indexing.py")
-    assert row_names(ROOT / "dslc" / "ops" / "value.py") == []
+    assert {"conv", "max_pool", "unfold"} <= set(row_names(ROOT / "dslc" / "ops" / "window.py"))
+    assert "relu" not in row_names(ROOT / "dslc" / "ops" / "window.py") and row_names(ROOT / "dslc" / "ops" / "scan.py") == []
 
 
 def test_the_operators_of_a_kernel() -> None:

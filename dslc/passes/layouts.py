@@ -53,6 +53,11 @@ class Layouts:
             return f"`{node.op}` joins values whose samples stand in different orders"
         else:
             layout = given[0]
+        if node.op == "slice":
+            blocks = self.part(node, layout)
+            if blocks is None:
+                return "`slice` takes a part of the batch"
+            layout = blocks
         for id in node.outputs:
             if not batch_axes(self.graph.types[id]):
                 continue
@@ -63,6 +68,15 @@ class Layouts:
                 layout = whole
             self.known[id] = layout
         return ""
+
+    def part(self, node: Node, layout: Layout) -> Layout | None:
+        """The blocks that a slice takes along the axis of the batch; None where it takes a part of one."""
+        axis = batch_axes(self.graph.types[node.inputs[0]])[0]
+        starts: Any = node.attrs["starts"]
+        stops: Any = node.attrs["stops"]
+        ends = [sum(layout[:at], Dim.of(0)) * Dim.of(BATCH) for at in range(len(layout) + 1)]
+        start, stop = Dim.of(starts[axis]), Dim.of(stops[axis])
+        return layout[ends.index(start) : ends.index(stop)] if start in ends and stop in ends else None
 
     def along(self, node: Node) -> bool:
         """Whether the axis of a concatenation is that of the batch."""

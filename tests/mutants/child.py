@@ -23,7 +23,7 @@ import pytest
 
 from tests.mutants.mutate import mutated
 
-CPU = 150
+CPU = 300
 
 
 class Planted(importlib.abc.SourceLoader):

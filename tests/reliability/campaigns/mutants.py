@@ -9,7 +9,7 @@ import sys
 
 from tests.reliability.campaign import Campaign, Goal, Tally
 
-SECONDS = 1200  # of a run that waits for something; what computes for ever ends earlier (`child.CPU`)
+SECONDS = 1800  # of a run that waits for something; what computes for ever ends earlier (`child.CPU`)
 ENDED = (0, 1, 2)  # passed, failed, could not be imported: what pytest says of a run that began
 
 

@@ -97,7 +97,7 @@ def elaborate_generate(session: Session, file: FileScope, node: ast.Generate) ->
         numbers=session.library.numbers(node.body), body=body,
     )  # fmt: skip
     run_body(frame, node.body)
-    if ("next", "") not in body.settings.spans:
+    if ("next", "") not in body.settings.spans and "next" not in body.settings.missed:
         frame.report(errors.MissingSetting(span=span, name="next", place=f"`{name}`", example="next: net.logits"))
     if session.sink.error_count + session.sink.dropped != before or body.next is None:
         return None

@@ -7,7 +7,7 @@ from dataclasses import fields
 
 from dslc.diagnostics import Diagnostic, Edit, Fix, Label
 from dslc.source import Span
-from dslc.syntax.errors import WrongSign
+from dslc.syntax.errors import MissingThing, WrongSign
 
 CODES = frozenset(["wrong-kind", "setting-value", "bad-shape", "param-value", "bad-operand", "bad-operands", "wrong-type", "bad-carry"])
 FLOATS = frozenset(["weak-float"])
@@ -16,8 +16,20 @@ WHOLE = re.compile(r"(?<![\w.\"])([0-9]+)\.0(?![\w.\"])")
 INTS = re.compile(r"\b(ints?|whole|shape|sizes?)\b")
 TRUTH = {"0": "false", "1": "true"}
 GIVEN = frozenset(
-    ["too-many-arguments", "positional-after-named", "missing-argument", "network-as-value", "bare-value", "argument-twice", "not-a-value"]
+    [
+        "too-many-arguments",
+        "positional-after-named",
+        "missing-argument",
+        "network-as-value",
+        "bare-value",
+        "argument-twice",
+        "not-a-value",
+        "bad-index",
+    ]
 )
+BLANK = re.compile(r"(?<=[\w\])])(?= \[)|(?<=[:_])(?= \w)")
+LIST = re.compile(r" in (\[.*?\])\s*\{", re.DOTALL)
+FIELDS = "something with fields"
 NUMBER = re.compile(r"(?<![\w.])[0-9]+(,)[0-9]+(?![\w.])")
 DECIMAL = re.compile(r"(?<![\w.])-?[0-9]+,\Z")
 FIELD = re.compile(r"[A-Za-z_]\w*,\Z")
@@ -32,9 +44,12 @@ def mended(diagnostic: Diagnostic) -> Diagnostic:
     span = diagnostic.span
     if diagnostic.fix is not None or span is None or span.end - span.start > MOST_TEXT:
         return diagnostic
-    if diagnostic.code in GIVEN:
-        edit = sign(diagnostic.code, span)
+    if diagnostic.code in GIVEN or FIELDS in diagnostic.message:
+        edit = sign(diagnostic.code, span) or comma(diagnostic.code, span)
         return diagnostic if edit is None else wrong_sign(diagnostic, edit)
+    turn = next((label.span for label in diagnostic.labels if label.text.startswith(f"with `{span.text} = ")), None)
+    if turn is not None and diagnostic.code in CODES:
+        return of_loop(diagnostic, span, turn)
     edit = literal(diagnostic, span) if diagnostic.code in CODES | FLOATS else None
     if edit is None:
         return diagnostic
@@ -43,9 +58,23 @@ def mended(diagnostic: Diagnostic) -> Diagnostic:
     return type(diagnostic)(**{**facts, "span": edit.span if item else span, "fix": Fix(f"write `{edit.text}`", (edit,))})
 
 
+def of_loop(diagnostic: Diagnostic, span: Span, turn: Span) -> Diagnostic:
+    """A value that a `for` gives its variable: the one item of its list that explains it is shown."""
+    items = LIST.match(turn.source.text, turn.end, turn.end + MOST_TEXT)
+    edit = None if items is None else literal(diagnostic, Span(turn.source, *items.span(1)))
+    if edit is None:
+        return diagnostic
+    facts = {field.name: getattr(diagnostic, field.name) for field in fields(diagnostic)}
+    labels = (Label(span, "used here"), *(label for label in diagnostic.labels if label.span != turn))
+    return type(diagnostic)(**{**facts, "span": edit.span, "labels": labels, "fix": Fix(f"write `{edit.text}`", (edit,))})
+
+
 def wrong_sign(diagnostic: Diagnostic, edit: Edit) -> Diagnostic:
     """The sign that was taken for another one; what follows from it stands at its place."""
     labels = () if diagnostic.span is None else (Label(diagnostic.span, f"so {diagnostic.message}"),)
+    if edit.span.start == edit.span.end:
+        after = edit.span.source.text[max(0, edit.span.start - 1) : edit.span.start]
+        return MissingThing(span=edit.span, what=f"`{edit.text}`", after=after, labels=labels, fix=Fix(f"write `{edit.text}`", (edit,)))
     return WrongSign(span=edit.span, found=edit.span.text, wanted=edit.text, labels=labels, fix=Fix(f"write `{edit.text}`", (edit,)))
 
 
@@ -78,6 +107,12 @@ def sign(code: str, span: Span) -> Edit | None:
     if text.isidentifier() and re.match(r",[A-Za-z_]", source[span.end : span.end + 2]):
         return within(span, len(text), len(text) + 1, ".")
     found = list(POINT.finditer(text))
+    return within(span, *found[0].span(), ",") if len(found) == 1 else None
+
+
+def comma(code: str, span: Span) -> Edit | None:
+    """`x [1, 2]`, `x[: row]`: the one blank before a bracket or a name that shows where a comma is missing."""
+    found = list(BLANK.finditer(span.text)) if code in ("bad-index", "missing-argument") else []
     return within(span, *found[0].span(), ",") if len(found) == 1 else None
 
 

@@ -10,7 +10,7 @@ from dslc.elaborate.evaluation import evaluate
 from dslc.elaborate.frame import Frame
 from dslc.elaborate.kinds import is_setting, kind_text
 from dslc.elaborate.names import DTYPES
-from dslc.elaborate.suggest import listed, meant, nearest, rename
+from dslc.elaborate.suggest import listed, meant, nearest, only, rename
 from dslc.elaborate.values import POISON, Binding, Group, Value, is_int, is_number, is_poison, size, text_of, words_of
 from dslc.ir.types import Dim, DType, TensorType
 from dslc.source import Span
@@ -27,7 +27,7 @@ def dtype_of(frame: Frame, type: ast.Type) -> DType | None:
         return DType(type.dtype.id)
     names = (*DTYPES, *WORDS) if type.dims is None else tuple(DTYPES)
     near = nearest(type.dtype.id, names)
-    fix = rename(type.dtype.span, near, names)
+    fix = rename(type.dtype.span, near, names) or only(type.dtype.span, near, names)
     known = "" if fix is not None else f"the dtypes are {listed(DTYPES)}"
     near = near if fix is not None else ""
     frame.report(errors.UnknownType(span=type.dtype.span, name=type.dtype.id, meant=meant(near), known=known, fix=fix))

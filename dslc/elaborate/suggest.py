@@ -63,7 +63,8 @@ FOREIGN: dict[str, tuple[str, ...]] = {
     "dilations": ("dilation",), "group": ("groups",), "num_groups": ("groups",), "kernel_initializer": ("init",),
     "weight_filler": ("init",), "initializer": ("init",), "beta_1": ("beta1",), "beta_2": ("beta2",), "decay": ("weight_decay",),
     "l2": ("weight_decay",), "stddev": ("std",), "mu": ("momentum",), "warmup_epochs": ("warmup",), "warmup_steps": ("warmup",),
-    "gamma": ("factor", "decay"), "milestones": ("at",), "step_size": ("every",), "negative_slope": ("slope",),
+    "b1": ("beta1",), "b2": ("beta2",), "gamma": ("factor", "decay"), "milestones": ("at",), "step_size": ("every",),
+    "negative_slope": ("slope",),
     "label_smoothing": ("smoothing",), "minibatch": ("batch_size",), "optim": ("optimizer",), "optimiser": ("optimizer",),
     "solver": ("optimizer",), "solver_type": ("optimizer",), "lr_scheduler": ("schedule",), "lr_policy": ("schedule",),
     "loss_fn": ("loss",), "clip_grad": ("clip",), "clip_gradients": ("clip",), "clipnorm": ("clip",), "max_iter": ("steps",),
@@ -98,6 +99,12 @@ def rename(span: Span, name: str, names: Iterable[str] = ()) -> Fix | None:
     if not name or not certain(span.text.strip('"'), name.strip('"'), rivals(span, name, names)):
         return None
     return Fix(f"write `{name}`", (Edit(span, name),))
+
+
+def only(span: Span, name: str, names: Iterable[str]) -> Fix | None:
+    """The fix that writes the one name of a few that is a single slip away, also where only digits differ (`i6`)."""
+    near = [other for other in names if distance(span.text, other) == 1]
+    return Fix(f"write `{name}`", (Edit(span, name),)) if near == [name] else None
 
 
 def rivals(span: Span, name: str, names: Iterable[str]) -> Iterable[str]:

@@ -25,8 +25,10 @@ FOREIGN: dict[str, tuple[str, ...]] = {
     "fit": ("train",), "training": ("train",), "optimize": ("train",), "def": ("block",), "function": ("block",), "module": ("block",),
     "model": ("network",), "class": ("network",), "net": ("network",),
 }  # fmt: skip
+TYPED = frozenset(["PARAM", "input", "weight", "state", "CARRY", "BLOCK"])  # how a statement with types begins
 FAR = 6  # the cost of a bracket that may stand anywhere
 NUMBERED = re.compile(r"([A-Za-z_]+)[0-9]+")
+INNER = frozenset(["int", "float", "bool", "string", "list"])  # what lists are of
 LONG = 3  # letters of what is called
 LONGEST = 64  # letters of two words that stand together
 REACH = 4  # how far before the token that does not fit a sign may be wrong
@@ -64,9 +66,12 @@ def torn(token: Token, at: int) -> tuple[Token, Token]:
 
 
 def changes(tokens: list[Token], place: int, known: Mapping[str, int]) -> Iterator[tuple[Repair, list[Token]]]:
-    yield from sorted_changes([*words(tokens, place), *replaced(tokens, place), *doubled(tokens, place), *called(tokens, place, known)])
-    yield from sorted_changes([*inserted(tokens, place), *deleted(tokens, place)])
+    yield from sorted_changes(
+        [*words(tokens, place), *replaced(tokens, place), *doubled(tokens, place), *called(tokens, place, known), *lists(tokens, place)]
+    )
+    yield from sorted_changes([*inserted(tokens, place), *(made for made in deleted(tokens, place) if made[0].cost < FAR)])
     yield from sorted_changes([*closed(tokens, place), *opened(tokens, place)])
+    yield from (made for made in deleted(tokens, place) if made[0].cost > FAR)
 
 
 Change = tuple[Repair, list[Token]]
@@ -147,9 +152,11 @@ def inserted(tokens: list[Token], place: int) -> Iterator[Change]:
 
 
 def deleted(tokens: list[Token], place: int) -> Iterator[Change]:
+    """A bracket; a `]` alone more probably lacks its partner in a type."""
+    typed = bool(tokens) and (tokens[0].type in TYPED or tokens[0].text in TYPED)
     for at in (place, place - 1):
         if 0 <= at < len(tokens) and tokens[at].type in (*OPENERS, *CLOSERS):
-            yield change(tokens, at, None, 3 + (at != place))
+            yield change(tokens, at, None, FAR + 1 if typed and tokens[at].type == "RSQB" else 3 + (at != place))
 
 
 def closed(tokens: list[Token], place: int) -> Iterator[Change]:
@@ -167,6 +174,15 @@ def called(tokens: list[Token], place: int, known: Mapping[str, int]) -> Iterato
             sure = size >= LONG and tokens[at + 1].text in (",", ")", ".")
             made = Repair("", "(", tail.start, tail.start, head.text, 0 if sure else 2)
             yield made, [*tokens[:at], head, Token("LPAR", "(", tail.start, tail.start), tail, *tokens[at + 1 :]]
+
+
+def lists(tokens: list[Token], place: int) -> Iterator[Change]:
+    """`listint]`: the type of a list whose bracket is missing."""
+    for at in range(min(place, len(tokens))):
+        if tokens[at].type == "NAME" and tokens[at].text.startswith("list") and tokens[at].text[4:] in INNER:
+            head, tail = torn(tokens[at], tokens[at].start + len("list"))
+            made = Repair("", "[", tail.start, tail.start, head.text, 0)
+            yield made, [*tokens[:at], head, Token("LSQB", "[", tail.start, tail.start), tail, *tokens[at + 1 :]]
 
 
 def seam(word: str, known: Mapping[str, int]) -> int:

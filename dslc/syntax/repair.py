@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from dslc.diagnostics import Diagnostic, Edit, Fix
 from dslc.source import Span
 from dslc.syntax import errors
-from dslc.syntax.changes import CLOSERS, FAR, OPENERS, WORD, Repair, changes
+from dslc.syntax.changes import CLOSERS, FAR, OPENERS, TYPED, WORD, Repair, changes
 from dslc.syntax.scan import Token
 from dslc.syntax.tokens import SETTINGS
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 MOST_TOKENS = 1000  # of a statement that is tried
 MOST_TRIED = 48_000  # tokens, over all changes
 SHORT = 3  # letters of a word that is near to many
-TYPED = frozenset(["PARAM", "input", "weight", "state", "CARRY", "BLOCK"])
 EXPLAINED = (errors.SliceStep, errors.SeveralInParentheses, errors.PlainAssignment, errors.ConditionalForm, errors.OnlyNamesLeft)
 TYPE = re.compile(r" *(?:float|int|bool|string|sizes|size|padding|axes|init|list\[|[fiut][0-9]+)\b")
 
@@ -54,7 +53,8 @@ def mended(driver: Driver, at: int, found: Diagnostic) -> Diagnostic:
         return found
     made = repair(driver, at)
     bracket = made is not None and made.new in OPENERS.values() and made.cost < FAR
-    if made is not None and made.cost > WORD and isinstance(found, EXPLAINED) and not bracket:
+    certain = bracket or (made is not None and (made.old, made.new) == (".", ","))
+    if made is not None and made.cost > WORD and isinstance(found, EXPLAINED) and not certain:
         return found
     return found if made is None else described(driver, made, found)
 
@@ -97,13 +97,19 @@ def likely(driver: Driver, made: Repair, tokens: list[Token]) -> bool:
     if (made.old, made.new) in (("[", "("), ("(", "["), (")", "]")):
         called = stage(driver, before_opener(tokens, at))
         return called if made.old == "[" and at and tokens[at - 1].type == "NAME" else made.old == "[" or not called
+    if made.new == "[" and not made.old and (tokens[0].type in TYPED or tokens[0].text in TYPED):
+        return made.after in (":", "list")
     typed = tokens[0].type == "BLOCK" and inside and (text[made.end :].lstrip(" ")[:1] == "[" or TYPE.match(text, made.end) is not None)
     if typed and not made.old:
         return made.new == ":"
     if typed and (made.old, made.new) == (":", "="):
         return False
+    if made.new == ":" and made.after == "[":
+        return False
+    if default_follows(made, tokens, at, inside):
+        return made.new == "="
     if made.new == "," and not made.old:
-        return inside
+        return inside or tokens[0].type in ("RETURN", "YIELD") or any(token.type == "COMMA" for token in tokens[:at])
     if made.new == "=" and not (made.old or inside) and tokens[0].text in SETTINGS:
         return False
     if made.new == ":" and not inside:
@@ -112,6 +118,12 @@ def likely(driver: Driver, made: Repair, tokens: list[Token]) -> bool:
             return blank or made.old != ""
         return (first.type in TYPED or first.text in TYPED) and at > 1
     return True
+
+
+def default_follows(made: Repair, tokens: list[Token], at: int, inside: bool) -> bool:
+    """`stride: sizes 1` in the head of a block: a sign is missing behind a whole type."""
+    typed = tokens[0].type == "BLOCK" and inside and at > 1 and tokens[at - 2].type == "COLON" and TYPE.match(made.after)
+    return not made.old and made.new in (",", ":", "=") and bool(typed)
 
 
 def fits(driver: Driver, old: str, new: str) -> bool:

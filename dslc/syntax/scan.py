@@ -18,7 +18,7 @@ from dslc.diagnostics import LIMIT, Sink
 from dslc.source import Source, Span
 from dslc.syntax import errors
 from dslc.syntax.ast import Comment
-from dslc.syntax.slips import SLIPS, unopened
+from dslc.syntax.slips import SLIPS, runs_on, unopened
 from dslc.syntax.tokens import CONTEXTUAL, HARD, SOFT, Token, printable
 from dslc.syntax.tree import Reduction
 
@@ -105,10 +105,11 @@ def scan(source: Source, sink: Sink, most: int = MOST_TOKENS) -> tuple[list[Toke
                 continue
             token, at = mended, mended.end
         elif kind == "STRING" and tokens and sink.error_count < LIMIT:
-            string = unopened(source, tokens[-1], token, sink)
-            if string is not None:
+            before = unopened(source, tokens[-1], token, sink)
+            if before is not None:
                 tokens.pop()
-                token, at = string, string.end
+            string = before or runs_on(source, token, sink) or token
+            token, at = string, string.end
         elif kind in ("INT", "FLOAT"):
             token = number(source, token, sink)
         first = kind == "_NL"

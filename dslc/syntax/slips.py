@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from dslc.diagnostics import LIMIT, Edit, Fix, Sink
 from dslc.source import Source, Span
@@ -93,6 +94,15 @@ def _unclosed(source: Source, token: Token, sink: Sink) -> Token:
         fix = None
     sink.add(errors.UnclosedString(span=span, fix=fix))
     return Token("STRING", f'"{body}"'.replace("\\", ""), token.start, end, token.first, True)
+
+
+def runs_on(source: Source, token: Token, sink: Sink) -> Token | None:
+    """`csv("a, "b"]`: a string that ends directly before a name, in a line with an odd number of quotes, lacks its own end."""
+    line = source.text[token.start : token.start + MOST_LINE].partition("\n")[0]
+    behind = source.text[token.end : token.end + 1]
+    if not behind.isalnum() or len(line) == MOST_LINE or line.count('"') % 2 == 0 or not WORD_BEHIND.match(token.text, 1):
+        return None
+    return _unclosed(source, replace(token, text=token.text[:-1], end=token.end - 1), sink)
 
 
 def unopened(source: Source, name: Token, token: Token, sink: Sink) -> Token | None:

@@ -69,6 +69,9 @@ train {
         ("tanh(y) else", "tanh(y} else"), ("axis=1) ->", "axis=1} ->"), ("[row[0]]\n", "[row[0}]\n"), ("[row[0]]\n", "[row[0)]\n"),
         ('"digits"', '"digits'), ('"digits"', 'digits"'), ("tanh(y)", "tanhy)"), ("sigmoid(image)", "sigmoidimage)"),
         ("dense(width)", "densewidth)"), ("tail(x: [b", "tailx: [b"), ("concat(scores, s", "concatscores, s"), ("Net(data.", "Netdata."),
+        ("bool = true", "bool true"), ("table: list[list", "table: listlist"), ("x: [batch", "x: batch"),
+        ("(scores, scores", "(scores. scores"), ("total = []", "total  []"),
+        ("list[list[int]]", "list[lst[int]]"), ("Net(data.image / 255)", "Net(data,image / 255)"),
         ("sgd(0.1", "sgd0.1"), ("[[1, 2]", "[(1, 2]"),
     ],
 )  # fmt: skip

@@ -10,6 +10,7 @@ from dslc.elaborate import errors
 from dslc.elaborate.files import FileScope
 from dslc.elaborate.places import KEYWORDS, allowed, misplaced
 from dslc.elaborate.resolve.bodies import BodyResolver
+from dslc.elaborate.resolve.signs import point_slip
 from dslc.elaborate.session import Session
 from dslc.elaborate.suggest import meant, misspelt, rename
 from dslc.source import Span
@@ -53,8 +54,16 @@ class FileResolver:
         """Report a name that nothing reads; where it stands once and is a slip of another word of the file, that one is meant."""
         written = self.scope.written
         once = len(name) > SHORT and written[name] == 1 and not self.session.full
-        words = [word for word in written if word != name and abs(len(word) - len(name)) <= 1 and word[:1] in name] if once else []
+        words = (
+            [word for word in written if word != name and abs(len(word) - len(name)) <= 1 and word[:1].lower() in name.lower()]
+            if once
+            else []
+        )
+        slip = None if self.session.full else point_slip(span, name)
         near = misspelt(name, words)
+        if slip is not None:
+            self.report(slip)
+            return
         if not near:
             self.report(errors.UnusedName(span=span, name=name, what=what))
             return

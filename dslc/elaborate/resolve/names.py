@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -14,11 +13,11 @@ from dslc.elaborate.flow import Flow
 from dslc.elaborate.kinds import known
 from dslc.elaborate.names import BUILT_IN, DTYPES, operator, operators
 from dslc.elaborate.patterns import is_tensor
+from dslc.elaborate.resolve.signs import instead, sign_slip
 from dslc.elaborate.suggest import MOST_LONE, meant, misspelt, nearest, rename
 from dslc.elaborate.walk import nodes, read_names
 from dslc.source import Span
 from dslc.syntax import ast
-from dslc.syntax.errors import WrongSign
 from dslc.syntax.scan import SOFT
 from dslc.vocabulary import INITIALISERS
 
@@ -26,19 +25,6 @@ if TYPE_CHECKING:
     from dslc.elaborate.resolve.files import FileResolver
 
 RESERVED = {"training": "a built-in name", "op": "a built-in name", "std": "a built-in name", **dict.fromkeys(DTYPES, "a dtype")}
-
-
-def sign_slip(span: Span) -> Diagnostic | None:
-    """A sign beside a name that is not known: `f(net,logits, y)` for `net.logits`, `f(axis==1)` for `axis=1`."""
-    text = span.source.text
-    equal = re.compile(r" ?==").match(text, span.end)
-    if equal is not None and text[: span.start].rstrip()[-1:] in ("(", ","):
-        place = Span(span.source, equal.end() - 2, equal.end())
-        return WrongSign(span=place, found="==", wanted="=", fix=Fix("write `=`", (Edit(place, "="),)))
-    if re.search(r"[A-Za-z_]\w*,$", text[max(0, span.start - 64) : span.start]) and ", " in text:
-        place = Span(span.source, span.start - 1, span.start)
-        return WrongSign(span=place, found=",", wanted=".", fix=Fix("write `.`", (Edit(place, "."),)))
-    return None
 
 
 def misspelt_declaration(name: ast.Name, near: str, span: Span) -> errors.UnknownName:
@@ -257,12 +243,24 @@ class Names:
 
     def parameter(self, parm: ast.Parm) -> None:
         if parm.type is not None and is_tensor(parm.type):
+            if self.misspelt_list(parm.type):
+                self.flow.declare(parm.name.id, "error", parm.name.span, read=True)
+                return
             self.pattern(parm.type)
         if parm.type is None and self.type_as_default(parm):
             self.flow.declare(parm.name.id, "error", parm.name.span, read=True)
             return
         self.reads(parm.default)
         self.declare(parm.name, "parameter")
+
+    def misspelt_list(self, type: ast.Type) -> bool:
+        """`lisst[float]`, which reads as a tensor of an unknown dtype."""
+        word = type.dtype.id if type.dtype is not None else ""
+        if type.dtype is None or word in DTYPES or not known("".join(type.span.text.replace(word, "list", 1).split())):
+            return False
+        fix = rename(type.dtype.span, "list")
+        self.report(errors.UnknownType(span=type.dtype.span, name=word, meant=meant("list" if fix else ""), fix=fix))
+        return fix is not None
 
     def type_as_default(self, parm: ast.Parm) -> bool:
         """`x=[batch, n]` and `units=int` in a head, for `x: [batch, n]` and `units: int`: sizes are taken as declared."""
@@ -272,7 +270,7 @@ class Names:
             return False
         at = parm.name.span.source.text.index("=", parm.name.span.end)
         place = Span(parm.name.span.source, at, at + 1)
-        self.report(WrongSign(span=place, found="=", wanted=":", fix=Fix("write `:`", (Edit(place, ":"),))))
+        self.report(instead(place, ":"))
         for name in sizes:
             self.flow.declare(name.id, "error", name.span, read=True)
         return True

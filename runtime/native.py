@@ -14,7 +14,8 @@ from dslc.interpret import bind_dims, check_values, interpret, run_node
 from dslc.ir.errors import BadArray
 from dslc.ir.graph import Graph
 from runtime.device import ALIGNMENT, Array, Device
-from runtime.kernels.native.machine import Library, compile_object, host
+from runtime.kernels.native.cache import object_of
+from runtime.kernels.native.machine import Library, host
 from runtime.kernels.native.program import Program, make_program
 from runtime.loops.nest import Foreign
 from runtime.workers import Workers, calculating
@@ -46,7 +47,7 @@ class NativeExecutor:
         self.program: Program = make_program(graph, dims, host(), self.threads, contiguous)
         self.arena = device.empty(self.program.arena)
         names = [turn for turn in self.program.turns if isinstance(turn, str)]
-        self.library = Library([compile_object(self.program.text, host())], names)
+        self.library = Library([object_of(self.program.text, host())], names)
         signature = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 4, ctypes.c_int64, ctypes.c_int64)
         self.functions = {name: signature(self.library.addresses[name]) for name in names}
         self.meeting = device.empty(2 * ALIGNMENT)

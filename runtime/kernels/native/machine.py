@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -48,6 +49,11 @@ def target(cpu: str, features: str, known: dict[str, bool]) -> Target:
 def target_machine(goal: Target) -> Any:
     binding = llvm()
     return binding.Target.from_default_triple().create_target_machine(cpu=goal.cpu, features=goal.features, opt=3, reloc="pic", jit=True)
+
+
+def library_version() -> str:
+    """Of llvmlite and of the LLVM in it."""
+    return f"llvmlite {importlib.metadata.version('llvmlite')} llvm {'.'.join(map(str, llvm().llvm_version_info))}"
 
 
 def compile_object(text: str, goal: Target) -> bytes:

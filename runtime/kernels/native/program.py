@@ -45,7 +45,7 @@ class Program:
     bands: list[Band]
     checks: tuple[str, ...]
     constants: dict[str, np.ndarray[Any, Any]]
-    kernels: dict[int, Kernel] = field(default_factory=dict)
+    kernels: list[Kernel] = field(default_factory=list)
 
 
 def bytes_of(name: str, chosen: Chosen, dims: Mapping[str, int]) -> int:
@@ -153,6 +153,7 @@ class Writing:
         self.sizes: dict[Dim, str] = {}
         self.declared: dict[str, str] = {}
         self.texts: list[str] = []
+        self.named: dict[str, str] = {}
         self.adding: set[str] = set()
 
     def write(self) -> None:
@@ -293,17 +294,19 @@ class Writing:
     def kernel(self, job: Job, axis: str | None) -> Kernel:
         chosen = self.program.chosen
         assert isinstance(job.nest, Nest)
-        name = f"kernel{len(self.texts)}"
+        name = "KERNEL"
         roles = find_roles(job.nest, chosen.arrays, chosen.layouts, self.goal, axis)
         if roles is not None:
             kernel = Tiler(job.nest, chosen.arrays, chosen.layouts, self.goal, axis, roles).kernel(name)
         else:
             kernel = Emitter(job.nest, chosen.arrays, chosen.layouts, self.goal.width, axis, adds=job.adds).kernel(name)
-        self.texts.append(kernel.text)
-        self.declared.update(kernel.declared)
-        self.program.kernels[len(self.program.kernels)] = kernel
+        if kernel.text not in self.named:
+            self.named[kernel.text] = f"kernel{len(self.texts)}"
+            self.texts.append(kernel.text.replace("@KERNEL(", f"@{self.named[kernel.text]}(", 1))
+            self.declared.update(kernel.declared)
+        self.program.kernels.append(kernel)
         self.adding = set(job.nest.writes) if job.adds else set()
-        return kernel
+        return replace(kernel, name=self.named[kernel.text])
 
     def call(self, kernel: Kernel, low: str, high: str) -> None:
         pointers = [self.own(name) if name in self.adding else self.pointer(name) for name in kernel.arrays]

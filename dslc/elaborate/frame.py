@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dslc.diagnostics import Diagnostic, Label
 from dslc.elaborate.scope import Scope
-from dslc.elaborate.session import Session
+from dslc.elaborate.session import REPORT, Session
 from dslc.elaborate.tape import Tape
 from dslc.elaborate.values import POISON, Poison, Value, text_of
 from dslc.source import Span
@@ -65,6 +65,8 @@ class Frame:
         """Report where the user can see it, with the chain of calls; the value of what failed is POISON."""
         if self.session.muted:
             return POISON
+        if diagnostic.span is not None:
+            self.session.step(diagnostic.span, REPORT)
         if self.session.full and diagnostic.severity == "error" and diagnostic.span is not None and not is_std(diagnostic.span):
             self.session.sink.add(diagnostic)  # it is only counted
             return POISON

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from dslc.elaborate.splice import Finished
     from dslc.program import Network
 
-EXPANSION = 10  # steps that the expansion of a block or a called network counts
+EXPANSION = 14  # steps that the expansion of a block or a called network counts
 SCAN = 24  # steps that a `scan` counts beside those of its body
 NODE = 2  # steps that a node counts beside those of its expression
 GRAPH = 3  # steps that a node of a training counts beside that, for the graphs that are made of it
+REPORT = 4  # steps that a diagnostic counts
 CONSTANTS = 2  # items of a list that become a tensor in one step
 INPUTS = 4  # tensors of a node that count one step
 ITEMS = 16  # items of a list that are looked through in one step

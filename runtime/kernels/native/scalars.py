@@ -38,7 +38,7 @@ def by_kind(**words: str) -> Emit:
 
 
 def called(floats: str, signed: str = "", unsigned: str = "") -> Emit:
-    """An intrinsic of LLVM for each kind; whole numbers stay as they are where there is none."""
+    """An intrinsic of LLVM for each kind; where there is none, the argument stays as it is."""
     words = {"f": floats, "i": signed, "u": unsigned, "b": unsigned}
     return lambda *args: args[0].call(words[kind(args[0])], *args[1:]) if words[kind(args[0])] else args[0]
 
@@ -102,6 +102,24 @@ def sign(x: Lanes) -> Lanes:
     return where(x > 0, x.number(1), below)
 
 
+def maximum(a: Lanes, b: Lanes) -> Lanes:
+    """NaN wins; of 0 and -0 the first. Where b is a number that is known, one instruction is left of it."""
+    return where(b.is_nan(), b, where(a < b, b, a))
+
+
+def minimum(a: Lanes, b: Lanes) -> Lanes:
+    return where(b.is_nan(), b, where(a > b, b, a))
+
+
+def fmax(a: Lanes, b: Lanes) -> Lanes:
+    """NaN loses."""
+    return where(a.is_nan(), b, where(a < b, b, a))
+
+
+def fmin(a: Lanes, b: Lanes) -> Lanes:
+    return where(a.is_nan(), b, where(a > b, b, a))
+
+
 def sign_bit(x: Lanes) -> Lanes:
     return x.bits() < 0 if x.floating else x < 0
 
@@ -137,10 +155,10 @@ EMITTERS: dict[str, Emit] = {
     "floor_divide": written(integers.whole_floor_divide, integers.floor_divide),
     "remainder": written(integers.whole_remainder, integers.remainder),
     "fmod": written(integers.whole_fmod, integers.fmod),
-    "maximum": called("maximum", "smax", "umax"),
-    "minimum": called("minimum", "smin", "umin"),
-    "fmax": called("maxnum", "smax", "umax"),
-    "fmin": called("minnum", "smin", "umin"),
+    "maximum": written(called("", "smax", "umax"), maximum),
+    "minimum": written(called("", "smin", "umin"), minimum),
+    "fmax": written(called("", "smax", "umax"), fmax),
+    "fmin": written(called("", "smin", "umin"), fmin),
     "negative": lambda x: -x,
     "absolute": lambda x: x if kind(x) in "ub" else abs(x),
     "sign": sign,

@@ -214,8 +214,6 @@ def initialize(item: Weight | State, seed: int) -> Any:
     """The initial array of a weight or state, keyed by the seed and its address."""
     import numpy as np
 
-    if item.init.name not in INITIALIZERS:
-        raise SpecError(CannotRun(what=f"the initialiser `{item.init.name}`", where=item.place or item.address))
     if item.type.rank < INITIALISERS[item.init.name].rank:
         what = f"the initialiser `{item.init.name}` for {item.type}"
         raise SpecError(CannotRun(what=what, where=item.place or item.address))

@@ -170,6 +170,5 @@ def rate_factor(schedule: Call | None, step: int, total: int, epoch: float) -> f
 
 
 def number(value: Argument) -> float:
-    if not isinstance(value, int | float):
-        raise TypeError(f"a schedule takes numbers, not {value!r}")
+    assert isinstance(value, int | float)
     return float(value)

@@ -91,3 +91,11 @@ def test_a_picture_of_one_value_is_black(dslc: Command, tmp_path: Path) -> None:
     assert dslc("train", "flat.nn", "--out", "run", "--quiet").code == 0
     done = dslc("sample", "run", "--from", "test", "--count", "2", "--out", "a.png")
     assert (done.code, done.out) == (0, "a.png: 2 pictures of `y`, 1×8×8, black 0, white 1\n")
+
+
+def test_a_picture_is_not_written_through_a_link(dslc: Command, tmp_path: Path) -> None:
+    (tmp_path / "real.svg").write_text("mine")
+    (tmp_path / "link.svg").symlink_to("real.svg")
+    done = dslc("show", "lenet", "--graph", "link.svg")
+    assert (done.code, "it is a link, which is not written through" in done.err) == (3, True)
+    assert (tmp_path / "real.svg").read_text() == "mine"

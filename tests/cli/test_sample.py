@@ -16,7 +16,13 @@ SPEC = """dslc 1
 
 network Generator {
   input z: [batch, 4]
-  output image = z -> dense(12) -> tanh -> reshape([batch, 3, 2, 2])
+  input gain: [] = 1
+  output image = z * gain -> dense(12) -> tanh -> reshape([batch, 3, 2, 2])
+}
+
+network Tokens {
+  input token: i64[batch, 4]
+  output image = cast(token, f32) -> dense(4) -> reshape([batch, 1, 2, 2])
 }
 
 network Copy {
@@ -28,7 +34,8 @@ train {
   data = dataset("digits")
   net  = Copy(data.image / 16)
   fake = Generator(normal(shape=[batch, 4])).image
-  loss: mean((net.copy - reshape(data.image / 16, [batch, 1, 8, 8])) ^ 2) + mean(fake ^ 2)
+  more = Tokens(cast(data.image[:, :4], i64)).image
+  loss: mean((net.copy - reshape(data.image / 16, [batch, 1, 8, 8])) ^ 2) + mean(fake ^ 2) + mean(more ^ 2)
   optimizer: adam(0.01)
   steps: 3
 }
@@ -88,5 +95,7 @@ def test_an_autoencoder_copies_samples_of_a_split(trained: Path, tmp_path: Path,
     assert sheet.shape == (17, 17, 1) and sheet.max() == 255
     assert main(["sample", str(trained), "--from", "nothing", "--out", str(out)]) == 3
     assert main(["sample", str(trained), "--network", "Generator", "--from", "test", "--out", str(out)]) == 2
+    assert main(["sample", str(trained), "--network", "Tokens", "--out", str(out)]) == 2
+    assert "the input `token` of `Tokens` is i64[batch, 4]: only floats of shape [batch, fixed sizes] are drawn" in capsys.readouterr().err
     assert main(["sample", str(trained), "--output", "nothing", "--out", str(out)]) == 2
     assert "it has copy" in capsys.readouterr().err

@@ -30,6 +30,11 @@ def specs(tmp_path: Path) -> None:
         (tmp_path / f"{name}.nn").write_text(f"dslc 1\n\n{text}")
 
 
+SPECS["copy"] = (
+    "network N {\n  input x: [batch, time, 3]\n  output y = x -> dense(3)\n}\n"
+    'train {\n  data = dataset("copy", length=[1, 4], bits=3)\n  net = N(data.input)\n  loss: mse(net.y, data.target)\n'
+    "  optimizer: sgd(0.1)\n}\n"
+)
 SHOWN = {
     "check blocks.nn": "blocks.nn: ok\n",
     "check gan": "specs/gan.nn: ok (Generator 234,177 parameters, Critic 36,513 parameters)\n",
@@ -39,6 +44,8 @@ SHOWN = {
     "show large.nn ": " 18.6 GiB\n",
     "show scan.nn": "20        16*time  32*time + 32 B\n",
     "show gan": "A training step at batch size 64: ",
+    "show copy.nn": "The memory of a training step depends on sizes that are not fixed: time.\n",
+    "config gone.nn --set train.steps=5": "train.steps       = 5\n",
     "config gone.nn": "train.ema         = 0.9\n",
     "config lists.nn": 'k  = [1, 2]\nw  = "a\\"b"\n',
 }
@@ -50,7 +57,9 @@ def test_shown(words: str, specs: None, dslc: Command) -> None:
     assert (done.code, SHOWN[words] in done.out) == (0, True), done.out + done.err
 
 
+SPECS["both"] = SPECS["gone"] + "param k: int = 3\n"
 REFUSED = {
+    "check both.nn --strict": (2, "the param `k` is never used"),
     "show blocks.nn": (2, "blocks.nn has no `network`"),
     "show blocks.nn --plan": (2, "blocks.nn has no `network`"),
     "show blocks.nn --time-passes": (2, "blocks.nn has no `network`"),

@@ -15,7 +15,8 @@ from tests.elaborate.check import program
 BODIES: dict[str, tuple[str, str, int]] = {
     "transposes that only products read": (
         "input x: [batch, 6, 2, 4]",
-        "q = transpose(x * 2, [0, 2, 1, 3])\n  k = transpose(x + 1, [0, 2, 3, 1])\n  output y = q @ k",
+        "q = transpose(x * 2, [0, 2, 1, 3])\n  k = transpose(x + 1, [0, 2, 3, 1])\n  output y = q @ k\n"
+        "  output z = transpose(x, [0, 2, 1, 3]) @ transpose(x, [0, 2, 3, 1])",
         3,
     ),
     "a transpose whose source is written over": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from dslc.api import load
 from dslc.diagnostics import DslcError
+from runtime.device import get_device
 
 SPEC = """dslc 1
 
@@ -23,6 +25,11 @@ network N {
 network Open {
   input x: [batch, time, 4]
   output y = dense(x, 3)
+}
+
+network Less {
+  input x: [batch, 4]
+  output y = op.conv(reshape(x, [1, 1, batch, 4]), tensor([[[[1], [1]]]]))
 }
 
 network Loop {
@@ -85,6 +92,8 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "no such training": (lambda spec: spec.compile(training="three"), "`three`"),
     "one of two trainings": (lambda spec: spec.compile(), "`two`"),
     "the only step of two": (lambda spec: spec.compile(training="two", threads=1).apply(0.1), "has several steps: first, second"),
+    "an evaluation of nothing": (lambda spec: step(spec).evaluate([]), "it has no samples"),
+    "too few samples": (lambda spec: spec.compile(network="Less", threads=1).forward(x=X[:1]), "the input is too small"),
     "an option that is none": (lambda spec: spec.network("N").export("m.onnx", opst=13), "opst"),
 }  # fmt: skip
 
@@ -140,3 +149,28 @@ def test_a_number_fills_an_input_of_any_batch(spec: Any) -> None:
     moved = network.forward(x=X, offset=2)["y"]
     np.testing.assert_array_equal(moved, network.forward(x=X, offset=np.full((3, 1), 2))["y"])
     assert not np.array_equal(moved, whole)
+
+
+def test_a_batch_that_is_larger_than_planned_is_accumulated_too(spec: Any) -> None:
+    """Two parts of gradients are added in one place, whatever their sizes."""
+    large = {"data.input": np.arange(80, dtype=np.float32).reshape(20, 4) / 80, "data.target": np.ones(20, np.float32)}
+    found = []
+    for batch in (4, 32):
+        compiled = spec.replaced("train", accumulate=2).compile(training="train", threads=1, batch_size=batch)
+        compiled.train(**large)
+        found.append(compiled.parameters())
+    for address, value in found[0].items():
+        np.testing.assert_allclose(value, found[1][address], rtol=1e-6)
+
+
+def test_devices_by_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`cpu` is the reference; CuPy's cache of kernels must be one's own."""
+    assert get_device("cpu").name == get_device("numpy").name == "numpy"
+    monkeypatch.setenv("CUPY_CACHE_DIR", str(tmp_path))
+    tmp_path.chmod(0o777)
+    with pytest.raises(DslcError, match="others can write into CuPy's cache of kernels"):
+        get_device("cuda")
+    tmp_path.chmod(0o700)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(DslcError, match="CuPy is not installed"):
+        get_device("cuda")

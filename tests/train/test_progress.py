@@ -104,3 +104,25 @@ def test_live_line_is_redrawn_and_gone_at_the_end(monkeypatch: pytest.MonkeyPatc
     assert "step 7/10" in text and "accuracy 0.5000" in text and "64 samples/s" in text and "0:03 left" in text
     assert not re.search(r"\x1b\[[0-9;]*[34][0-7]m", text), "no colour under NO_COLOR"
     assert text.rstrip().endswith("done: runs/x/0001  accuracy 0.7500")
+
+
+def test_a_live_line_is_not_redrawn_more_often_than_the_eye_sees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is said before the training has begun is a plain line; then ten steps within a third of a second are drawn three times at most."""
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("TERM", "xterm-256color")
+    clock, stream = Clock(), Terminal()
+    progress = LiveProgress(clock=clock, stream=stream)
+    progress.note("before it began")
+    progress.close()
+    assert "before it began" in stream.getvalue()
+    progress.start("specs/x.nn", 0, 10)
+    for step in range(1, 11):
+        progress.step(Moment(step, 10, 0, 2, {"loss": 1.0}, 0.1, step * 64, {}))
+        clock.now += 0.03
+    progress.close()
+    drawn = re.findall(r"step +(\d+)/10", stream.getvalue())
+    assert 1 <= len(set(drawn)) <= 3

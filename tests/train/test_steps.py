@@ -115,6 +115,15 @@ def test_rounds_draw_batches_without_a_gap_and_log_each_step(tmp_path: Path) -> 
     assert "critic/mean:Generator.dense0.w" not in state.slots
 
 
+def test_lines_of_steps_have_the_rate_and_gradient_of_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "LOG_EVERY", 3)
+    result = run(write(tmp_path, GAN), out=tmp_path / "run")
+    lines = [row for row in result.history if row["kind"] == "step"]
+    assert [row["step"] for row in lines] == [3, 6]
+    names = {f"{what}.{step}" for what in ("loss", "rate", "grad_norm") for step in ("critic", "generator")}
+    assert all(names <= set(row) and row["grad_norm.critic"] > 0 for row in lines)
+
+
 def test_a_step_moves_its_own_weights_and_states_alone(tmp_path: Path) -> None:
     step = compile_step(load_program(write(tmp_path, GAN))[0], threads=1)
     points = np.load(tmp_path / "ring.npz")["x"][:16]

@@ -33,10 +33,12 @@ def named(frame: Frame, node: ast.Name) -> Value | None:
 @cache
 def default(name: str) -> Init | None:
     """An initialiser as its bare name gives it; None where an argument has no default."""
-    parms = INITIALISERS[name].signature.parms
-    if any(parm.default is None for parm in parms):
-        return None
-    return Init(name=name, args={parm.name.id: None if is_none(parm.default) else literal(parm.default) for parm in parms})
+    found: dict[str, Any] = {}
+    for parm in INITIALISERS[name].signature.parms:
+        if parm.default is None:
+            return None
+        found[parm.name.id] = None if is_none(parm.default) else literal(parm.default)
+    return Init(name=name, args=found)
 
 
 def called(frame: Frame, node: ast.Call) -> Value | None:

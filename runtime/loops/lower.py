@@ -21,7 +21,7 @@ from runtime.loops.tensor import Tensor
 from runtime.loops.tracer import Shape, Tracer, all_of
 from runtime.loops.trim import NoNest
 
-VIEWS = frozenset("reshape flatten transpose squeeze unsqueeze broadcast slice split flip".split())
+VIEWS = frozenset(["reshape", "flatten", "transpose", "squeeze", "unsqueeze", "broadcast", "slice", "split", "flip"])
 
 
 @dataclass

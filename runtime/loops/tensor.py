@@ -7,14 +7,14 @@ become indices, `sum` and `max` become reductions. What cannot be said in this w
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from dslc.ir.types import Dim
 from runtime.kernels.numpy.trace import COMPARISONS, OPERATORS
-from runtime.loops.nest import Affine, Apply, Index, Length, Number, Reduce, Size, Taken
+from runtime.loops.nest import Affine, Apply, Index, Length, Load, Number, Reduce, Size, Taken
 from runtime.loops.places import broadcast_shape, filled_in, matched, narrowed, regrouped, slice_bounds, tuple_of
 from runtime.loops.tracer import Place, Read, Shape, Tracer
 from runtime.loops.trim import NoNest, product
@@ -24,13 +24,17 @@ FUNCTION_NAMES = {"divide": "true_divide", "abs": "absolute"}
 
 @dataclass(eq=False)
 class Tensor:
-    """shape: lengths of the axes; read: the number of the value at an index; place: which element of which array it is, if it is one."""
+    """shape: lengths of the axes; read: the number of the value at an index; place: which element of which array it is, if it is one.
+
+    whole: outside of its shape there is nothing else of that array.
+    """
 
     tracer: Tracer
     shape: Shape
     dtype: np.dtype[Any]
     read: Read
     place: Place | None = None
+    whole: bool = False
 
     __array_ufunc__ = None
     __hash__ = object.__hash__
@@ -58,6 +62,13 @@ class Tensor:
             self.tracer, shape, self.dtype, lambda i: self.read(index(i)), None if place is None else (lambda i: place(index(i)))
         )  # fmt: skip
 
+    def fenced(self, index: Index, fill: float) -> int:
+        """The element at an index that may lie outside, where it is `fill`."""
+        if not self.whole or self.place is None:
+            raise NoNest("places outside of what is no array of its own")
+        array, where = self.place(index)
+        return self.tracer.writer.add(Load(array, where, self.dtype.name, fill))
+
     def astype(self, dtype: Any, copy: bool = True) -> Tensor:
         goal = np.dtype(dtype)
         if goal == self.dtype:
@@ -69,7 +80,8 @@ class Tensor:
         order = tuple(given) or tuple(reversed(range(self.ndim)))
         order = tuple(axis % self.ndim for axis in order)
         places = {axis: position for position, axis in enumerate(order)}
-        return self.viewed(tuple(self.shape[axis] for axis in order), lambda i: tuple(i[places[axis]] for axis in range(self.ndim)))
+        shape = tuple(self.shape[axis] for axis in order)
+        return replace(self.viewed(shape, lambda i: tuple(i[places[axis]] for axis in range(self.ndim))), whole=self.whole)
 
     def swapaxes(self, a: int, b: int) -> Tensor:
         order = list(range(self.ndim))
@@ -79,6 +91,8 @@ class Tensor:
     def reshape(self, *shape: Any) -> Tensor:
         sizes = tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
         goal = filled_in(self.shape, sizes)
+        if goal == self.shape:
+            return self
         groups = matched(self.shape, goal)
 
         def index(items: Index) -> Index:
@@ -247,9 +261,13 @@ def applied(tracer: Tracer, function: np.ufunc, *args: Any, **settings: Any) -> 
     shape = broadcast_shape(*(value.shape for value in operands if isinstance(value, Tensor)))
     name = FUNCTION_NAMES.get(function.__name__, function.__name__)
 
+    known: dict[Index, int] = {}
+
     def read(index: Index) -> int:
-        values = tuple(converted(tracer, value, dtype, index) for value, dtype in zip(operands, loop, strict=False))
-        return tracer.writer.add(Apply(name, values, loop[-1].name))
+        if index not in known:
+            values = tuple(converted(tracer, value, dtype, index) for value, dtype in zip(operands, loop, strict=False))
+            known[index] = tracer.writer.add(Apply(name, values, loop[-1].name))
+        return known[index]
 
     return Tensor(tracer, shape, loop[-1], read)
 

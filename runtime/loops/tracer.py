@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,7 +39,7 @@ class Tracer:
 
     def array(self, name: str, shape: Shape, dtype: Any) -> Tensor:
         """All of an array."""
-        return self.placed(lambda index: (name, index), shape, dtype)
+        return replace(self.placed(lambda index: (name, index), shape, dtype), whole=True)
 
     def placed(self, place: Place, shape: Shape, dtype: Any) -> Tensor:
         """Elements of an array, in an order of their own."""
@@ -50,6 +50,12 @@ class Tracer:
             return self.writer.add(Load(array, where, np.dtype(dtype).name))
 
         return Tensor(self, shape, np.dtype(dtype), read, place)
+
+    def value(self, number: int) -> Tensor:
+        """A value of the nest, wherever it is read."""
+        from runtime.loops.tensor import Tensor
+
+        return Tensor(self, (), np.dtype(self.writer.values[number].dtype), lambda index: number)
 
     def cut(self, axis: str, sizes: Sequence[Size]) -> None:
         """From now on the axis is its parts: their mixed number."""

@@ -19,17 +19,16 @@ from runtime.loops.lower import lower
 from runtime.loops.nest import Loops
 from runtime.loops.trim import NoNest
 from tests.loops.code import run
-from tests.ops.test_table import samples, type_of
+from tests.ops.test_table import inputs_of, samples
 
-ROWS = [row.name for row in rows() if row.eval is not None and not row.random]
+ROWS = [row.name for row in rows() if row.eval is not None]
 WITHOUT = frozenset((Path(__file__).parent / "without_nests.txt").read_text().split())
 """Rows of which a sample has no nest yet: NumPy runs them."""
 
 
 def one_node(name: str, arrays: list[np.ndarray], attrs: dict[str, Any]) -> Graph:
     b = Builder("One")
-    inputs = [b.input("input", f"x{i}", type_of(array)) for i, array in enumerate(arrays)]
-    for i, result in enumerate(b.many(name, inputs, **attrs)):
+    for i, result in enumerate(b.many(name, [*inputs_of(b, name, arrays).values()], **attrs)):
         b.output(f"y{i}", result)
     return b.build()
 

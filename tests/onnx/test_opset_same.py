@@ -20,6 +20,7 @@ LAYERS: dict[str, tuple[str, str]] = {
     "sum_pool_ceil": ("[batch, 2, h, 5]", f'sum_pool(3, stride=2, pad="same", ceil=true){GRADIENT}'),
     "lp_pool_ceil": ("[batch, 2, h, w]", f'lp_pool(3, stride=2, pad="same", ceil=true){GRADIENT}'),
     "lp_pool_ceil_of_one_place": ("[batch, 2, h, 1]", f'lp_pool(1, stride=[2, 1], pad="same", ceil=true){GRADIENT}'),
+    "avg_pool_ceil": ("[batch, 2, h, w]", f'avg_pool(3, stride=2, pad="same", ceil=true, count_pad=true){GRADIENT}'),
     "one_place": ("[batch, 2, h, w]", 'unfold([1, 3], stride=2, pad="same") -> fold([h, w], [1, 3], stride=2, pad="same")'),
 }
 

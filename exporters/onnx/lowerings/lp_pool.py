@@ -12,18 +12,18 @@ from dslc.ir.graph import Node
 from dslc.ir.types import TensorType
 from exporters.onnx.lowerings.base import lowering, result
 from exporters.onnx.lowerings.spatial import padded, planes, reshaped, window_of
-from exporters.onnx.lowerings.window import refused, window
+from exporters.onnx.lowerings.window import refused, rounds_up, window
 from exporters.onnx.model import Writer
 
 
 def framed(w: Writer, node: Node, x: str, y: TensorType) -> tuple[str, dict[str, Any]]:
-    """The input and the attributes of a pool; with `ceil` the input has its border already, so that all backends count the same windows."""
+    """The input and the attributes of a pool; where `ceil` rounds, the input has its border already: all backends count the same windows then."""
     kernel: Any = node.attrs["kernel"]
     attributes = window(node, w.type(x), kernel)
     if "auto_pad" in attributes and any(step > places for places, step in zip(kernel, attributes["strides"], strict=True)):
         # backends compute negative pads
         raise refused(node, 'with pad="same" and a stride above its kernel its input needs fixed sizes')
-    if node.attrs["ceil"] and node.attrs["pad"] != "same":  # `same` fixes the sizes by itself
+    if rounds_up(node):
         x = padded(w, x, window_of(node, w.type(x), y, kernel), 0.0)
         attributes["pads"] = [0, 0] * len(kernel)
     return x, attributes

@@ -12,7 +12,7 @@ import numpy as np
 
 from dslc.ir.graph import Node
 from dslc.ir.types import Dim, TensorType, tensor
-from exporters.onnx.lowerings.window import fixed_pads, refused
+from exporters.onnx.lowerings.window import fixed_pads, refused, rounds_up
 from exporters.onnx.model import Writer
 
 
@@ -72,8 +72,7 @@ def window_of(node: Node, x: TensorType, y: TensorType, kernel: Sequence[int]) -
     dilation = tuple(a.get("dilation", (1,) * len(kernel)))
     pads = fixed_pads(x, kernel, a["stride"], dilation, a["pad"])
     fixed = None if pads is None else tuple(map(tuple, pads))
-    ceil = bool(a.get("ceil")) and a["pad"] != "same"
-    window = Window(x.shape[2:], y.shape[2:], tuple(kernel), tuple(a["stride"]), dilation, fixed, ceil)
+    window = Window(x.shape[2:], y.shape[2:], tuple(kernel), tuple(a["stride"]), dilation, fixed, rounds_up(node))
     rows = zip(window.sizes, window.extents, window.stride, strict=True)
     if pads is None and any(not size.is_constant and 1 < extent < step for size, extent, step in rows):
         raise refused(node, 'with pad="same" and a stride above its kernel its input needs fixed sizes')  # some pads would be negative

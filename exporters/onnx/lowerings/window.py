@@ -51,10 +51,16 @@ def conv_attributes(node: Node, x: TensorType, weight: TensorType) -> dict[str, 
     return attributes | {"group": node.attrs["groups"]}
 
 
+def rounds_up(node: Node) -> bool:
+    """Whether `ceil` says anything: `same` fixes the sizes by itself, and with stride 1 there is nothing to round."""
+    a: dict[str, Any] = dict(node.attrs)
+    return bool(a.get("ceil")) and a["pad"] != "same" and set(a["stride"]) != {1}
+
+
 def pool_attributes(w: Writer, node: Node, x: str, y: TensorType) -> dict[str, Any]:
     """Kernel, strides, pads and ceil_mode of a pool, so that all backends have the same windows."""
     kernel: Any = node.attrs["kernel"]
-    rounds = bool(node.attrs["ceil"]) and node.attrs["pad"] != "same"  # `same` fixes the sizes by itself
+    rounds = rounds_up(node)
     attributes = window(node, w.type(x), kernel) | {"ceil_mode": int(rounds)}
     if "auto_pad" in attributes and any(step > places for places, step in zip(kernel, attributes["strides"], strict=True)):
         # backends compute negative pads
@@ -85,7 +91,7 @@ def rescaled(node: Node, x: TensorType, y: TensorType) -> Any:
     None where `ceil` gives no window that reaches beyond it.
     """
     a: dict[str, Any] = dict(node.attrs)
-    if not (a["count_pad"] and a["ceil"]):
+    if not (a["count_pad"] and rounds_up(node)):
         return None
     sizes, count = [size.constant for size in x.shape[2:]], [size.constant for size in y.shape[2:]]
     pads = pads_of(a["pad"], sizes, a["kernel"], a["stride"], (1,) * len(sizes))

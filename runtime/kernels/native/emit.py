@@ -15,6 +15,8 @@ from runtime.kernels.native.text import Code, in_memory, is_number, llvm_type, s
 from runtime.loops.nest import Affine, Apply, Array, Index, Length, Load, Nest, Number, Position, Reduce, Size, Store, Taken
 from runtime.loops.scalars import COMBINES
 
+STRIP = 16  # places of an axis that is read across: a line of float32
+
 
 @dataclass(frozen=True)
 class Kernel:
@@ -33,14 +35,18 @@ class Kernel:
 
 @dataclass
 class Scope:
-    """Where code stands: places: the bound axes; known: the values at hand, with their lanes; mask: the lanes in use (None: all)."""
+    """Where code stands: places: the bound axes; known: the values at hand, with their lanes; mask: the lanes in use (None: all).
+
+    strip: the part of the axis in strips that is passed through here.
+    """
 
     places: dict[str, str] = field(default_factory=dict)
     known: dict[int, tuple[str, int]] = field(default_factory=dict)
     mask: str | None = None
+    strip: tuple[str, str] | None = None
 
     def inner(self, axis: str, place: str, mask: str | None = None) -> Scope:
-        return Scope({**self.places, axis: place}, dict(self.known), mask or self.mask)
+        return Scope({**self.places, axis: place}, dict(self.known), mask or self.mask, self.strip)
 
 
 class Emitter:
@@ -59,6 +65,7 @@ class Emitter:
         self.vector = choose_vector(nest, layouts)
         self.lanes = width // 4 if self.vector else 1
         self.order = loop_order(nest, layouts, band, self.vector)
+        self.strip = stripped(nest, layouts, self.vector)
 
     def kernel(self, name: str) -> Kernel:
         self.code.label("entry")
@@ -83,11 +90,22 @@ class Emitter:
             else:
                 later.append(store)
         while later:
-            axis = next(axis for axis in self.order if axis not in scope.places and axis in self.nest.store_domain(later[0]))
+            axis = self.next_axis(scope, later[0])
             inside = [store for store in later if axis in self.nest.store_domain(store)]
             later = [store for store in later if store not in inside]
+            if axis == self.strip and scope.strip is None:
+                low, high = self.bounds(axis)
+                with self.code.loop(low, high, STRIP) as loop:
+                    end = self.code.smaller(self.code.add(loop.index, str(STRIP)), high)
+                    self.stores(replace(scope, known=dict(scope.known), strip=(loop.index, end)), inside)
+                continue
             for inner, _ in self.turns(axis, scope):
                 self.stores(inner, inside)
+
+    def next_axis(self, scope: Scope, store: Store) -> str:
+        """The next loop; that through a strip is the last one."""
+        left = [axis for axis in self.order if axis not in scope.places and axis in self.nest.store_domain(store)]
+        return next((axis for axis in left if axis != self.strip or scope.strip is None), left[0])
 
     def bounds(self, axis: str) -> tuple[str, str]:
         return ("%low", "%high") if axis == self.band else ("0", self.size(self.nest.axes[axis]))
@@ -99,7 +117,7 @@ class Emitter:
 
     def carried_turns(self, axis: str, scope: Scope, carried: list[tuple[str, str]]) -> Iterator[tuple[Scope, list[str]]]:
         """Like `turns` with values that go from turn to turn: (type, first value), then the last. The body changes the list it gets."""
-        low, high = self.bounds(axis)
+        low, high = scope.strip if axis == self.strip and scope.strip is not None else self.bounds(axis)
         if axis != self.vector:
             with self.code.loop(low, high, 1, carried) as loop:
                 values = list(loop.carried)
@@ -497,6 +515,22 @@ def may_be_lanes(nest: Nest, store: Store, layouts: Mapping[str, Layout], axis: 
         return True
     taken = any(isinstance(item, Taken) and axis in nest.domains[item.value] for item in store.index)
     return not taken and linear(store.index, layouts[store.array]).stride(axis) != 0
+
+
+def stripped(nest: Nest, layouts: Mapping[str, Layout], vector: str | None) -> str | None:
+    """The axis to go through in strips, inside the vector axis: elements that lie side by side along it are read lane by lane.
+
+    So a line of memory is read again while it is in the cache.
+    """
+    if vector is None or any(isinstance(value, Reduce) for value in nest.values):
+        return None
+    for load in nest.loads:
+        where = linear(load.index, layouts[load.array])
+        step = where.stride(vector)
+        beside = [axis for axis, stride in where.axes.items() if stride == 1 and axis != vector]
+        if beside and step not in (0, 1) and all(beside[0] in nest.store_domain(store) for store in nest.stores):
+            return beside[0]
+    return None
 
 
 def loop_order(nest: Nest, layouts: Mapping[str, Layout], band: str | None, vector: str | None) -> list[str]:

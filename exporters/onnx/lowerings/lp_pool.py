@@ -17,7 +17,7 @@ from exporters.onnx.model import Writer
 
 
 def framed(w: Writer, node: Node, x: str, y: TensorType) -> tuple[str, dict[str, Any]]:
-    """The input and the attributes of a pool; where `ceil` rounds, the input has its border already: all backends count the same windows then."""
+    """The input and the attributes of a pool. Where `ceil` rounds, the input has its border already, so that all backends count alike."""
     kernel: Any = node.attrs["kernel"]
     attributes = window(node, w.type(x), kernel)
     if "auto_pad" in attributes and any(step > places for places, step in zip(kernel, attributes["strides"], strict=True)):

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from dslc.ir.types import Dim
-from runtime.loops.nest import Affine, Index, Size, Taken
+from runtime.loops.nest import Affine, Apply, Index, Number, Position, Size, Taken
 from runtime.loops.tracer import Shape, Tracer
 from runtime.loops.trim import NoNest, product
 
@@ -57,11 +57,13 @@ def smaller(a: Size, b: Size) -> bool:
 def regrouped(tracer: Tracer, mine: Sequence[Size], theirs: Sequence[Size], items: Sequence[Affine | Taken]) -> list[Affine | Taken]:
     """The indices of one group of axes, of those of the group that has the same elements.
 
-    Both are cut into the same small parts: [4, 6] and [8, 3] into [4, 2, 3].
+    Both are cut into the same small parts: [4, 6] and [8, 3] into [4, 2, 3]. Where there are none, the number of the element is divided.
     """
     if len(mine) == len(theirs) == 1:
         return list(items)
     edges = edges_of(mine, theirs)
+    if any(large % small for large, small in pairwise(edges)):
+        return numbered(tracer, mine, together(items, steps_of(theirs)))
     lengths = [product_over(product(mine), edges[0]), *(a // b for a, b in pairwise(edges))] if edges else []
     parts: dict[int, Affine | Taken] = {}
     for item, own in zip(items, owned(theirs, edges), strict=True):
@@ -82,12 +84,25 @@ def steps_of(sizes: Sequence[Size]) -> list[int]:
 
 
 def edges_of(a: Sequence[Size], b: Sequence[Size]) -> list[int]:
-    """The steps of both shapes, the largest first: each is a multiple of the next."""
+    """The steps of both shapes, the largest first."""
     steps = {step for sizes in (a, b) for step, size in zip(steps_of(sizes), sizes, strict=True) if size != 1}
-    edges = sorted(steps, reverse=True)
-    if any(large % small for large, small in pairwise(edges)):
-        raise NoNest("axes whose parts do not fit into each other")
-    return edges
+    return sorted(steps, reverse=True)
+
+
+def numbered(tracer: Tracer, sizes: Sequence[Size], number: Affine | Taken) -> list[Affine | Taken]:
+    """The indices of an element of this number in row-major order, by division."""
+    if isinstance(number, Taken):
+        raise NoNest("an index that is taken from an array, in parts")
+
+    def divided_by(function: str, value: int, size: int) -> int:
+        return tracer.writer.add(Apply(function, (value, tracer.writer.add(Number(size, "int64"))), "int64"))
+
+    found: list[Affine | Taken] = []
+    for size, step in zip(sizes, steps_of(sizes), strict=True):
+        value = divided_by("floor_divide", tracer.writer.add(Position(number)), step)
+        first = all(isinstance(item, Affine) for item in found)
+        found.append(Affine() if size == 1 else Taken(value if first else divided_by("remainder", value, int(size))))  # type: ignore[arg-type]
+    return found
 
 
 def owned(sizes: Sequence[Size], edges: Sequence[int]) -> list[list[int]]:

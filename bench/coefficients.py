@@ -54,6 +54,7 @@ PAIRS = {
     "log10_2": TWO.log10(),
     "log10_e": ONE.exp().log10(),
     "half_pi": 2 * QUARTER_PI,
+    "half_pi_rest": 2 * QUARTER_PI - Decimal(float(2 * QUARTER_PI)),
 }
 
 
@@ -100,6 +101,14 @@ FITS: dict[str, Fit] = {
         Decimal(0),
         (SILVER / (SILVER + 2)) ** 2,
         lambda z: z,
+        {"float64": 6},
+    ),
+    "log_tail": Fit(
+        "the same without its first term 2/3, by z",
+        lambda z: series(z, lambda k: TWO / (2 * k + 5)),
+        Decimal(0),
+        (SILVER / (SILVER + 2)) ** 2,
+        lambda z: z * z,
         {"float64": 6},
     ),
     "tanh": Fit(

@@ -1,4 +1,4 @@
-"""Exponential functions, logarithms, hyperbolic functions and powers in lanes, of float32 and float64.
+"""Exponential functions, logarithms and hyperbolic functions in lanes, of float32 and float64.
 
 The largest errors stand in `docs/native-functions.md`. Results for infinity, NaN, -0, numbers below the normal ones and arguments out of
 range are those of NumPy.
@@ -259,17 +259,3 @@ def arccosh(x: Lanes) -> Lanes:
 def arctanh(x: Lanes) -> Lanes:
     size = abs(x)
     return (log1p((size + size) / (1.0 - size)) * 0.5).with_sign(x)
-
-
-# ---- powers -------------------------------------------------------------------------------------------------------------------------
-
-
-def power(x: Lanes, y: Lanes) -> Lanes:
-    """x^y = 2^(y · log2|x|), negative for negative x and odd y; exact to the precision of float32."""
-    logarithm = log2(abs(x))
-    size = exp2(where(logarithm.equals(0.0), x.number(0.0), y * logarithm))
-    half = y * 0.5
-    odd = y.floor().equals(y) & half.floor().differs(half)
-    found = where(odd, size.with_sign(x), size)
-    found = where((x < 0.0) & (x > -inf) & y.floor().differs(y), x.number(nan), found)
-    return where(y.equals(0.0), x.number(1.0), found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from math import inf
 
-from runtime.kernels.native import angles, functions, integers
+from runtime.kernels.native import angles, functions, integers, powers
 from runtime.kernels.native.lanes import Lanes, define, literal, where
 from runtime.kernels.native.text import Code, llvm_type
 
@@ -69,23 +69,6 @@ def asked(floats: Callable[[Lanes], Lanes], whole: bool) -> Emit:
 
 def logical(word: str) -> Emit:
     return lambda a, b: truth(a).operation(word, truth(b))
-
-
-def c_function(name: str) -> Emit:
-    """The C library's function, lane by lane."""
-
-    def emit(*args: Lanes) -> Lanes:
-        first = args[0]
-        code, lanes, scalar = first.code, first.lanes, llvm_type(first.dtype)
-        code.declare(f"@{name}", f"declare {scalar} @{name}({', '.join([scalar] * len(args))})")
-        result = "poison"
-        for lane in range(lanes):
-            ones = [code.value(f"extractelement {arg.type} {arg.name}, i32 {lane}") if lanes > 1 else arg.name for arg in args]
-            done = code.value(f"call {scalar} @{name}({', '.join(f'{scalar} {one}' for one in ones)})")
-            result = code.value(f"insertelement {first.type} {result}, {scalar} {done}, i32 {lane}") if lanes > 1 else done
-        return Lanes(code, result, first.dtype, lanes)
-
-    return emit
 
 
 # ---- functions ----------------------------------------------------------------------------------------------------------------------
@@ -179,14 +162,14 @@ EMITTERS: dict[str, Emit] = {
     "arcsinh": in_double(functions.arcsinh),
     "arccosh": in_double(functions.arccosh),
     "arctanh": in_double(functions.arctanh),
-    "sin": by_size(native(angles.sin), c_function("sin")),
-    "cos": by_size(native(angles.cos), c_function("cos")),
-    "tan": by_size(native(angles.tan), c_function("tan")),
+    "sin": native(angles.sin),
+    "cos": native(angles.cos),
+    "tan": native(angles.tan),
     "arctan": in_double(angles.arctan),
     "arctan2": in_double(angles.arctan2),
     "arcsin": in_double(angles.arcsin),
     "arccos": in_double(angles.arccos),
-    "power": written(integers.whole_power, by_size(native(angles.in_double(functions.power)), c_function("pow"))),
+    "power": written(integers.whole_power, by_size(native(angles.in_double(powers.power_single)), native(powers.power_double))),
     "floor": called("floor"),
     "ceil": called("ceil"),
     "trunc": called("trunc"),

@@ -13,6 +13,7 @@ LAYERS: dict[str, tuple[str, str]] = {
     "global_max_pool_3d": ("[batch, 3, h, w, 2]", "global_max_pool"),
     "max_pool_ceil_of_stride_1": ("[batch, 2, h, w]", "max_pool(2, stride=1, pad=1, ceil=true)"),
     "avg_pool_ceil_of_stride_1": ("[batch, 2, h, w]", "avg_pool([2, 3], stride=1, pad=1, ceil=true, count_pad=true)"),
+    "avg_pool_ceil_of_stride_3": ("[batch, 2, h]", "avg_pool(4, stride=3, ceil=true)"),
     "sum_pool_ceil_of_stride_1": ("[batch, 2, h, 4]", "sum_pool(2, stride=1, pad=1, ceil=true)"),
     "pixel_shuffle": ("[batch, 8, h, w]", "pixel_shuffle(2)"),
     "pixel_unshuffle": ("[batch, 2, 4, 6]", "pixel_unshuffle(2)"),

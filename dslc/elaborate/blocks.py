@@ -272,11 +272,10 @@ def tensor_parameter(frame: Frame, block: BlockValue, parm: ast.Parm, value: Val
 
 
 def matched(frame: Frame, caller: Frame, block: BlockValue, parm: ast.Parm, type: ast.Type, found: TensorType, given: Given) -> bool:
-    labels = origin(caller, given, found)
     # The words are about the caller's argument, so the call itself is no part of the chain.
     view = frame.inside(scope=frame.scope, caller=caller.caller, call_span=caller.call_span)
     view.kind, view.name = caller.kind, caller.name
-    return patterns.match(view, block.name, parm.name.id, type, found, given.span, labels)
+    return patterns.match(view, block.name, parm.name.id, type, found, given.span, lambda: origin(caller, given, found))
 
 
 def origin(caller: Frame, given: Given, found: TensorType) -> tuple[Label, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from dslc.diagnostics import Label
 from dslc.elaborate import errors
@@ -29,6 +30,7 @@ FUNCTIONS = ("tensor", "per_axis", "grad")  # known to the elaborator alone
 CALLABLE = (LayerValue, BlockValue, OperatorValue, NetworkDecl)
 
 
+@lru_cache(maxsize=1024)  # asked for each call
 def operator(name: str) -> OperatorValue | None:
     """The operator of this name, if specs may call it."""
     if name in FUNCTIONS:

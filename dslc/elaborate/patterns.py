@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from dslc.diagnostics import Label
 from dslc.elaborate import errors, names
@@ -16,6 +16,7 @@ from dslc.ir.types import Dim, DType, TensorType
 from dslc.source import Span
 from dslc.syntax import ast
 
+Labels = Callable[[], tuple[Label, ...]]  # further places, found where they are to be shown
 WORDS = ("int", "float", "bool", "string")  # types of arguments without a shape
 
 
@@ -34,7 +35,7 @@ def dtype_of(frame: Frame, type: ast.Type) -> DType | None:
     return None
 
 
-def match(frame: Frame, callee: str, name: str, type: ast.Type, found: TensorType, span: Span, labels: tuple[Label, ...] = ()) -> bool:
+def match(frame: Frame, callee: str, name: str, type: ast.Type, found: TensorType, span: Span, labels: Labels = tuple) -> bool:
     """Match a tensor's shape against the pattern of parameter `name`; new names are bound.
 
     False, with everything reported, if it does not fit.
@@ -63,14 +64,16 @@ def match(frame: Frame, callee: str, name: str, type: ast.Type, found: TensorTyp
 
 
 def misfit(
-    frame: Frame, callee: str, name: str, type: ast.Type, found: TensorType, span: Span, labels: tuple[Label, ...], detail: str = "",
+    frame: Frame, callee: str, name: str, type: ast.Type, found: TensorType, span: Span, labels: Labels, detail: str = "",
     extra: tuple[Label, ...] = (),
 ) -> bool:  # fmt: skip
     """Report that a value does not have the shape that the pattern says."""
     text = f"`{callee}` takes {type.span.text} for `{name}`, and this is {found}{detail}"
     declared = (Label(type.span, f"`{name}` is declared here"),)
     frame.report(
-        errors.ShapeMismatch(span=span, message_text=text, here=str(found), action=advice(type, found), labels=(*labels, *extra, *declared))
+        errors.ShapeMismatch(
+            span=span, message_text=text, here=str(found), action=advice(type, found), labels=(*labels(), *extra, *declared)
+        )
     )
     return False
 
@@ -89,7 +92,7 @@ def advice(type: ast.Type, found: TensorType) -> str:
 
 def dim(
     frame: Frame, callee: str, name: str, type: ast.Type, found: TensorType, axis: int, item: ast.Expr | ast.Rest, span: Span,
-    labels: tuple[Label, ...],
+    labels: Labels,
 ) -> bool:  # fmt: skip
     """One size: a new name binds it, `_` takes any, everything else must be equal."""
     given = found.shape[axis]
@@ -130,7 +133,7 @@ def checked_size(frame: Frame, item: ast.Expr) -> int | Dim | None:
 
 
 def group(
-    frame: Frame, callee: str, name: str, type: ast.Type, found: TensorType, axes: tuple[int, int], span: Span, labels: tuple[Label, ...]
+    frame: Frame, callee: str, name: str, type: ast.Type, found: TensorType, axes: tuple[int, int], span: Span, labels: Labels
 ) -> bool:  # fmt: skip
     """`*s`: binds the axes, or checks that they are those that it stands for already."""
     item = next(item for item in type.dims or () if isinstance(item, ast.Rest))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import log2
 from typing import TYPE_CHECKING
 
 from dslc.ir.graph import Graph, Node
@@ -194,6 +195,9 @@ def count_text(count: Dim) -> str:
     return number_text(count.constant) if count.is_constant else str(count)
 
 
+UNITS = ("KiB", "MiB", "GiB")
+
+
 def bytes_text(size: Dim) -> str:
     """`45.0 KiB`; a symbolic size in bytes."""
     if not size.is_constant:
@@ -201,11 +205,8 @@ def bytes_text(size: Dim) -> str:
     amount = float(size.constant)
     if amount < 1024:
         return f"{amount:.0f} B" if amount else ""
-    for unit in ("KiB", "MiB", "GiB"):
-        amount /= 1024
-        if amount < 1024 or unit == "GiB":
-            break
-    return f"{amount:,.1f} {unit}"
+    power = min(int(log2(amount)) // 10, len(UNITS))
+    return f"{amount / 1024**power:,.1f} {UNITS[power - 1]}"
 
 
 def aligned(table: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:

@@ -27,6 +27,18 @@ def test_numpy_numbers_are_numbers() -> None:
     assert (spec.params["lr"], spec.params["classes"]) == (0.25, 3)
 
 
+def test_lists_and_initialisers_are_given_as_python_and_as_text(tmp_path: Path) -> None:
+    (tmp_path / "n.nn").write_text(
+        "dslc 1\n\nparam sizes: list[int] = [1]\nparam start: init = zeros\n\nnetwork N {\n  input x: [batch, 4]\n"
+        "  weight w: [4] = start\n  for n in sizes {\n    x = x -> dense(n)\n  }\n  output y = sum(x) * w\n}\n"
+    )
+    network = dslc.load(tmp_path / "n.nn", sizes=[3, 5], start="normal(0.5)").program.networks["N"]
+    assert {item.address: item.init.name for item in network.weights}["N.w"] == "normal"
+    assert [item.type.shape[-1].constant for item in network.weights if item.address.endswith(".b")] == [3, 5]
+    with pytest.raises(dslc.SpecError, match="is never closed"):
+        dslc.load(tmp_path / "n.nn", start="normal(")
+
+
 def test_errors_carry_all_diagnostics(tmp_path: Path) -> None:
     path = tmp_path / "bad.nn"
     path.write_text("dslc 1\nnetwork N {\n  input x: [batch, 4]\n  output y = x -> dens(3)\n  output z = x -> rleu\n}\n")

@@ -136,6 +136,7 @@ TABLES = {
     "broken": (b"\x1f\x8b" + NOISE, "it is no sound gzip file"),
     "empty": (b"", "it is empty"),
     "nothing in it": (gzip.compress(b""), "it is empty"),
+    "a tar archive": (gzip.compress(bytes(257) + b"ustar" + bytes(300)), "it is a tar archive, no CSV"),
     "XML": (gzip.compress(b"<?xml version='1.0'?>\n"), "it is XML, no CSV"),
 }
 

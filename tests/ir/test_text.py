@@ -119,6 +119,7 @@ def test_blank_lines_and_comments_say_nothing() -> None:
         ("graph G {\n", 2, 1, "the graph does not end"),
         ("graph G {\n}\nmore", 3, 1, "the graph has ended"),
         ("graph {\n}", 1, 7, "here stands name"),
+        ("graph G {\n  %0: f32[] = input x\n  output y = %0 %0\n}", 3, 17, "the line ends here"),
         ("graph G {\n  %0: f32[n] = input\n}", 2, 21, "here stands name, not the end of the line"),
         ("graph G {\n  %0: q8[n] = input x\n}", 2, 7, "here stands a type"),
         ("graph G {\n  %0: f32[n +] = input x\n}", 2, 7, "not a dim"),

@@ -17,6 +17,7 @@ from runtime.kernels.native.machine import Target
 from runtime.kernels.native.schedule import Band, Job, batch_of, make_bands, spread_jobs
 from runtime.kernels.native.text import Code
 from runtime.kernels.native.tile import Tiler, find_roles
+from runtime.loops.fuse import fuse
 from runtime.loops.lower import lower
 from runtime.loops.nest import Apply, Array, Foreign, Load, Nest, Size, Writer, at
 
@@ -64,7 +65,8 @@ def make_program(graph: Graph, dims: Mapping[str, int], goal: Target, threads: i
     outside = (*(f"%{item.id}" for item in graph.inputs if f"%{item.id}" in arrays), *(name for name in loops.constants if name in arrays))
     results = [f"%{output.id}" for output in (*graph.outputs, *graph.updates)]
     size = batch_of(arrays)
-    jobs = with_sums(spread_jobs(loops.steps, arrays, size), arrays, threads)
+    steps = fuse(loops.steps, arrays, {*results, *loops.checks})
+    jobs = with_sums(spread_jobs(steps, arrays, size), arrays, threads)
     met = {name for step in loops.foreign for name in (*step.reads, *step.writes)}
     chosen = choose(jobs, arrays, {*outside, *results, *met}, goal)
     bands = make_bands(chosen.jobs, size)

@@ -1,0 +1,66 @@
+"""Joined nests mean what the nests meant, and the joins that people expect do happen."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dslc.ir.graph import Graph
+from runtime.loops.fuse import fuse
+from runtime.loops.interpret import interpret_loops
+from runtime.loops.lower import lower
+from runtime.loops.nest import Loops, Nest
+from tests.loops.test_programs import step_graph, values
+
+SIZES = {"batch": 2}
+
+
+def kept(graph: Graph) -> set[str]:
+    return {f"%{output.id}" for output in (*graph.outputs, *graph.updates)}
+
+
+def joined(graph: Graph) -> tuple[Loops, Loops]:
+    loops = lower(graph)
+    steps = fuse(loops.steps, loops.arrays, {*kept(graph), *loops.checks})
+    return loops, Loops(loops.arrays, tuple(steps), loops.checks, loops.constants)
+
+
+def arrays(graph: Graph, loops: Loops) -> dict[str, np.ndarray]:
+    given = {f"%{item.id}": array for item, array in zip(graph.inputs, values(graph, 2).values(), strict=True)}
+    shapes = {
+        name: [size if isinstance(size, int) else size.evaluate(SIZES) for size in array.shape] for name, array in loops.arrays.items()
+    }
+    return {name: np.zeros(shapes[name], array.dtype) for name, array in loops.arrays.items()} | given | loops.constants
+
+
+@pytest.mark.parametrize("name", ["xor", "regression", "softmax"])
+def test_joined_nests_mean_the_same(name: str) -> None:
+    graph = step_graph(name)
+    before, after = joined(graph)
+    found = []
+    for loops in (before, after):
+        data = arrays(graph, loops)
+        interpret_loops(loops, data, SIZES)
+        found.append(data)
+    for place in kept(graph):
+        np.testing.assert_allclose(found[1][place], found[0][place], rtol=1e-6, atol=1e-7, err_msg=place)
+    assert len(after.steps) < len(before.steps)
+
+
+def test_bias_and_activation_join_the_product() -> None:
+    """LeNet's dense layer is one nest: the product, the bias and the activation."""
+    _, after = joined(step_graph("lenet"))
+    dense = next(step for step in after.steps if isinstance(step, Nest) and "relu" in step.name)
+    functions = [getattr(value, "function", "") for value in dense.values]
+    assert {"multiply", "sum", "add"} <= set(functions) and len(dense.reads) == 3
+
+
+def test_what_two_read_is_stored() -> None:
+    """Every array that a step reads is given or written, and what is written is read or looked at."""
+    graph = step_graph("lenet")
+    for loops in joined(graph):
+        written = {name for step in loops.steps for name in step.writes}
+        read = {name for step in loops.steps for name in step.reads}
+        given = {f"%{item.id}" for item in graph.inputs} | set(loops.constants)
+        assert read <= written | given
+        assert written <= read | kept(graph) | set(loops.checks)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from runtime.loops.scalars import FUNCTIONS
-from tests.loops.ulp import Native
+from tests.loops.native import Native
 
 COUNT, REPEATS, TURNS = 16384, 50, 60
 NAMES = ("exp", "exp2", "expm1", "log", "log1p", "tanh", "sinh", "sin", "arctan", "power")

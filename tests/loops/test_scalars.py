@@ -15,7 +15,8 @@ from runtime.kernels.native.coefficients import PAIRS as WRITTEN_PAIRS
 from runtime.kernels.native.machine import Target
 from runtime.kernels.native.scalars import EMITTERS
 from runtime.loops.scalars import FUNCTIONS
-from tests.loops.ulp import BOUNDS, DOUBLE_BOUNDS, Native, constant_of, errors, unit
+from tests.loops.native import Native, constant_of
+from tests.loops.ulp import BOUNDS, DOUBLE_BOUNDS, arguments_of, errors, exactly
 
 FLOATS = ("float32", "float64")
 INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
@@ -125,7 +126,7 @@ def arguments(name: str, dtype: str, count: int) -> tuple[np.ndarray, ...]:
     """Random bits, and random numbers of ordinary size."""
     rng = np.random.default_rng(7)
     bits = f"uint{8 * np.dtype(dtype).itemsize}"
-    many = FUNCTIONS[name].numpy.nin  # type: ignore[attr-defined]
+    many = arguments_of(name)
     wild = [rng.integers(0, np.iinfo(bits).max, count, bits, endpoint=True).view(dtype) for _ in range(many)]
     tame = [(rng.choice([-1, 1], count) * np.exp(rng.uniform(-12, 5, count))).astype(dtype) for _ in range(many)]
     return tuple(np.concatenate(sides) for sides in zip(wild, tame, strict=True))
@@ -135,7 +136,7 @@ def arguments(name: str, dtype: str, count: int) -> tuple[np.ndarray, ...]:
 @pytest.mark.parametrize("name", BOUNDS)
 def test_special_values(name: str, dtype: str) -> None:
     """Infinity, NaN and zeros with their signs, as NumPy has them; other results within the bound."""
-    many = FUNCTIONS[name].numpy.nin  # type: ignore[attr-defined]
+    many = arguments_of(name)
     args = pairs(dtype) if many == 2 else (special(dtype),)
     found = Native(name, (dtype,) * many, dtype)(*args)
     with np.errstate(all="ignore"):
@@ -165,9 +166,7 @@ def test_errors_of_single_precision(name: str) -> None:
     if worst:
         near = np.array(worst, np.float32).view(np.int32)[:, None] + np.arange(-200, 200, dtype=np.int32)
         args = tuple(np.concatenate([arg, side.view(np.float32)]) for arg, side in zip(args, near, strict=True))
-    with np.errstate(all="ignore"):
-        exact = FUNCTIONS[name].numpy(*(arg.astype(np.float64) for arg in args))
-    found = errors(Native(name, ("float32",) * len(args), "float32")(*args), exact)
+    found = errors(Native(name, ("float32",) * len(args), "float32")(*args), exactly(name, args))
     assert found.max() <= bound, [arg[found.argmax()] for arg in args]
 
 
@@ -175,15 +174,8 @@ def test_errors_of_single_precision(name: str) -> None:
 @pytest.mark.parametrize("name", DOUBLE_BOUNDS)
 def test_errors_of_double_precision(name: str) -> None:
     args = arguments(name, "float64", 20_000)
-    with np.errstate(all="ignore"):
-        exact = FUNCTIONS[name].numpy(*(arg.astype(np.longdouble) for arg in args))
-        wanted = exact.astype(np.float64)
-    found = Native(name, ("float64",) * len(args), "float64")(*args)
-    number = np.isfinite(wanted) & (np.abs(wanted) < 1e307)
-    np.testing.assert_array_equal(found[~number & ~np.isfinite(wanted)], wanted[~number & ~np.isfinite(wanted)])
-    with np.errstate(all="ignore"):
-        apart = np.abs(found.astype(np.longdouble) - exact)[number] / unit(wanted[number], "float64")
-    assert apart.max() <= DOUBLE_BOUNDS[name], [arg[number][apart.argmax()] for arg in args]
+    found = errors(Native(name, ("float64",) * len(args), "float64")(*args), exactly(name, args))
+    assert found.max() <= DOUBLE_BOUNDS[name], [arg[found.argmax()] for arg in args]
 
 
 @pytest.mark.parametrize("dtype", FLOATS)

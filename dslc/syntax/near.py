@@ -21,13 +21,11 @@ def near_word(word: str, words: Iterable[str], cutoff: float = 0.7) -> str:
 
 
 def strangeness(word: str, name: str) -> int:
-    """Of words that are as near: the same letters in another order come first, then a key beside the right one or pressed twice."""
+    """Of words that are as near: first the same letters in another order, then a key beside the right one or pressed twice, a plural."""
     if len(word) != len(name):
-        plural = word == f"{name}s"
-        twice = len(word) == len(name) + 1 and any(
-            word[:at] + word[at + 1 :] == name for at in range(1, len(word)) if word[at] == word[at - 1]
-        )
-        return 1 if plural or twice else 2
+        long, short = sorted((word, name), key=len, reverse=True)
+        twice = any(long[:at] + long[at + 1 :] == short for at in range(1, len(long)) if long[at] == long[at - 1])
+        return 1 if long == f"{short}s" or twice else 2
     wrong = [(left, right) for left, right in zip(word.lower(), name.lower(), strict=True) if left != right]
     if len(wrong) == 1 and any(left + right in row or right + left in row for left, right in wrong for row in KEYS):
         return 1

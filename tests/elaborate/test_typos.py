@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dslc.elaborate.suggest import nearest
 from dslc.loading import check_source
 from dslc.render import apply_fixes
 from dslc.source import Source
@@ -105,3 +106,14 @@ def test_the_spec_itself_is_right() -> None:
 def test_a_name_that_is_misspelt_where_it_is_made(right: str, wrong: str, message: str) -> None:
     _, found = check_source(Source("a.nn", SPEC.replace(right, wrong)))
     assert next(item.message for item in found if item.severity == "error") == message
+
+
+@pytest.mark.parametrize(
+    ("word", "names", "right"),
+    [
+        ("unit", ("init", "units"), "units"), ("maen", ("mae", "mean"), "mean"), ("adamm", ("adamw", "adam"), "adam"),
+        ("edc", ("enc", "dec"), "dec"), ("filters", ("channels", "filter"), "filter"),
+    ],
+)  # fmt: skip
+def test_of_names_as_near_the_likelier_slip_is_meant(word: str, names: tuple[str, ...], right: str) -> None:
+    assert nearest(word, names) == right

@@ -118,7 +118,7 @@ def mapped_file(array: np.ndarray) -> mmap.mmap | None:
     base: Any = array
     while base is not None and not isinstance(base, mmap.mmap):
         base = base.obj if isinstance(base, memoryview) else getattr(base, "base", None)
-    return base if base is not None and not array.flags.writeable else None
+    return base if base is not None and not array.flags.writeable and memoryview(base).readonly else None
 
 
 def spans(file: mmap.mmap) -> Iterator[memoryview]:

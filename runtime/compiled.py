@@ -38,18 +38,17 @@ class Compiled:
         self.program, self.memory, self.chosen = program, parameters, network
         self.device = parameters.device
         self.seed, self.batch_size, self.workers = seed, batch_size, workers
-        self.plan_for = {"batch": batch_size}
         self.pool = Pool(self.device)
         self.runners: dict[str, Runner] = {}
         self.rules: Mapping[str, Mapping[str, Any]] = {}
 
-    def runner(self, graph: Graph, contiguous: Sequence[str] = ()) -> Runner:
-        return Runner(graph, self.device, self.plan_for, self.memory.arrays, self.workers, contiguous, self.pool)
+    def runner(self, graph: Graph, contiguous: Sequence[str] = (), batch: int | None = None) -> Runner:
+        return Runner(graph, self.device, {"batch": batch or self.batch_size}, self.memory.arrays, self.workers, contiguous, self.pool)
 
-    def cached(self, name: str, graph: Graph) -> Runner:
-        """The runner of an evaluation graph, made when first needed."""
+    def cached(self, name: str, graph: Graph, batch: int | None = None) -> Runner:
+        """The runner of an evaluation graph, made when first needed, for this batch size where it is not that of the step."""
         if name not in self.runners:
-            self.runners[name] = self.runner(optimize(graph))
+            self.runners[name] = self.runner(optimize(graph), batch=batch)
         return self.runners[name]
 
     # ---- parameters -------------------------------------------------------------------------------------------------------------
@@ -93,6 +92,10 @@ class Compiled:
     def parts(self) -> Accumulation:
         """What one batch gives to an evaluation, and how it ends; equal values of several metrics are joined once."""
         return accumulate(share(self.training.evaluate))
+
+    def bind_evaluation(self, samples: int) -> None:
+        """Plan and bind an evaluation of so many samples before it is needed; where other sizes are open, its first batch does."""
+        self.cached("evaluate", self.parts.batch, min(samples, self.batch_size))
 
     def evaluate(self, batches: Iterable[Fields]) -> dict[str, Any]:
         """Loss and metrics over all batches, as if they were one."""

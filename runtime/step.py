@@ -16,7 +16,7 @@ from dslc.usage import BadArgument
 from runtime.compiled import Arrays, Compiled, Fields, field_names, signature_only, workers_of
 from runtime.device import get_device
 from runtime.errors import CannotRun
-from runtime.memory import check_memory, enough_memory
+from runtime.memory import enough_memory, planned
 from runtime.onestep import OneStep, Status, graphs_of
 from runtime.parameters import Parameters
 from runtime.runner import refuse_unknown
@@ -94,8 +94,9 @@ class Step(Compiled):
         trained = [step.trains for step in training.steps]
         graphs = [graphs_of(step) for step in training.steps]
         size = batch_size or training.batch_size
+        self.planned = planned(training, [optimized for _, optimized in graphs], {"batch": size})
         if get_device(device).threaded:
-            check_memory(training, [optimized for _, optimized in graphs], {"batch": size})
+            self.planned.check()
         parameters = Parameters(get_device(device), training.weights, training.states, trained, seed)
         super().__init__(
             program,

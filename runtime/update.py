@@ -104,6 +104,7 @@ class Update:
         self.share = device.xp.zeros((), self.dtype.numpy)
         self.rates = {piece.rate: device.xp.zeros((), self.dtype.numpy) for piece in self.pieces}
         self.graphs: dict[tuple[Any, ...], Graph] = {}
+        self.scratch_bytes = 0
         self.parts = self.bind() if device.threaded else None
 
     # ---- the step ---------------------------------------------------------------------------------------------------------------
@@ -243,6 +244,7 @@ class Update:
 
     def bind(self) -> list[list[Step]]:
         """For each thread the calls over its blocks."""
+        self.scratch_bytes = 0
         total = sum(piece.size for piece in self.pieces)
         threads = self.workers.count if self.workers is not None and total > 2 * BLOCK else 1
         return [self.calls([block for piece in part for block in piece.blocks()]) for part in shared(self.pieces, threads, self.unit)]
@@ -253,6 +255,7 @@ class Update:
             measure.reset()
             self.block(block, measure)
         memory = Scratch(self.device, self.device.empty(measure.peak))
+        self.scratch_bytes += measure.peak
         found: list[Step] = []
         for block in blocks:
             memory.reset()

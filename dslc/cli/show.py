@@ -1,4 +1,4 @@
-"""`dslc show FILE [--graph out.svg] [--ir] [--plan] [--print-after PASS] [--time-passes] [--batch-size N]`: the layers of a
+"""`dslc show FILE [--graph out.svg] [--ir] [--plan] [--memory] [--print-after PASS] [--time-passes] [--batch-size N]`: the layers of a
 spec with shapes, parameters and memory; its picture, graph and plan.
 
 Without flags: the layers with address, output shape, parameters, multiply-adds and memory, and totals; of a `train` with rules the
@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ir", action="store_true", help="print the optimised graph of each network")
     parser.add_argument("--plan", action="store_true", help="print the training step: buffers with offsets, and steps in order")
     parser.add_argument("--print-after", metavar="PASS", help="print the graph after this pass of the compiler")
+    parser.add_argument("--memory", action="store_true", help="print what a training takes of memory, part by part")
     parser.add_argument("--time-passes", action="store_true", help="print the time that each pass takes")
     parser.add_argument("--batch-size", type=arguments.count, metavar="N", help="for memory and plan (default: the spec's)")
     arguments.part_arguments(parser, "network", "train")
@@ -50,7 +51,9 @@ def run(args: argparse.Namespace) -> int:
         print_ir(networks)
     if args.plan or args.print_after or args.time_passes:
         compile_step(program, networks[0], args)
-    if not (args.graph or args.ir or args.plan or args.print_after or args.time_passes):
+    if args.memory:
+        print_memory(program, args)
+    if not (args.graph or args.ir or args.plan or args.memory or args.print_after or args.time_passes):
         tables(program, networks, args)
     return 0
 
@@ -92,6 +95,16 @@ def print_ir(networks: list[Network]) -> None:
     from dslc.passes.pipeline import optimize
 
     say("\n".join(to_text(optimize(network.evaluate)) for network in networks).rstrip("\n"))
+
+
+def print_memory(program: Program, args: argparse.Namespace) -> None:
+    from dslc.cli.memory import memory_lines
+    from dslc.loading import find_spec
+    from dslc.parts import choose
+
+    several = not args.train and len(program.trainings) > 1
+    for training in program.trainings.values() if several else [choose(program, "train", args.train)]:
+        say("\n".join(memory_lines(program, training, find_spec(args.file)[0], args.batch_size)))
 
 
 def compile_step(program: Program, network: Network, args: argparse.Namespace) -> None:

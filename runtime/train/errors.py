@@ -65,7 +65,7 @@ class MemorySpace(Diagnostic):
     parts: str
     free: str
     code = "memory-space"
-    words = "a training step needs {needed} of memory, {free} are free"
+    words = "a training needs {needed} of memory, {free} are free"
     hint = "it is {parts}; a smaller `batch_size` needs less for values"
 
 

@@ -45,6 +45,16 @@ class Inputs:
         """The number of samples of a split."""
         return len(next(array for name, array in self.splits[split].items() if name not in self.whole))
 
+    @property
+    def nbytes(self) -> int:
+        return sum(array.nbytes for fields in self.splits.values() for array in fields.values())
+
+    @property
+    def redrawn(self) -> int:
+        """Bytes of what is drawn for an epoch, beside those arrays: of pairs all but their left sides."""
+        drawn = (array for name, array in self.splits["train"].items() if name.rpartition(".")[2] != "left")
+        return sum(array.nbytes for array in drawn) if self.redraws else 0
+
     def take(self, split: str, rows: np.ndarray | slice) -> Fields:
         """The fields of some samples."""
         return {name: array if name in self.whole else array[rows] for name, array in self.splits[split].items()}
@@ -58,6 +68,10 @@ class Inputs:
         """The split that is evaluated after each epoch: validation, else test, else train."""
         return next(name for name in ("validation", "test", "train") if name in self.splits)
 
+    def most_evaluated(self) -> int:
+        """The number of samples of the larger split that a training evaluates."""
+        return max(self.count(split) for split in {self.evaluated(), *(self.splits.keys() & {"test"})})
+
     def require(self, split: str) -> None:
         """Raise DataError if there is no such split."""
         if split not in self.splits:
@@ -68,7 +82,8 @@ class Order:
     """The samples of each step of training: pure in (seed, step); permutation and fields of the present epoch are kept."""
 
     def __init__(self, inputs: Inputs, size: int, seed: int) -> None:
-        self.inputs, self.size, self.seed = inputs, size, seed
+        self.inputs = self.first = inputs
+        self.size, self.seed = size, seed
         self.count = inputs.count("train")
         self.steps = -(-self.count // size)  # in an epoch
         self.epoch, self.rows = -1, np.empty(0, np.int64)
@@ -78,7 +93,8 @@ class Order:
         epoch, index = divmod(step, self.steps)
         if epoch != self.epoch:
             self.epoch, self.rows = epoch, permutation(self.count, self.seed, epoch)
-            self.inputs = self.inputs.in_epoch(epoch)
+            self.inputs = self.first  # what was drawn for the epoch before is given back first
+            self.inputs = self.first.in_epoch(epoch)
         return self.rows[index * self.size : (index + 1) * self.size]
 
     def take(self, rows: np.ndarray) -> Fields:

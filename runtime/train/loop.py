@@ -19,6 +19,7 @@ from dslc.parts import choose
 from dslc.pieces import is_finite
 from dslc.program import Program, Training
 from runtime.errors import CannotRun, Diverged
+from runtime.memory import give_back, whole
 from runtime.onestep import OneStep, Status
 from runtime.step import Step, compile_step
 from runtime.train.atomic import disk_errors, remove_drafts, write_atomic
@@ -85,7 +86,13 @@ def train(
         if state is not None:
             check_same(resume, facts, state.meta, progress)
             facts["spec"] = state.meta["spec"]  # as it was called at first
-        step = compile_step(program, training=chosen.name, device=device, batch_size=chosen.batch_size, seed=seed, threads=threads)
+        give_back()
+        batch = min(chosen.batch_size, inputs.count("train"))
+        step = compile_step(program, training=chosen.name, device=device, batch_size=batch, seed=seed, threads=threads)
+        step.bind_evaluation(inputs.most_evaluated())
+        give_back()
+        if step.device.threaded:
+            whole(step, inputs).check()
         start = start_of(chosen, chosen.start, spec_path.parent) if state is None and chosen.start is not None else None
         folder = resume if resume is not None else new_folder(out, spec_path)
         if state is None:

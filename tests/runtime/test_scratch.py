@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from runtime.arena import Pool, Scratch
 from runtime.device import NumpyDevice
 from runtime.executor import Bound
+from runtime.kernels.numpy import random
+from runtime.kernels.registry import Call
 from runtime.step import compile_step
 from tests.runtime.networks import program_of
 
@@ -52,3 +55,11 @@ def test_a_block_that_is_too_small_is_replaced() -> None:
     assert pool.bytes == 64 + 128 + 640 + 64
     assert first[0].block is not second[0].block is third[0].block
     assert first[1].block is second[1].block is third[1].block
+
+
+def test_a_block_of_draws_is_a_few_calls() -> None:
+    words = 16 * 2048 // 4
+    target, key = np.empty((16, 2048), np.float32), np.array([1, 2, 3], np.int64)
+    scratch = Scratch(NumpyDevice())
+    steps = random.bernoulli(Call("bernoulli", (key,), (target,), {"stream": 1, "p": 0.5}, scratch.take, np))
+    assert len(steps) <= 20 * words // random.BLOCK

@@ -1,0 +1,1 @@
+"""Trainings in processes of their own whose memory is compared with the estimate."""

@@ -121,12 +121,12 @@ def misread(data: bytes) -> str:
 
 
 def misplaces(values: Mapping[str, Any]) -> bool:
-    """MaxPool of stride 1: pads that are not equal go to another axis, those of one axis are lost, indices over several axes are wrong."""
+    """MaxPool of stride 1: unequal pads go to another axis, those of one or three axes are lost, indices over several axes are wrong."""
     pads = values.get("pads") or []
     if not set(values.get("strides") or []) <= {1}:
         return False
-    several = len(values["kernel_shape"]) > 1
-    return len(set(pads)) > 1 or (not several and any(pads)) or (several and values["results"] > 1)
+    axes = len(values["kernel_shape"])
+    return len(set(pads)) > 1 or (axes != 2 and any(pads)) or (axes > 1 and values["results"] > 1)
 
 
 def moves_windows(values: Mapping[str, Any]) -> bool:

@@ -12,6 +12,7 @@ LAYERS: dict[str, tuple[str, str]] = {
     "global_max_pool": ("[batch, 3, h, w]", "global_max_pool"),
     "global_max_pool_3d": ("[batch, 3, h, w, 2]", "global_max_pool"),
     "max_pool_ceil_of_stride_1": ("[batch, 2, h, w]", "max_pool(2, stride=1, pad=1, ceil=true)"),
+    "max_pool_3d_of_stride_1": ("[batch, 2, h, w, 2]", "max_pool(2, stride=1, pad=1)"),
     "avg_pool_ceil_of_stride_1": ("[batch, 2, h, w]", "avg_pool([2, 3], stride=1, pad=1, ceil=true, count_pad=true)"),
     "avg_pool_ceil_of_stride_3": ("[batch, 2, h]", "avg_pool(4, stride=3, ceil=true)"),
     "sum_pool_ceil_of_stride_1": ("[batch, 2, h, 4]", "sum_pool(2, stride=1, pad=1, ceil=true)"),

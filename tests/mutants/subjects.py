@@ -16,7 +16,7 @@ from dslc.ops.table import rows as table
 from tests.mutants.mutate import Mutant, mutants
 
 ROOT = Path(__file__).parents[2]
-TABLE = ("tests/ops/test_table.py", "tests/onnx/test_rows.py", "tests/runtime/test_kernels.py")
+TABLE = ("tests/ops/test_table.py", "tests/ops/test_several_results.py", "tests/onnx/test_rows.py", "tests/runtime/test_kernels.py")
 CALLS = ("tests/elaborate/test_refused.py", "tests/elaborate/test_rules.py")  # of operators, by specs
 GRAPHS = tuple(
     f"tests/passes/test_{name}.py" for name in ("pairs", "pipeline", "arena", "reach", "plan", "accumulate", "random", "interpret")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dslc.ir.graph import Node
-from runtime.loops.families.geometry import Geometry, fixed
+from runtime.loops.families.geometry import Geometry, Phase, fixed
 from runtime.loops.families.matrices import product_sum
 from runtime.loops.lower import Lowering, family
 from runtime.loops.nest import Affine, Index, Number, Size, at
@@ -71,7 +71,7 @@ def conv_grad_w(lowering: Lowering, node: Node, attrs: Attrs) -> None:
 
 @family("conv_grad_x", "conv_transpose")
 def conv_grad_x(lowering: Lowering, node: Node, attrs: Attrs) -> None:
-    """One nest for every residue of the places by the strides: the taps that reach such places are every stride-th one."""
+    """A nest for the places of each phase: the taps that reach them are every stride-th one."""
     (result,) = node.outputs
     shape, kernel = lowering.shape(result), lowering.shape(node.inputs[1])[2:]
     geometry = Geometry.of(shape[2:], kernel, attrs["stride"], attrs["pad"], attrs["dilation"])
@@ -79,7 +79,7 @@ def conv_grad_x(lowering: Lowering, node: Node, attrs: Attrs) -> None:
         grad_x_phase(lowering, node, attrs["groups"], geometry, phase)
 
 
-def grad_x_phase(lowering: Lowering, node: Node, groups: int, geometry: Geometry, phase: Sequence[int]) -> None:
+def grad_x_phase(lowering: Lowering, node: Node, groups: int, geometry: Geometry, phase: Sequence[Phase]) -> None:
     tracer = Tracer()
     writer = tracer.writer
     g, w = (lowering.tensor(id, tracer) for id in node.inputs)

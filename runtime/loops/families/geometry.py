@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from math import gcd
 from typing import Any
@@ -69,27 +69,61 @@ class Geometry:
 
     # ---- backwards --------------------------------------------------------------------------------------------------------------
 
-    def phases(self) -> Iterator[tuple[int, ...]]:
-        """The residues of the places by the strides; those of one residue are seen by the same taps."""
-        yield from product(*(range(min(step, size)) for step, size in zip(self.stride, self.sizes, strict=True)))
+    def phases(self) -> Iterator[tuple[Phase, ...]]:
+        """The places in parts whose windows follow one rule; along each axis the places of a few residues by the stride."""
+        rows = zip(self.sizes, self.kernel, self.stride, self.dilation, self.pads, strict=True)
+        yield from product(*(merged([Phase.of(r, n, k, s, d, b) for r in range(min(s, n))]) for n, k, s, d, (b, _) in rows))
 
-    def seen(self, tracer: Tracer, phase: Sequence[int]) -> Seen:
-        """place = q·stride + phase is what tap r of window t sees where t·stride = q·stride + phase + before - r·dilation."""
-        writer, found = tracer.writer, Seen([], [], [], [])
-        rows = zip(self.sizes, self.kernel, self.stride, self.dilation, self.pads, phase, strict=True)
-        for size, k, s, d, (before, _), residue in rows:
+    def seen(self, tracer: Tracer, phases: Sequence[Phase]) -> Seen:
+        """The places q·stride + residue, and what sees them."""
+        found = Seen([], [], [], [], never=any(phase.taps == 0 for phase in phases))
+        for phase, s, d in zip(phases, self.stride, self.dilation, strict=True):
             every = s // gcd(s, d)
-            first = next((r for r in range(min(every, k)) if (residue + before - r * d) % s == 0), None)
-            q = writer.axis(-(-(size - residue) // s), "p")
-            found.into.append(Affine.of({q: s}, residue))
-            if first is None:
-                found.never = True
-                continue
-            j = writer.axis(-(-(k - first) // every), "r")
+            q, j = tracer.writer.axis(phase.places, "p"), tracer.writer.axis(max(phase.taps, 1), "r")
+            near = {tracer.writer.axis(phase.width, "u"): 1} if phase.width > 1 else {}
+            found.into.append(Affine.of({q: s} | near, phase.residue))
+            found.taps.append(Affine.of({j: every} | near, phase.first))
+            found.windows.append(Affine.of({q: 1, j: -every * d // s}, phase.shift))
             found.axes.append(j)
-            found.taps.append(Affine.of({j: every}, first))
-            found.windows.append(Affine.of({q: 1, j: -every * d // s}, (residue + before - first * d) // s))
         return found
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Along one axis the places q·stride + residue + p with q below `places` and p below `width`.
+
+    They are seen by the taps first + p + j·every of the windows q + shift - j·every·dilation / stride, with j below `taps`.
+    """
+
+    residue: int
+    places: int
+    first: int
+    taps: int
+    shift: int
+    width: int = 1
+
+    @staticmethod
+    def of(residue: int, size: int, kernel: int, stride: int, dilation: int, before: int) -> Phase:
+        """place = q·stride + residue is what tap r of window t sees where t·stride = q·stride + residue + before - r·dilation."""
+        every = stride // gcd(stride, dilation)
+        places = -(-(size - residue) // stride)
+        first = next((r for r in range(min(every, kernel)) if (residue + before - r * dilation) % stride == 0), None)
+        if first is None:
+            return Phase(residue, places, 0, 0, 0)
+        return Phase(residue, places, first, -(-(kernel - first) // every), (residue + before - first * dilation) // stride)
+
+
+def merged(phases: Sequence[Phase]) -> list[Phase]:
+    """Neighbours that differ in their place and first tap alone, as one."""
+    found: list[Phase] = []
+    for phase in phases:
+        last = found[-1] if found else phase
+        following = last.first + last.width if last.taps else 0
+        if found and replace(last, residue=phase.residue, first=following, width=1) == phase:
+            found[-1] = replace(last, width=last.width + 1)
+        else:
+            found.append(phase)
+    return found
 
 
 @dataclass

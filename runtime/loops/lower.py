@@ -16,7 +16,7 @@ from dslc.ir.graph import Graph, Node
 from dslc.ir.types import Dim
 from dslc.ops.infer import evaluate
 from dslc.ops.table import lookup
-from runtime.loops.nest import Array, Foreign, Index, Loops, Nest, Size
+from runtime.loops.nest import Array, Foreign, Index, Loops, Nest, Size, Taken
 from runtime.loops.tensor import Tensor
 from runtime.loops.tracer import Shape, Tracer, all_of
 from runtime.loops.trim import NoNest
@@ -65,17 +65,23 @@ class Lowering:
 
     def node(self, node: Node) -> None:
         """Lower one node, where it needs arrays after its views are written out. NoNest where it cannot be said in nests."""
-        before = len(self.steps)
+        why = self.attempt(node)
+        views = [id for id in dict.fromkeys(node.inputs) if id in self.views] if why else []
+        for id in views:
+            self.copy(id)
+        why = self.attempt(node) if views else why
+        if why:
+            raise why
+
+    def attempt(self, node: Node) -> NoNest | None:
+        """Lower one node, or nothing of it."""
+        steps, checks = len(self.steps), len(self.checks)
         try:
             self.lowered(node)
-        except NoNest:
-            del self.steps[before:]
-            views = [id for id in dict.fromkeys(node.inputs) if id in self.views]
-            if not views:
-                raise
-            for id in views:
-                self.copy(id)
-            self.lowered(node)
+        except NoNest as why:
+            del self.steps[steps:], self.checks[checks:]
+            return why
+        return None
 
     def lowered(self, node: Node) -> None:
         row = lookup(node.op)
@@ -101,7 +107,7 @@ class Lowering:
             self.constants[f"%{id}"] = np.array(value, dtype).reshape([int(size) for size in shape])  # type: ignore[arg-type]
 
     def view(self, node: Node, attrs: Mapping[str, Any]) -> None:
-        """Results that are read where they come from; NoNest where that cannot be said."""
+        """Results that are read where they come from; written out where reading takes divisions, NoNest where it cannot be said."""
         (source,) = node.inputs
         for place, result in enumerate(node.outputs):
 
@@ -111,6 +117,8 @@ class Lowering:
             tracer = Tracer()
             read(tracer).read(all_of(tracer, self.shape(result)))
             self.views[result] = read
+            if any(isinstance(item, Taken) for item in tracer.indices()):
+                self.copy(result)
 
     def foreign(self, at: int, node: Node, why: str) -> None:
         """A node that runs in another way, on arrays as they stand."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runtime.loops.nest import Affine, Index, Load, Nest, Size, Writer, at
+from runtime.loops.nest import Affine, Index, Load, Nest, Size, Taken, Writer, at
 from runtime.loops.trim import joined, used, whole
 
 if TYPE_CHECKING:
@@ -67,6 +67,10 @@ class Tracer:
             if item.coefficient(axis):
                 item = item.substitute({axis: whole(self.writer.axes, parts)})
         return item
+
+    def indices(self) -> list[Affine | Taken]:
+        """Of all loads so far."""
+        return [item for value in self.writer.values if isinstance(value, Load) for item in value.index]
 
     def nest(self, name: str) -> Nest:
         nest = self.writer.nest(name)

@@ -43,7 +43,7 @@ def run(case: int, tally: Tally) -> None:
         tally.measure(
             "the same, percent of what is above the base, where that is as much again", round(100 * error * found["peak"] / above, 2)
         )
-    tally.measure("largest peak, MB", round(found["peak"] / 1e6))
+    tally.measure("peak, MB", round(found["peak"] / 1e6))
     assert error <= WITHIN, f"{estimate / 1e6:.1f} MB estimated, {found['peak'] / 1e6:.1f} MB taken: {100 * error:.1f} %; {parts}"
     tally.count("within 5 %")
 

@@ -1,21 +1,23 @@
-"""Orders along an axis, and counts of classes."""
+"""Orders along an axis, counts of classes, values put back where they stood."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dslc.ir.graph import Node
 from dslc.ops.metric import Decisions, decide
+from dslc.ops.support import checked_index
 from runtime.loops.families.pools import zeros
-from runtime.loops.lower import Lowering, family
+from runtime.loops.lower import Lowering, expression, family
 from runtime.loops.namespace import SHORT
-from runtime.loops.nest import Affine, Index, Taken
+from runtime.loops.nest import Affine, Index, Size, Taken
 from runtime.loops.tensor import Tensor
 from runtime.loops.tracer import Tracer, all_of
-from runtime.loops.trim import NoNest
+from runtime.loops.trim import NoNest, product
 
 Attrs = Mapping[str, Any]
+PLANE = 1024  # windows of a plane of which each is compared with each
 Parts = Iterator[tuple[Index, int]]
 
 # ---- orders -------------------------------------------------------------------------------------------------------------------
@@ -115,3 +117,52 @@ def truth_parts(xp: Any, found: Decisions, index: Index, axis: int | None) -> Pa
         others = tuple(i for i in range(counted.ndim) if i != axis)
         total = xp.sum(counted, axis=others) if others else one(xp, counted)
         yield (Affine(row), Affine() if axis is None else index[axis]), total.read(() if axis is None else (index[axis],))
+
+
+# ---- unpooling ----------------------------------------------------------------------------------------------------------------
+
+
+def planes(index: Tensor, size: Sequence[Size]) -> Tensor:
+    """[n, c, windows]: the places of each plane."""
+    flat = index.reshape((*index.shape[:2], product(index.shape[2:]))).astype("int64")
+    return checked_index(flat, product(size), "an index of `max_unpool`", "places in a plane")
+
+
+def staying(flat: Tensor) -> Tensor:
+    """Whether no later window has the same index."""
+    xp, count = flat.tracer.xp, flat.shape[2]
+    if not isinstance(count, int) or count > PLANE:
+        raise NoNest("an order of many windows")
+    later = xp.diagonal_distance(count, count) > 0
+    return xp.logical_not(xp.any(later & (flat[..., None] == flat[:, :, None, :]), axis=-1))
+
+
+@expression("unpool_kept")
+def unpool_kept(xp: Any, index: Tensor, *, size: Sequence[Size]) -> Tensor:
+    return staying(planes(index, size)).reshape(index.shape)
+
+
+@family("max_unpool")
+def max_unpool(lowering: Lowering, node: Node, attrs: Attrs) -> None:
+    """0 first; each value that stays is added at its index, the others add 0."""
+    (result,) = node.outputs
+    shape = lowering.shape(result)
+    name = f"%{result}.plane"
+    lead = (*shape[:2], product(shape[2:]))
+
+    def places(tracer: Tracer) -> Tensor:
+        return planes(lowering.tensor(node.inputs[1], tracer), shape[2:])
+
+    tracer = Tracer()
+    lowering.written(node, name, tracer, tracer.xp.zeros(lead, lowering.dtype(result)))
+    tracer = Tracer()
+    x, flat = lowering.tensor(node.inputs[0], tracer), places(tracer)
+    index = all_of(tracer, flat.shape)
+    value = tracer.xp.where(staying(flat), x.reshape(flat.shape), x.dtype.type(0))
+    tracer.writer.store(name, (*index[:2], Taken(flat.read(index))), value.read(index), adds=True)
+    lowering.finish(tracer, node)
+    tracer = Tracer()
+    index = all_of(tracer, shape)
+    lowering.store(tracer, result, index, tracer.array(name, lead, x.dtype).reshape(shape).read(index))
+    lowering.finish(tracer, node)
+    lowering.check(node, places)

@@ -221,7 +221,7 @@ def definition(code: Code, name: str, function: Callable[..., Lanes], args: Sequ
     params = [Lanes(body, f"%x{i}", arg.dtype, arg.lanes) for i, arg in enumerate(args)]
     result = function(*params)
     body.do(f"ret {result.type} {result.name}")
-    head = f"define internal {result.type} {name}({', '.join(f'{param.type} {param.name}' for param in params)})"
+    head = f"define internal {result.type} {name}({', '.join(f'{param.type} {param.name}' for param in params)}) alwaysinline"
     return "\n".join([f"{head} {{", *body.lines, "}", ""])
 
 

@@ -25,7 +25,7 @@ def fixed(sizes: Sequence[Size]) -> tuple[int, ...]:
 class Geometry:
     """Windows over spatial axes of these sizes: tap r of window t lies at t·stride + r·dilation - before."""
 
-    sizes: tuple[int, ...]
+    sizes: tuple[Size, ...]
     kernel: tuple[int, ...]
     stride: tuple[int, ...]
     dilation: tuple[int, ...]
@@ -33,9 +33,12 @@ class Geometry:
 
     @staticmethod
     def of(sizes: Sequence[Size], kernel: Sequence[Size], stride: Sequence[int], pad: Any, dilation: Sequence[int] = ()) -> Geometry:
-        spatial, taps = fixed(sizes), fixed(kernel)
+        taps = fixed(kernel)
         steps = tuple(dilation) or (1,) * len(taps)
-        return Geometry(spatial, taps, tuple(stride), steps, pads_of(pad, spatial, taps, stride, steps))
+        if pad == "same" and any(step != 1 for step in stride):
+            fixed(sizes)
+        known = [size if isinstance(size, int) else 1 for size in sizes]  # with a stride of 1 the pads of `same` are those of any size
+        return Geometry(tuple(sizes), taps, tuple(stride), steps, pads_of(pad, known, taps, stride, steps))
 
     @property
     def rank(self) -> int:
@@ -49,7 +52,9 @@ class Geometry:
 
     def inside(self, counts: Sequence[Size]) -> bool:
         """Whether no window reaches outside."""
-        rows = zip(fixed(counts), self.sizes, self.kernel, self.stride, self.dilation, self.pads, strict=True)
+        if not all(isinstance(size, int) for size in (*counts, *self.sizes)):
+            return False
+        rows = zip(fixed(counts), fixed(self.sizes), self.kernel, self.stride, self.dilation, self.pads, strict=True)
         return all(before == 0 and (n - 1) * s + (k - 1) * d < size for n, size, k, s, d, (before, _) in rows)
 
     @property
@@ -71,7 +76,7 @@ class Geometry:
 
     def phases(self) -> Iterator[tuple[Phase, ...]]:
         """The places in parts whose windows follow one rule; along each axis the places of a few residues by the stride."""
-        rows = zip(self.sizes, self.kernel, self.stride, self.dilation, self.pads, strict=True)
+        rows = zip(fixed(self.sizes), self.kernel, self.stride, self.dilation, self.pads, strict=True)
         yield from product(*(merged([Phase.of(r, n, k, s, d, b) for r in range(min(s, n))]) for n, k, s, d, (b, _) in rows))
 
     def seen(self, tracer: Tracer, phases: Sequence[Phase]) -> Seen:

@@ -7,10 +7,12 @@ from math import prod
 from typing import Any
 
 from dslc.ir.graph import Node
-from dslc.ops.pool import counted, frame
+from dslc.ir.types import Dim
+from dslc.ops.pool import counted
 from dslc.ops.unfold import fixed_counts
+from dslc.ops.window import result_size
 from runtime.loops.families.geometry import Geometry, Seen, fixed
-from runtime.loops.lower import Lowering, expression, family
+from runtime.loops.lower import Lowering, expression, family, simple
 from runtime.loops.nest import Affine, Index, Number, Position, Reduce, Size
 from runtime.loops.tensor import Tensor
 from runtime.loops.tracer import Tracer, all_of
@@ -20,16 +22,12 @@ Attrs = Mapping[str, Any]
 NEVER = 2**30  # a tap that no window has
 
 
-def geometry_of(sizes: Sequence[Size], kernel: Sequence[int], stride: Any, pad: Any) -> Geometry:
-    return Geometry.of(sizes, kernel, stride, pad)
-
-
-def counts_of(sizes: Sequence[Size], kernel: Any, stride: Any, pad: Any, ceil: bool) -> tuple[int, ...]:
-    return frame(fixed(sizes), kernel, stride, pad, ceil)[1]
+def counts_of(sizes: Sequence[Size], kernel: Any, stride: Any, pad: Any, ceil: bool) -> tuple[Size, ...]:
+    return tuple(simple(result_size("pool", i, Dim.of(n), kernel[i], stride[i], 1, pad, ceil)) for i, n in enumerate(sizes))
 
 
 def windows(x: Tensor, kernel: Any, stride: Any, pad: Any, ceil: bool, fill: float = 0.0) -> Tensor:
-    return geometry_of(x.shape[2:], kernel, stride, pad).windows(x, counts_of(x.shape[2:], kernel, stride, pad, ceil), fill)
+    return Geometry.of(x.shape[2:], kernel, stride, pad).windows(x, counts_of(x.shape[2:], kernel, stride, pad, ceil), fill)
 
 
 def tap_axes(kernel: Sequence[int]) -> tuple[int, ...]:
@@ -69,7 +67,7 @@ def max_pool_take(xp: Any, x: Tensor, y: Tensor, h: Tensor, *, kernel: Any, **se
 def max_pool_indices(xp: Any, x: Tensor, *, kernel: Any, stride: Any, pad: Any, ceil: bool) -> tuple[Tensor, Tensor]:
     """Of the places of each window that lie inside and are not below the maximum, the first."""
     y = max_pool(xp, x, kernel=kernel, stride=stride, pad=pad, ceil=ceil)
-    geometry, rank = geometry_of(x.shape[2:], kernel, stride, pad), len(kernel)
+    geometry, rank = Geometry.of(x.shape[2:], kernel, stride, pad), len(kernel)
     counts = counts_of(x.shape[2:], kernel, stride, pad, ceil)
     hit = xp.logical_not(windows(x, kernel, stride, pad, ceil) < over_taps(y, kernel))
     number: Any = 0
@@ -90,7 +88,7 @@ def max_pool_indices(xp: Any, x: Tensor, *, kernel: Any, stride: Any, pad: Any, 
 def max_pool_grad(lowering: Lowering, node: Node, attrs: Attrs) -> None:
     """The gradient goes to the first tap that holds the maximum: from windows that are apart, else to each place from those that see it."""
     shape, counts = (lowering.shape(id) for id in (node.outputs[0], node.inputs[1]))
-    geometry = geometry_of(shape[2:], attrs["kernel"], attrs["stride"], attrs["pad"])
+    geometry = Geometry.of(shape[2:], attrs["kernel"], attrs["stride"], attrs["pad"])
     if geometry.apart and geometry.inside(counts[2:]):
         give(lowering, node, attrs, geometry, counts)
     else:
@@ -175,7 +173,7 @@ def lp_pool(xp: Any, x: Tensor, *, kernel: Any, p: float, **settings: Any) -> Te
 
 def divisor(xp: Any, dtype: Any, size: Sequence[Size], kernel: Any, stride: Any, pad: Any, ceil: bool, count_pad: bool) -> Any:
     """How many places each window's mean is over: a number, or an array of the shape of the windows."""
-    geometry, counts = geometry_of(size, kernel, stride, pad), counts_of(size, kernel, stride, pad, ceil)
+    geometry, counts = Geometry.of(size, kernel, stride, pad), counts_of(size, kernel, stride, pad, ceil)
     if geometry.inside(counts):
         return float(prod(kernel))
     return counted(xp, geometry.sizes, kernel, stride, geometry.pads, counts, count_pad, dtype)
@@ -189,7 +187,7 @@ def avg_pool(xp: Any, x: Tensor, *, count_pad: bool, **settings: Any) -> Tensor:
 @family("sum_pool_grad", "avg_pool_grad")
 def sum_pool_grad(lowering: Lowering, node: Node, attrs: Attrs) -> None:
     """Each place gets the sum of what the windows that see it give: g, or its share."""
-    geometry = geometry_of(attrs["size"], attrs["kernel"], attrs["stride"], attrs["pad"])
+    geometry = Geometry.of(attrs["size"], attrs["kernel"], attrs["stride"], attrs["pad"])
     (source,) = node.inputs
     tracer = Tracer()
     by = divisor(tracer.xp, lowering.dtype(source), **attrs) if node.op == "avg_pool_grad" else 1.0

@@ -16,10 +16,11 @@ from dslc.ir.graph import Graph, Node
 from dslc.ir.types import Dim
 from dslc.ops.infer import evaluate
 from dslc.ops.table import lookup
+from runtime.loops.interpret import interpret_nest
 from runtime.loops.nest import Array, Foreign, Index, Loops, Nest, Size, Taken
 from runtime.loops.tensor import Tensor
 from runtime.loops.tracer import Shape, Tracer, all_of
-from runtime.loops.trim import NoNest
+from runtime.loops.trim import NoNest, product
 
 VIEWS = frozenset(["reshape", "flatten", "transpose", "squeeze", "unsqueeze", "broadcast", "slice", "split", "flip"])
 
@@ -156,8 +157,21 @@ class Lowering:
         x, count = tracer.watched[number]
         outside = tracer.xp.logical_or(x < 0, x >= count)
         name = f"check{len(self.checks)}"
-        self.checks.append(name)
         self.written(node, name, tracer, tracer.xp.sum(outside))
+        nest = self.steps[-1]
+        if isinstance(nest, Nest) and self.certainly_zero(nest, name):
+            del self.steps[-1], self.arrays[name]
+        else:
+            self.checks.append(name)
+
+    def certainly_zero(self, nest: Nest, name: str) -> bool:
+        """Whether a count over constants alone is 0."""
+        points = product(list(nest.axes.values()))
+        if not isinstance(points, int) or points > 4096 or not set(nest.reads) <= self.constants.keys():
+            return False
+        found = np.ones((), np.int64)
+        interpret_nest(nest, {**self.constants, name: found}, {})
+        return int(found) == 0
 
     def written(self, node: Node, name: str, tracer: Tracer, value: Tensor) -> None:
         """A nest that writes a value into an array of its own."""

@@ -9,6 +9,7 @@ import pytest
 
 from dslc.interpret import interpret
 from dslc.ir.types import Dim, DType, tensor
+from dslc.ops.table import lookup
 from dslc.ops.value import Builder
 from runtime.loops.interpret import interpret_loops
 from runtime.loops.lower import lower
@@ -40,6 +41,7 @@ SUBJECTS: tuple[tuple[str, tuple[tuple[Size, ...], ...], dict[str, Any]], ...] =
     ("lrn", (IMAGE,), {"size": 3, "alpha": 0.5, "beta": 0.75, "k": 1.0}),
     ("random_shift", (IMAGE,), {"pixels": 1, "stream": 5}),
     ("random_flip", (IMAGE,), {"stream": 5}),
+    ("bernoulli", (IMAGE,), {"p": 0.5, "shape": (N, 2, H, H, 3), "dtype": DType.f32, "stream": 5}),
 )
 FIXED = {"random_shift": (N, 2, 3, 5)}
 
@@ -49,8 +51,9 @@ FIXED = {"random_shift": (N, 2, 3, 5)}
 def test_open_axes(name: str, shapes: tuple[tuple[Size, ...], ...], attrs: dict[str, Any], dims: dict[str, int]) -> None:
     b = Builder("Open")
     values = [b.input("input", f"x{i}", tensor(DType.f32, *FIXED.get(name, shape))) for i, shape in enumerate(shapes)]
-    key = [b.key()] if name.startswith("random") else []
-    b.output("y", b.many(name, [*values, *key], **attrs)[0])
+    if lookup(name).random:
+        values = [*(values if name != "bernoulli" else ()), b.key()]
+    b.output("y", b.many(name, values, **attrs)[0])
     graph = b.build()
     rng = np.random.default_rng(5)
     data = {

@@ -50,9 +50,14 @@ def block(xp: Any, key: Tensor, stream: int, samples: Tensor, number: Tensor) ->
 
 def elements(xp: Any, shape: Shape) -> tuple[Tensor, Tensor]:
     """The numbers of the samples, along axis 0, and of the elements in a sample, along the others."""
-    rest = fixed(shape[1:])
+    rest = shape[1:]
     samples = xp.arange(shape[0] if shape else 1, "uint64").reshape((-1, *(1 for _ in rest)) if shape else ())
-    return samples, xp.arange(prod(rest), "uint64").reshape((1, *rest) if shape else ())
+    if all(isinstance(size, int) for size in rest):
+        return samples, xp.arange(prod(fixed(rest)), "uint64").reshape((1, *rest) if shape else ())
+    number = xp.zeros((), "uint64")
+    for axis, size in enumerate(rest, 1):
+        number = number * size + xp.arange(size, "uint64").reshape([-1 if i == axis else 1 for i in range(len(shape))])
+    return samples, number
 
 
 def double(high: Tensor, low: Tensor) -> Tensor:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from runtime.train.loop import RunResult
     from runtime.train.run import SavedRun
 
-Device = Literal["numpy", "cuda", "auto"]
+Device = Literal["numpy", "cpu", "cuda", "auto"]
 CHUNK = 256  # samples that are predicted at once
 
 

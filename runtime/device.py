@@ -21,7 +21,7 @@ OWN_PAGES = 1 << 20  # bytes from which on a block is memory that nobody has use
 class Device(Protocol):
     """What an executor needs of a device.
 
-    name: "numpy" or "cuda"; xp: its array namespace; kernels: the key of its table of tuned kernels;
+    name: "numpy", "cpu" or "cuda"; xp: its array namespace; kernels: the key of its table of tuned kernels;
     threaded: whether steps may be cut into parts that run on several threads of this process.
     """
 
@@ -93,6 +93,17 @@ class NumpyDevice:
         return None
 
 
+class CpuDevice(NumpyDevice):
+    """NumPy's arrays, and machine code that is made for each graph (`runtime/native.py`)."""
+
+    name = "cpu"
+
+    def __init__(self) -> None:
+        super().__init__()
+        if importlib.util.find_spec("llvmlite") is None:
+            raise SpecError(MissingDevice(device="cpu", reason="llvmlite is not installed", action='`pip install "dslc[native]"`'))
+
+
 class CudaDevice:
     """The same rows with CuPy as their namespace. CuPy's allocations are 512-byte aligned."""
 
@@ -158,15 +169,13 @@ def available_devices() -> tuple[str, ...]:
     return ("numpy", "cuda") if has_cuda() else ("numpy",)
 
 
-DEVICES = {"numpy": NumpyDevice, "cuda": lambda: CudaDevice(load_cupy())}
+DEVICES = {"numpy": NumpyDevice, "cpu": CpuDevice, "cuda": lambda: CudaDevice(load_cupy())}
 
 
 def get_device(name: str) -> Device:
     """The device called `name`; "auto" is "cuda" where it is available, else "numpy". SpecError if it cannot be had."""
     if name == "auto":
         name = available_devices()[-1]
-    if name == "cpu":
-        name = "numpy"
     if name not in DEVICES:
         raise SpecError(UnknownDevice(device=name))
     device: Device = DEVICES[name]()

@@ -59,6 +59,15 @@ class Executor:
         """The bytes of the contiguous outputs."""
         return self.arena[: self.plan.gradients]
 
+    @property
+    def dims(self) -> dict[str, int]:
+        """The sizes planned for."""
+        return self.plan.dims
+
+    def fits(self, dims: Mapping[str, int]) -> bool:
+        """Whether a run at these sizes stays within the memory."""
+        return self.plan.fits(dims)
+
     def run(self, arrays: Mapping[str, Any], dims: Mapping[str, int] | None = None) -> dict[str, Array]:
         """Outputs by name and updates as "update:ADDRESS", valid until the next run. Raises DataError for an array that does not fit."""
         bound = self.prepare(self.sizes(arrays) if dims is None else dims)

@@ -87,6 +87,7 @@ def whole(step: Step, inputs: Inputs | None) -> Memory:
     saved = STATES_OF_A_SAVE * sum(array.nbytes for arrays in step.shown() for array in arrays.values())
     loaded = inputs.nbytes if inputs is not None else 0
     parts = step.planned.parts | {
+        VALUES: sum(executor.arena.nbytes - executor.gradients.nbytes for executor in training),
         EVALUATION: sum(executor.arena.nbytes for executor in evaluation),
         BATCHES: sum(buffer.nbytes for executor, _ in bound for buffer in executor.buffers.values()),
         SCRATCH: step.pool.bytes + sum(update.scratch_bytes for half in step.steps.values() for update in half.updates),
@@ -107,7 +108,7 @@ def samples_of(inputs: Inputs | None, split: str) -> int:
 
 def smaller_calls(executor: Executor, samples: int) -> int:
     """Calls of the last batch, which are bound for its own size."""
-    size = executor.plan.dims.get("batch", 1)
+    size = executor.dims.get("batch", 1)
     rest = samples % size
     return max((found.calls for found in executor.bound.values()), default=0) * rest // size
 

@@ -13,6 +13,7 @@ from dslc.diagnostics import DataError
 from dslc.interpret import bind_dims, check_values, interpret, run_node
 from dslc.ir.errors import BadArray
 from dslc.ir.graph import Graph
+from runtime.arena import Pool
 from runtime.device import ALIGNMENT, Array, Device
 from runtime.kernels.native.cache import object_of
 from runtime.kernels.native.machine import Library, host
@@ -26,7 +27,8 @@ Dims = Mapping[str, int]
 class NativeExecutor:
     """One graph as native code, planned for `dims`; smaller sizes run over the same memory.
 
-    contiguous, storage, workers: as of `Executor`. What has no native form runs as the row's `eval` between native functions.
+    contiguous, storage, workers: as of `Executor`; bound, buffers: what that one has beside the arena, and this one has not.
+    What has no native form runs as the row's `eval` between native functions.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class NativeExecutor:
         contiguous: Sequence[str] = (),
         storage: Mapping[str, Array] | None = None,
         workers: Workers | None = None,
+        pool: Pool | None = None,
     ) -> None:
         check_values(graph, dims)
         self.graph, self.device, self.dims = graph, device, dict(dims)
@@ -50,6 +53,8 @@ class NativeExecutor:
         self.library = Library([object_of(self.program.text, host())], names)
         signature = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 4, ctypes.c_int64, ctypes.c_int64)
         self.functions = {name: signature(self.library.addresses[name]) for name in names}
+        self.bound: dict[Any, Any] = {}
+        self.buffers: dict[int, Array] = {}
         self.meeting = device.empty(2 * ALIGNMENT)
         self.meeting[...] = 0
 

@@ -112,7 +112,7 @@ class Parameters:
         if faults:
             raise DataError(faults)
         for name, source in sources.items():
-            targets[name][...] = source if self.device.name == "numpy" else self.device.xp.asarray(source)
+            targets[name][...] = source if self.device.threaded else self.device.xp.asarray(source)
 
 
 def near(name: str, known: Mapping[str, Any]) -> str:

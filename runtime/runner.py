@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from runtime.errors import BadField
 from runtime.executor import Executor
 from runtime.memory import enough_memory
 from runtime.workers import Workers
+
+if TYPE_CHECKING:
+    from runtime.native import NativeExecutor
 
 
 class Runner:
@@ -41,12 +44,12 @@ class Runner:
         self.contiguous, self.pool = contiguous, pool
         self.keyed = next((item.name for item in graph.inputs if item.kind == "key"), None)
         self.first = {name: dims[name] for name in graph.dims if name in dims}
-        self.planned: Executor | None = None
+        self.planned: Executor | NativeExecutor | None = None
         if set(self.first) == set(graph.dims):
             self.plan(self.first)
 
     @property
-    def executor(self) -> Executor:
+    def executor(self) -> Executor | NativeExecutor:
         """The present executor; where sizes other than the batch are open, there is one only after the first run."""
         if self.planned is None:
             self.plan({name: self.first.get(name, 1) for name in self.graph.dims})
@@ -55,7 +58,7 @@ class Runner:
 
     def plan(self, dims: Mapping[str, int]) -> None:
         with enough_memory():
-            self.planned = Executor(
+            self.planned = executor_of(self.device)(
                 self.graph,
                 self.device,
                 dims,
@@ -71,10 +74,19 @@ class Runner:
         if self.keyed is not None:
             arrays = {**arrays, self.keyed: np.array(key, np.int64)}
         dims = bind_dims(self.graph, self.storage | dict(arrays))
-        if self.planned is None or not self.planned.plan.fits(dims):
-            known = self.planned.plan.dims if self.planned is not None else self.first
+        if self.planned is None or not self.planned.fits(dims):
+            known = self.planned.dims if self.planned is not None else self.first
             self.plan({name: max(size, known.get(name, 1)) for name, size in dims.items()})
         return self.executor.run(arrays, dims)
+
+
+def executor_of(device: Device) -> type[Executor] | type[NativeExecutor]:
+    """What runs graphs on a device."""
+    if device.name != "cpu":
+        return Executor
+    from runtime.native import NativeExecutor
+
+    return NativeExecutor
 
 
 def fields_of(graph: Graph, fields: Mapping[str, Any], storage: Mapping[str, Any]) -> dict[str, np.ndarray[Any, Any]]:

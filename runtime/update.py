@@ -247,6 +247,10 @@ class Update:
         self.scratch_bytes = 0
         total = sum(piece.size for piece in self.pieces)
         threads = self.workers.count if self.workers is not None and total > 2 * BLOCK else 1
+        if self.device.name == "cpu":
+            from runtime.native_update import native_parts
+
+            return native_parts(self, shared(self.pieces, threads, self.unit))
         return [self.calls([block for piece in part for block in piece.blocks()]) for part in shared(self.pieces, threads, self.unit)]
 
     def calls(self, blocks: Sequence[Piece]) -> list[Step]:

@@ -136,7 +136,7 @@ def blas_libraries() -> Any:
 @contextmanager
 def calculating(device: Device, workers: Workers | None = None) -> Iterator[None]:
     """Settings of the calling thread while calls run: inf and nan come without warnings, small buffers, BLAS on this thread alone."""
-    if device.name != "numpy":
+    if not device.threaded:
         yield
         return
     with device.xp.errstate(all="ignore"), single_blas():

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     arguments.shorthands(parser)
     parser.add_argument("--max-steps", type=arguments.count, metavar="N", help="stop after N steps in all; the schedule stays")
     parser.add_argument("--seed", type=arguments.whole, metavar="N", help="of weights, order and draws (default: 0)")
-    parser.add_argument("--device", choices=("numpy", "cuda", "auto"), default="numpy", help="where it runs (default: numpy)")
+    parser.add_argument("--device", choices=("numpy", "cpu", "cuda", "auto"), default="numpy", help="where it runs (default: numpy)")
     parser.add_argument("--threads", type=arguments.count, metavar="N", help="threads of the numpy device (default: all cores)")
     arguments.precision_argument(parser)
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="where data files are looked for first (or DSLC_DATA)")

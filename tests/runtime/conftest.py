@@ -7,6 +7,6 @@ import pytest
 from runtime.device import Device, available_devices, get_device
 
 
-@pytest.fixture(params=available_devices())
+@pytest.fixture(params=(*available_devices(), "cpu"))
 def device(request: pytest.FixtureRequest) -> Device:
     return get_device(request.param)

@@ -534,15 +534,21 @@ def stripped(nest: Nest, layouts: Mapping[str, Layout], vector: str | None) -> s
 
 
 def loop_order(nest: Nest, layouts: Mapping[str, Layout], band: str | None, vector: str | None) -> list[str]:
-    """The band first, then by the stride of the first store, then the rest, the vector axis last."""
+    """First the axes of which a reduction makes one value each, so that it is done once; then the band; then by the stride of the first
+    store; the vector axis last, unless it is one of the first.
+    """
     where = linear(nest.stores[0].index, layouts[nest.stores[0].array])
+    stored = nest.store_domain(nest.stores[0])
+    domains = [nest.domains[at] for at, value in enumerate(nest.values) if isinstance(value, Reduce)]
+    first = frozenset[str]().union(*(domain for domain in domains if domain < stored))
 
-    def rank(axis: str) -> tuple[int, int]:
+    def rank(axis: str) -> tuple[bool, int, int]:
         stride = where.stride(axis)
         if axis == band:
-            return (0, 0)
+            return (axis not in first, 0, 0)
         if axis == vector:
-            return (3, 0)
-        return (1, -stride if isinstance(stride, int) else -(2**60)) if stride != 0 else (2, 0)
+            return (axis not in first, 3, 0)
+        step = stride if isinstance(stride, int) else 2**60
+        return (axis not in first, 1 if step else 2, -step)
 
     return sorted(nest.axes, key=rank)

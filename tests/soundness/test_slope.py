@@ -20,6 +20,7 @@ WAYS: dict[str, tuple[Callable[[Val], Val], str]] = {
     "smooth": (lambda x: F.mean(F.tanh(x) * x), "agrees"),
     "in steps": (lambda x: F.mean(F.floor(x) * x), "agrees"),
     "at a kink": (lambda x: F.mean(F.abs(x - 0.5003)), "mistrusted: differences do not agree"),
+    "at a kink nearer than any step": (lambda x: F.mean(F.relu(x - 0.5 + 1e-9)), "mistrusted: a kink at the point"),
     "stopped": (lambda x: F.mean(F.stop_gradient(x) * x), "not compared: a gradient is stopped on purpose"),
     "flat": (lambda x: F.mean(F.floor(x)), "not compared: no slope"),
 }

@@ -26,6 +26,7 @@ SUBJECTS: tuple[tuple[str, tuple[tuple[Size, ...], ...], dict[str, Any]], ...] =
     ("slice", (IMAGE,), {"starts": (0, 0, 0, 0), "stops": (N, 2, H - 1, 5)}),
     ("concat", (IMAGE, IMAGE), {"axis": 1}),
     ("concat", ((2, H), (1, H)), {"axis": 0}),
+    ("concat", ((2, H), (2, 3), (2, H)), {"axis": 1}),
     ("reshape", (IMAGE,), {"shape": (N, 2, H * 5)}),
     ("reshape", (IMAGE,), {"shape": (N * 2, H, 5)}),
     ("pad", (IMAGE,), {"before": (0, 0, 1, 2), "after": (0, 0, 2, 0), "value": 1.5, "mode": "constant"}),

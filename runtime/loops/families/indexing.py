@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dslc.ir.graph import Node
@@ -12,7 +12,7 @@ from dslc.ops.support import checked_index
 from runtime.loops.families.pools import source_places, zeros
 from runtime.loops.lower import Lowering, expression, family
 from runtime.loops.namespace import SHORT
-from runtime.loops.nest import Affine, Index, Taken
+from runtime.loops.nest import Affine, Index, Size, Taken
 from runtime.loops.tensor import Tensor
 from runtime.loops.tracer import Tracer, all_of
 from runtime.loops.trim import NoNest
@@ -25,26 +25,41 @@ Attrs = Mapping[str, Any]
 
 @family("concat", "stack")
 def join(lowering: Lowering, node: Node, attrs: Attrs) -> None:
-    """A nest for each tensor, which writes its part of the result."""
+    """A nest for each tensor, which writes its part of the result; one nest where a part begins at no fixed place."""
     (result,) = node.outputs
     axis = attrs["axis"] % len(lowering.shape(result))
+    sizes = [1 if node.op == "stack" else lowering.shape(id)[axis] for id in node.inputs]
+    if not all(isinstance(size, int) for size in sizes[:-1]):
+        chosen(lowering, node, axis, sizes)
+        return
     start = 0
-    for id in node.inputs:
+    for id, size in zip(node.inputs, sizes, strict=True):
         tracer = Tracer()
         x = lowering.tensor(id, tracer)
         index = all_of(tracer, x.shape)
-        if not isinstance(start, int):
-            raise NoNest("a part that begins at no fixed place")
-        if node.op == "stack":
-            into: Index = (*index[:axis], Affine(start), *index[axis:])
-            start += 1
-        else:
-            place = index[axis]
-            assert isinstance(place, Affine)
-            into = (*index[:axis], place + Affine(start), *index[axis + 1 :])
-            start = start + x.shape[axis]  # type: ignore[assignment]
-        lowering.store(tracer, result, into, x.read(index))
+        place = Affine(start) if node.op == "stack" else index[axis] + Affine(start)  # type: ignore[operator]
+        behind = index[axis:] if node.op == "stack" else index[axis + 1 :]
+        lowering.store(tracer, result, (*index[:axis], place, *behind), x.read(index))
         lowering.finish(tracer, node)
+        start += size if isinstance(size, int) else 0
+
+
+def chosen(lowering: Lowering, node: Node, axis: int, sizes: Sequence[Size]) -> None:
+    """For each place of the result the tensor that it lies in."""
+    (result,) = node.outputs
+    tracer = Tracer()
+    xp, shape = tracer.xp, lowering.shape(result)
+    value: Any = None
+    start: Any = 0
+    for id, size in zip(node.inputs, sizes, strict=True):
+        place = xp.arange(shape[axis]) - start
+        part = xp.take(lowering.tensor(id, tracer), xp.minimum(xp.maximum(place, 0), size - 1), axis=axis)
+        begun = (place >= 0).reshape([-1 if i == axis else 1 for i in range(len(shape))])
+        value = part if value is None else xp.where(begun, part, value)
+        start = start + size
+    index = all_of(tracer, shape)
+    lowering.store(tracer, result, index, value.read(index))
+    lowering.finish(tracer, node)
 
 
 # ---- places that are taken ----------------------------------------------------------------------------------------------------

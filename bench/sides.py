@@ -13,12 +13,20 @@ from bench.networks import BATCHES, MOMENTUM, RATE, batch_of, torch_network
 Step = Callable[[], object]
 
 
-def ours(name: str, threads: int) -> Step:
-    """SGD with momentum on the NumPy device."""
+def native(name: str, threads: int) -> Step:
+    return ours(name, threads, "cpu")
+
+
+def reference(name: str, threads: int) -> Step:
+    return ours(name, threads, "numpy")
+
+
+def ours(name: str, threads: int, device: str) -> Step:
+    """SGD with momentum on one of our devices."""
     from runtime.step import compile_step
     from tests.runtime.networks import program_of, with_momentum
 
-    step = compile_step(with_momentum(program_of(name), MOMENTUM), threads=threads, batch_size=BATCHES[name])
+    step = compile_step(with_momentum(program_of(name), MOMENTUM), device=device, threads=threads, batch_size=BATCHES[name])
     step.rate = RATE
     fields = batch_of(name)
     return lambda: step.train(**fields)
@@ -54,7 +62,7 @@ def torch_step(name: str, threads: int, *, compiled: bool) -> Step:
     return step
 
 
-SIDES = {"ours": ours, "eager": eager, "compile": compiled}
+SIDES = {"cpu": native, "numpy": reference, "eager": eager, "compile": compiled}
 
 
 def serve(side: str, threads: int) -> None:

@@ -20,7 +20,7 @@ from statistics import median
 from bench.networks import BATCHES
 from bench.page import write
 
-WORDS = {"ours": "dslc (NumPy)", "eager": "PyTorch eager", "compile": "torch.compile"}
+WORDS = {"cpu": "dslc", "numpy": "dslc (NumPy)", "eager": "PyTorch eager", "compile": "torch.compile"}
 
 
 @dataclass
@@ -58,7 +58,7 @@ def machine(threads: int) -> str:
     info = Path("/proc/cpuinfo")
     if info.exists():
         model = next((line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")), model)
-    parts = [f"{name} {version(name)}" for name in ("numpy", "torch")]
+    parts = [f"{name} {version(name)}" for name in ("numpy", "llvmlite", "torch")]
     return f"{model}, {os.cpu_count()} processors, {threads} threads, Python {platform.python_version()}, {', '.join(parts)}"
 
 
@@ -70,7 +70,7 @@ def measure(sides: list[Side], networks: list[str], turns: int, seconds: float) 
 
 
 def table(sides: list[Side], networks: list[str]) -> str:
-    """Markdown: median milliseconds and the ratio to ours (above 1: we are faster)."""
+    """Markdown: median milliseconds and the ratio to ours (above 1: ours is faster)."""
     head = ["network (batch)", *(WORDS[side.name] for side in sides), *(f"{WORDS[side.name]} / dslc" for side in sides[1:])]
     lines = [" | ".join(["", *head, ""]).strip(), "|" + "---|" * len(head)]
     for network in networks:
@@ -93,7 +93,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0, help="length of a turn")
     parser.add_argument("--write", action="store_true", help="put the table into docs/performance.md")
     options = parser.parse_args()
-    sides = [Side.start(name, options.threads) for name in ("ours", "eager", *(["compile"] if options.compile else []))]
+    sides = [Side.start(name, options.threads) for name in ("cpu", "numpy", "eager", *(["compile"] if options.compile else []))]
     try:
         measure(sides, options.networks, options.turns, options.seconds)
     finally:

@@ -12,7 +12,7 @@ class UnknownDevice(Diagnostic):
     device: str
     code = "unknown-device"
     words = "there is no device `{device}`"
-    hint = "the devices are `numpy`, `cuda` and `auto`"
+    hint = "the devices are `numpy`, `cpu`, `cuda` and `auto`"
 
 
 @dataclass(frozen=True, kw_only=True)

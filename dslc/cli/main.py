@@ -17,7 +17,7 @@ from dslc import __version__
 from dslc.cli.output import fault, finish, hang_up, last_words, note, prepare, report, say
 from dslc.diagnostics import Diagnostic, DslcError, SpecError
 
-VERBS = ("new", "check", "fmt", "explain", "ops", "show", "config", "train", "eval", "predict", "sample", "export")
+VERBS = ("new", "check", "fmt", "explain", "ops", "show", "config", "train", "eval", "predict", "sample", "export", "cache")
 INTERRUPTED = 130
 
 

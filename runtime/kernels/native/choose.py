@@ -158,7 +158,7 @@ def repacked(job: Job, found: Chosen, copies: dict[tuple[str, tuple[int, ...]], 
     best, _ = cheapest(nest, found.arrays, found.layouts, goal, job.axis)
     choice: tuple[str, tuple[int, ...]] | None = None
     for load, other in pairs_of(nest):
-        if found.layouts[load.array].halo or load.fill is not None or isinstance(found.arrays[load.array].shape[0], Dim):
+        if found.layouts[load.array].halo or load.fill is not None or not fixed_first(found.arrays[load.array]):
             continue
         for order in orders(nest, load, other, found.layouts):
             layouts = {**found.layouts, load.array: in_order(found.arrays[load.array].shape, order)}
@@ -192,6 +192,11 @@ def order_sums(job: Job, found: Chosen, goal: Target) -> None:
     for other in found.arrays:
         if other.partition("@")[0] == name:
             found.layouts[other] = layout
+
+
+def fixed_first(array: Array) -> bool:
+    """Whether it has axes, and the first one's length is known: it is no batch."""
+    return bool(array.shape) and isinstance(array.shape[0], int)
 
 
 def pairs_of(nest: Nest | Foreign) -> list[tuple[Load, Load]]:

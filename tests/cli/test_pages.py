@@ -18,6 +18,22 @@ CODES = sorted(item.code for item in vars(usage).values() if isinstance(item, ty
 SYMBOLIC = "dslc 1\nnetwork Net {\n  input x: [batch, time, 4]\n  output y = relu(x)\n}\n"
 TWO = "dslc 1\nnetwork A {\n  input x: [batch, 4]\n  output y = relu(x)\n}\nnetwork B {\n  input x: [batch, 4]\n  output y = tanh(x)\n}\n"
 
+UNREAD = """dslc 1
+network Net {
+  input x: [batch, 4]
+  output y = dense(x, 1)
+}
+train {
+  data = npz("points.npz")
+  net = Net(data.x)
+  loss: mse(net.y, data.y)
+  optimizer: sgd(0.1)
+  batch_size: 4
+  epochs: 1
+}
+"""
+NETS = {"choose-one": TWO, "unread-data": UNREAD}
+
 
 @pytest.mark.parametrize("code", CODES)
 def test_the_command_of_a_page_gives_its_code(
@@ -25,7 +41,7 @@ def test_the_command_of_a_page_gives_its_code(
 ) -> None:
     assert code in codes()
     (tmp_path / "mine.nn").write_text("dslc 1\n")
-    (tmp_path / "net.nn").write_text(TWO if code == "choose-one" else SYMBOLIC)
+    (tmp_path / "net.nn").write_text(NETS.get(code, SYMBOLIC))
     np.savez(tmp_path / "x.npz", picture=np.zeros((1, 64), np.uint8))
     if code == "internal-error":
         monkeypatch.setattr("dslc.cli.check.summary", lambda program: 1 // 0)

@@ -1,6 +1,6 @@
 """Values, indices, scans and declarations that do not go together: `refused.txt` holds a body or a whole text below each list of messages.
 
-A line `! …` is a message; `ok` begins a case that is accepted. Cases are separated by empty lines. A `train` or `generate` that stands first
+A line `! …` is a message; `ok` begins a case that is accepted. Empty lines stand between cases. A `train` or `generate` that stands first
 is one of the network `Digits` below.
 """
 

@@ -107,7 +107,7 @@ def test_live_line_is_redrawn_and_gone_at_the_end(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_live_line_is_not_redrawn_more_often_than_the_eye_sees(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is said before the training has begun is a plain line; then ten steps within a third of a second are drawn three times at most."""
+    """What is said before the training has begun is a plain line; ten steps in a third of a second are drawn three times at most."""
 
     class Terminal(io.StringIO):
         def isatty(self) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 
 from dslc.ir.types import Dim
 from runtime.kernels.native.layout import Layout, certainly_inside, in_order, linear
@@ -11,6 +12,9 @@ from runtime.kernels.native.machine import Target
 from runtime.kernels.native.schedule import Job
 from runtime.kernels.native.tile import cheapest, product_of, rank
 from runtime.loops.nest import Affine, Array, Foreign, Load, Nest, Number, Reduce, Size, Store, Taken, Writer, at
+
+UNTILED = 0.25  # cycles for a product where there is no tile, about
+COPIED = 1.5  # cycles to copy an element into another order, about
 
 
 @dataclass
@@ -22,8 +26,8 @@ class Chosen:
     layouts: dict[str, Layout]
 
 
-def choose(jobs: Sequence[Job], arrays: Mapping[str, Array], fixed: Collection[str], goal: Target) -> Chosen:
-    """fixed: the arrays that lie as they stand, because others look at them."""
+def choose(jobs: Sequence[Job], arrays: Mapping[str, Array], fixed: Collection[str], goal: Target, dims: Mapping[str, int]) -> Chosen:
+    """fixed: the arrays that lie as they stand, because others look at them; dims: the lengths to expect."""
     found = Chosen([], dict(arrays), {name: in_order(array.shape) for name, array in arrays.items()})
     for name in channels_last(jobs, arrays, fixed):
         found.layouts[name] = in_order(arrays[name].shape, last_of(len(arrays[name].shape)))
@@ -33,11 +37,11 @@ def choose(jobs: Sequence[Job], arrays: Mapping[str, Array], fixed: Collection[s
         found.layouts[name] = in_order(shape, tuple(order), halo)
     copies: dict[tuple[str, tuple[int, ...]], str] = {}
     for job in jobs:
-        if job.adds:
+        if job.adds and job.nest.writes[0] not in fixed:
             order_sums(job, found, goal)
         for name in job.nest.writes:
             found.jobs += borders(name, found, job)
-        found.jobs += [*repacked(job, found, copies, goal)]
+        found.jobs += [*repacked(job, found, copies, goal, dims)]
     return found
 
 
@@ -150,12 +154,15 @@ def borders(name: str, found: Chosen, job: Job) -> list[Job]:
 # ---- copies ---------------------------------------------------------------------------------------------------------------------
 
 
-def repacked(job: Job, found: Chosen, copies: dict[tuple[str, tuple[int, ...]], str], goal: Target) -> list[Job]:
-    """The job, with a factor replaced by a copy in another order where this makes the tile cheaper, behind the job that copies."""
+def repacked(
+    job: Job, found: Chosen, copies: dict[tuple[str, tuple[int, ...]], str], goal: Target, dims: Mapping[str, int]
+) -> list[Job]:  # fmt: skip
+    """The job, with a factor replaced by a copy in another order where tile and copy together are cheaper, behind the job that copies."""
     nest = job.nest
     if isinstance(nest, Foreign):
         return [job]
-    best, _ = cheapest(nest, found.arrays, found.layouts, goal, job.axis)
+    best = min(UNTILED, cheapest(nest, found.arrays, found.layouts, goal, job.axis)[0])
+    products = count(nest.axes.values(), dims)
     choice: tuple[str, tuple[int, ...]] | None = None
     for load, other in pairs_of(nest):
         if found.layouts[load.array].halo or load.fill is not None or not fixed_first(found.arrays[load.array]):
@@ -163,6 +170,8 @@ def repacked(job: Job, found: Chosen, copies: dict[tuple[str, tuple[int, ...]], 
         for order in orders(nest, load, other, found.layouts):
             layouts = {**found.layouts, load.array: in_order(found.arrays[load.array].shape, order)}
             cost, _ = cheapest(nest, found.arrays, layouts, goal, job.axis)
+            if (load.array, order) not in copies:
+                cost += COPIED * count(found.arrays[load.array].shape, dims) / products
             if cost < 0.8 * best:
                 best, choice = cost, (load.array, order)
     if choice is None:
@@ -197,6 +206,11 @@ def order_sums(job: Job, found: Chosen, goal: Target) -> None:
 def fixed_first(array: Array) -> bool:
     """Whether it has axes, and the first one's length is known: it is no batch."""
     return bool(array.shape) and isinstance(array.shape[0], int)
+
+
+def count(sizes: Iterable[Size], dims: Mapping[str, int]) -> int:
+    """The product of lengths."""
+    return prod(size if isinstance(size, int) else size.evaluate(dims) for size in sizes)
 
 
 def pairs_of(nest: Nest | Foreign) -> list[tuple[Load, Load]]:

@@ -68,7 +68,7 @@ def make_program(graph: Graph, dims: Mapping[str, int], goal: Target, threads: i
     steps = fuse(loops.steps, arrays, {*results, *loops.checks})
     jobs = with_sums(spread_jobs(steps, arrays, size), arrays, threads)
     met = {name for step in loops.foreign for name in (*step.reads, *step.writes)}
-    chosen = choose(jobs, arrays, {*outside, *results, *met}, goal)
+    chosen = choose(jobs, arrays, {*outside, *results, *met}, goal, dims)
     bands = make_bands(chosen.jobs, size)
     offsets, region, arena = place(
         bands, chosen, dims, outside, [*results, *loops.checks], [f"%{graph.output(name)}" for name in contiguous]
@@ -79,7 +79,10 @@ def make_program(graph: Graph, dims: Mapping[str, int], goal: Target, threads: i
 
 
 def with_sums(jobs: Sequence[Job], arrays: dict[str, Array], threads: int) -> list[Job]:
-    """Sums over the shared axis go into arrays of each thread's own; behind them stands the job that adds these."""
+    """Sums over the shared axis go into arrays of each thread's own; behind them stands the job that adds these.
+
+    A vector or a matrix is summed where it lies by the first thread; others in the order of axes that suits their tile.
+    """
     found: list[Job] = []
     for job in jobs:
         if not job.adds or not isinstance(job.nest, Nest):
@@ -87,19 +90,26 @@ def with_sums(jobs: Sequence[Job], arrays: dict[str, Array], threads: int) -> li
             continue
         stores = []
         for store in job.nest.stores:
-            mine = f"{store.array}~sum"
+            mine = sum_name(store.array, arrays)
             arrays.update({part_name(mine, thread): arrays[store.array] for thread in range(threads)})
             stores.append(replace(store, array=mine))
         found.append(replace(job, nest=replace(job.nest, stores=tuple(stores))))
-        found += [Job(total(name, arrays[name], threads), None) for name in job.nest.writes]
+        for name in job.nest.writes:
+            if threads > 1 or sum_name(name, arrays) != name:
+                found.append(Job(total(name, sum_name(name, arrays), arrays[name], threads), None))
     return found
 
 
-def total(name: str, array: Array, threads: int) -> Nest:
+def sum_name(name: str, arrays: Mapping[str, Array]) -> str:
+    """The array of the first thread's sum."""
+    return name if len(arrays[name].shape) <= 2 else f"{name}~sum"
+
+
+def total(name: str, mine: str, array: Array, threads: int) -> Nest:
     """The sum of the threads' parts, in the order of the threads."""
     writer = Writer()
     index = at(*(writer.axis(length, "i") for length in array.shape))
-    parts = [writer.add(Load(part_name(f"{name}~sum", thread), index, array.dtype)) for thread in range(threads)]
+    parts = [writer.add(Load(part_name(mine, thread), index, array.dtype)) for thread in range(threads)]
     value = parts[0]
     for part in parts[1:]:
         value = writer.add(Apply("add", (value, part), array.dtype))

@@ -135,6 +135,8 @@ def fits(driver: Driver, old: str, new: str) -> bool:
 
 def before_opener(tokens: list[Token], at: int) -> list[Token]:
     """The token before this opening bracket, or before the one that this closing bracket belongs to by its place."""
+    if at == len(tokens):
+        return []  # behind the last token that was read
     depth = int(tokens[at].type in CLOSERS)
     while depth and at > 0:
         at -= 1

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from dslc.diagnostics import LIMIT, Sink, SpecError
+from dslc.loading import check_source
 from dslc.source import Source
 from dslc.syntax.parse import parse
 from dslc.syntax.reader import read_source
@@ -221,3 +222,9 @@ def test_a_long_word_takes_memory_for_itself_alone(name: str) -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 20 * len(text)
+
+
+def test_a_bracket_behind_the_last_token_that_was_read() -> None:
+    """The search for repairs looks for what stands before it."""
+    _, found = check_source(Source("spec.nn", "for f in s )\n f"))
+    assert found

@@ -71,6 +71,7 @@ GENERATORS = (
     "typing.py",
 )  # of the standard library: they compile what they wrote themselves
 NATIVE = ("threadpoolctl.py", "numpy/", "onnxruntime/", "ctypes/")  # installed modules that use ctypes
+TRIMS = "/runtime/memory.py"  # asks the C library of this process to give free memory back
 CHANGING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
@@ -100,7 +101,7 @@ class Guard:
         elif event in ("exec", "compile"):
             why = self.code(event, args)
         elif event.startswith("ctypes."):
-            why = "" if caller_is(NATIVE) else "ctypes"
+            why = "" if caller_is(NATIVE) or caller().endswith(TRIMS) else "ctypes"
         elif event == "os.kill":
             why = "" if args[1] == 0 else "a signal"
         else:
@@ -157,5 +158,10 @@ def within(name: str, roots: Iterable[str]) -> bool:
 
 def caller_is(files: tuple[str, ...]) -> bool:
     """Whether the function that did it stands in one of these files of an installed library."""
-    name = sys._getframe(3).f_code.co_filename.replace(os.sep, "/")
+    name = caller(4)
     return any(file in name for file in files) and ("/lib/python" in name or "site-packages" in name)
+
+
+def caller(depth: int = 3) -> str:
+    """The file of the function that did it."""
+    return sys._getframe(depth).f_code.co_filename.replace(os.sep, "/")

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
-from runtime.loops.nest import Affine, Apply, Array, Foreign, Index, Load, Nest, Position, Reduce, Store, Taken, Value, Writer
-from runtime.loops.trim import used
+from runtime.loops.nest import Affine, Apply, Array, Foreign, Index, Load, Nest, Reduce, Store, Taken, Writer
+from runtime.loops.trim import moved, rewritten, used
 
 Step = Nest | Foreign
 CHEAP = 8  # values of a nest that may be computed again for every window that reads them
@@ -115,7 +115,7 @@ def inlined(reader: Nest, maker: Nest, name: str) -> Nest:
                 places[value.index] = put(writer, maker, value.index)
             numbers.append(places[value.index])
         else:
-            numbers.append(writer.add(renamed(value, {}, {}, numbers)))
+            numbers.append(writer.add(rewritten(value, {}, {}, numbers)))
     for store in reader.stores:
         writer.store(store.array, moved(store.index, {}, numbers), numbers[store.value], adds=store.adds)
     return used(writer.nest(reader.name))
@@ -125,29 +125,10 @@ def put(writer: Writer, maker: Nest, index: Index) -> int:
     """The maker's values, written at this index of its result."""
     (store,) = maker.stores
     outer = {item.terms[0][0]: to for item, to in zip(store.index, index, strict=True) if isinstance(item, Affine) and item.terms}
-    inner = {axis: writer.axis(size, axis) for axis, size in maker.axes.items() if axis not in outer}
+    inner = {axis: (writer.axis(size, axis),) for axis, size in maker.axes.items() if axis not in outer}
     axes = {axis: to for axis, to in outer.items() if isinstance(to, Affine)}
-    axes |= {axis: Affine(0, ((new, 1),)) for axis, new in inner.items()}
+    axes |= {axis: Affine(0, ((new, 1),)) for axis, (new,) in inner.items()}
     numbers: list[int] = []
     for value in maker.values:
-        numbers.append(writer.add(renamed(value, axes, inner, numbers)))
+        numbers.append(writer.add(rewritten(value, axes, inner, numbers)))
     return numbers[store.value]
-
-
-def moved(index: Index, axes: Mapping[str, Affine], numbers: Sequence[int]) -> Index:
-    return tuple(Taken(numbers[item.value]) if isinstance(item, Taken) else item.substitute(axes) for item in index)
-
-
-def renamed(value: Value, axes: Mapping[str, Affine], inner: Mapping[str, str], numbers: Sequence[int]) -> Value:
-    """A value with other axes and other numbers."""
-    match value:
-        case Load(array=array, index=index, dtype=dtype, fill=fill):
-            return Load(array, moved(index, axes, numbers), dtype, fill)
-        case Position(index=place, dtype=dtype):
-            return Position(place.substitute(axes), dtype)
-        case Apply(function=function, args=args, dtype=dtype):
-            return Apply(function, tuple(numbers[arg] for arg in args), dtype)
-        case Reduce(function=function, arg=arg, axes=names, dtype=dtype):
-            return Reduce(function, numbers[arg], tuple(inner.get(name, name) for name in names), dtype)
-        case _:
-            return value

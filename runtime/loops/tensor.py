@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from dslc.ir.types import Dim
-from runtime.kernels.numpy.trace import COMPARISONS, OPERATORS
+from runtime.kernels.numpy.trace import give_operators
 from runtime.loops.nest import Affine, Apply, Index, Length, Load, Number, Reduce, Size, Taken
 from runtime.loops.places import broadcast_shape, filled_in, matched, narrowed, regrouped, slice_bounds, tuple_of
 from runtime.loops.tracer import Place, Read, Shape, Tracer
@@ -153,18 +153,7 @@ class Tensor:
     __int__ = __index__ = __len__ = __float__  # type: ignore[assignment]
 
 
-def operator(ufunc: np.ufunc, swap: bool = False) -> Any:
-    def method(self: Tensor, *others: Any) -> Tensor:
-        return applied(self.tracer, ufunc, *((*others, self) if swap else (self, *others)))
-
-    return method
-
-
-for _name, _ufunc in OPERATORS.items():
-    setattr(Tensor, f"__{_name}__", operator(_ufunc))
-    setattr(Tensor, f"__r{_name}__", operator(_ufunc, swap=True))
-for _name, _ufunc in (COMPARISONS | {"neg": np.negative, "abs": np.absolute, "invert": np.invert}).items():
-    setattr(Tensor, f"__{_name}__", operator(_ufunc))
+give_operators(Tensor, lambda value, ufunc, *operands: applied(value.tracer, ufunc, *operands))
 
 
 # ---- slices ----

@@ -9,11 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from dslc.ir.types import Dim
+from runtime.arena import SIZES
 from runtime.kernels.native.layout import Layout, Linear, certainly_inside, linear, linear_accesses
 from runtime.kernels.native.scalars import JOINS, apply, join_lanes, literal, number, select
 from runtime.kernels.native.text import Code, in_memory, is_number, llvm_type, splat
 from runtime.loops.nest import Affine, Apply, Array, Index, Length, Load, Nest, Number, Position, Reduce, Size, Store, Taken
 from runtime.loops.scalars import COMBINES
+from runtime.loops.trim import needed, needs, roots
 
 STRIP = 16  # places of an axis that is read across: a line of float32
 
@@ -99,7 +101,7 @@ class Emitter:
                     end = self.code.smaller(self.code.add(loop.index, str(STRIP)), high)
                     self.stores(replace(scope, known=dict(scope.known), strip=(loop.index, end)), inside)
                 continue
-            for inner, _ in self.turns(axis, scope):
+            for inner, _ in self.carried_turns(axis, scope, []):
                 self.stores(inner, inside)
 
     def next_axis(self, scope: Scope, store: Store) -> str:
@@ -110,13 +112,11 @@ class Emitter:
     def bounds(self, axis: str) -> tuple[str, str]:
         return ("%low", "%high") if axis == self.band else ("0", self.size(self.nest.axes[axis]))
 
-    def turns(self, axis: str, scope: Scope) -> Iterator[tuple[Scope, None]]:
-        """The body of the loop over an axis: written once, or twice where the last vector is not full."""
-        for inner, _ in self.carried_turns(axis, scope, []):
-            yield inner, None
-
     def carried_turns(self, axis: str, scope: Scope, carried: list[tuple[str, str]]) -> Iterator[tuple[Scope, list[str]]]:
-        """Like `turns` with values that go from turn to turn: (type, first value), then the last. The body changes the list it gets."""
+        """The body of the loop over an axis: written once, or twice where the last vector is not full.
+
+        carried: values that go from turn to turn: (type, first value), then the last. The body changes the list it gets.
+        """
         low, high = scope.strip if axis == self.strip and scope.strip is not None else self.bounds(axis)
         if axis != self.vector:
             with self.code.loop(low, high, 1, carried) as loop:
@@ -172,34 +172,12 @@ class Emitter:
 
     def hoist(self, scope: Scope, stores: Sequence[Store]) -> None:
         """Write every value that the stores need and whose domain is bound."""
-        roots = [item.value for store in stores for item in store.index if isinstance(item, Taken)] + [store.value for store in stores]
-        self.hoist_values(scope, roots)
+        self.hoist_values(scope, roots(stores))
 
-    def hoist_values(self, scope: Scope, roots: Sequence[int]) -> None:
-        for at in sorted(self.needed(roots)):
+    def hoist_values(self, scope: Scope, first: Sequence[int]) -> None:
+        for at in sorted(needed(self.nest.values, first)):
             if self.nest.domains[at] <= scope.places.keys():
                 self.value(at, scope)
-
-    def needed(self, roots: Sequence[int]) -> set[int]:
-        found: set[int] = set()
-        todo = list(roots)
-        while todo:
-            at = todo.pop()
-            if at not in found:
-                found.add(at)
-                todo += self.operands(at)
-        return found
-
-    def operands(self, at: int) -> list[int]:
-        match self.nest.values[at]:
-            case Load(index=index):
-                return [item.value for item in index if isinstance(item, Taken)]
-            case Apply(args=args):
-                return list(args)
-            case Reduce(arg=arg):
-                return [arg]
-            case _:
-                return []
 
     def value(self, at: int, scope: Scope) -> tuple[str, int]:
         """The name of a value and its lanes."""
@@ -321,7 +299,7 @@ class Emitter:
         )
 
     def vector_load(self, type: str, pointer: str, mask: str | None, other: str, dtype: str) -> str:
-        align = element_bytes(dtype)
+        align = SIZES[dtype]
         if mask is None:
             return self.code.value(f"load {type}, ptr {pointer}, align {align}")
         lanes = self.lanes
@@ -407,7 +385,7 @@ class Emitter:
     def vector_store(
         self, type: str, element: str, name: str, pointer: str, offsets: str | None, mask: str | None, dtype: str
     ) -> None:  # fmt: skip
-        lanes, align = self.lanes, element_bytes(dtype)
+        lanes, align = self.lanes, SIZES[dtype]
         if offsets is not None:
             pointers = self.code.value(f"getelementptr {element}, ptr {pointer}, <{lanes} x i64> {offsets}")
             scatter = f"@llvm.masked.scatter.v{lanes}{short(type)}.v{lanes}p0"
@@ -457,7 +435,7 @@ class Emitter:
         for other, value in enumerate(self.nest.values):
             if other == at or other in scope.known or not isinstance(value, Reduce) or set(value.axes) != set(reduce.axes):
                 continue
-            waiting = [need for need in self.needed([value.arg]) if isinstance(self.nest.values[need], Reduce)]
+            waiting = [need for need in needed(self.nest.values, [value.arg]) if isinstance(self.nest.values[need], Reduce)]
             if self.nest.domains[other] == self.nest.domains[at] and all(need in scope.known for need in waiting):
                 found.append(other)
         return found
@@ -472,7 +450,7 @@ class Emitter:
                 added = self.widened(item.arg, scope, lanes)
                 carried[place] = (type, apply(self.code, JOINS[item.function], [total, added], [item.dtype] * 2, item.dtype, lanes))
             return
-        self.hoist_values(scope, [self.operands(one)[0] for one in together])
+        self.hoist_values(scope, [needs(self.nest.values[one])[0] for one in together])
         for inner, values in self.carried_turns(axes[0], scope, carried):
             rest = [(type, name) for (type, _), name in zip(carried, values, strict=True)]
             self.reduce_loops(axes[1:], together, rest, inner)
@@ -482,10 +460,6 @@ class Emitter:
 def adding(nest: Nest) -> Nest:
     """The nest whose stores add to what is there."""
     return replace(nest, stores=tuple(replace(store, adds=True) for store in nest.stores))
-
-
-def element_bytes(dtype: str) -> int:
-    return 1 if dtype == "bool" else int(dtype.lstrip("floatuin")) // 8
 
 
 def short(type: str) -> str:

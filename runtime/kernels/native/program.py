@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from dslc.ir.graph import Graph
 from dslc.ir.types import Dim
 from dslc.passes.plan_memory import Slot, aligned, allocate
+from runtime.arena import SIZES
 from runtime.kernels.native.choose import Chosen, choose
 from runtime.kernels.native.emit import Emitter, Kernel
 from runtime.kernels.native.machine import Target
@@ -23,7 +24,6 @@ from runtime.loops.nest import Apply, Array, Foreign, Load, Nest, Size, Writer, 
 
 CACHE = 1 << 19  # bytes of the arrays of one chunk: they lie in a second-level cache
 SHARED = 8  # a nest that reads this many times more of weights than of one sample wants all samples at once
-ITEM = {"float32": 4, "float64": 8, "float16": 2, "bool": 1, "int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4}
 
 
 @dataclass
@@ -46,13 +46,12 @@ class Program:
     bands: list[Band]
     checks: tuple[str, ...]
     constants: dict[str, np.ndarray[Any, Any]]
-    kernels: list[Kernel] = field(default_factory=list)
 
 
 def bytes_of(name: str, chosen: Chosen, dims: Mapping[str, int]) -> int:
     layout = chosen.layouts[name]
     elements = layout.elements if isinstance(layout.elements, int) else layout.elements.evaluate(dims)
-    return max(int(elements), 1) * ITEM.get(chosen.arrays[name].dtype, 8)
+    return max(int(elements), 1) * SIZES[chosen.arrays[name].dtype]
 
 
 def make_program(graph: Graph, dims: Mapping[str, int], goal: Target, threads: int, contiguous: Sequence[str] = ()) -> Program:
@@ -259,22 +258,21 @@ class Writing:
 
     def traffic(self, job: Job, size: Size | None) -> tuple[int, int]:
         """Bytes of one sample and bytes that all samples share."""
-        each = shared = 0
+        names = {*job.nest.reads, *job.nest.writes}
+        shared = [name for name in names if not self.has_samples(name, size)]
+        return self.sample(names, size), sum(bytes_of(name, self.program.chosen, self.dims) for name in shared)
+
+    def has_samples(self, name: str, size: Size | None) -> bool:
+        return self.program.chosen.arrays[name].shape[:1] == (size,)
+
+    def sample(self, names: Iterable[str], size: Size | None) -> int:
+        """Bytes of one sample in the arrays that have samples."""
         count = max(size.evaluate(self.dims) if isinstance(size, Dim) else 1, 1)
-        for name in {*job.nest.reads, *job.nest.writes}:
-            total = bytes_of(name, self.program.chosen, self.dims)
-            if self.program.chosen.arrays[name].shape[:1] == (size,):
-                each += total // count
-            else:
-                shared += total
-        return each, shared
+        return sum(bytes_of(name, self.program.chosen, self.dims) // count for name in names if self.has_samples(name, size))
 
     def chunk(self, jobs: Sequence[Job], size: Size | None) -> int:
         names = {name for job in jobs for name in (*job.nest.reads, *job.nest.writes)}
-        count = max(size.evaluate(self.dims) if isinstance(size, Dim) else 1, 1)
-        chosen = self.program.chosen
-        each = sum(bytes_of(name, chosen, self.dims) // count for name in names if chosen.arrays[name].shape[:1] == (size,))
-        return max(1, CACHE // max(each, 1))
+        return max(1, CACHE // max(self.sample(names, size), 1))
 
     def zero(self, band: Band) -> None:
         """Sums begin with 0, each thread's own."""
@@ -316,7 +314,6 @@ class Writing:
             self.named[kernel.text] = f"kernel{len(self.texts)}"
             self.texts.append(kernel.text.replace("@KERNEL(", f"@{self.named[kernel.text]}(", 1))
             self.declared.update(kernel.declared)
-        self.program.kernels.append(kernel)
         self.adding = set(job.nest.writes) if job.adds else set()
         return replace(kernel, name=self.named[kernel.text])
 

@@ -6,7 +6,7 @@ along it. Threads meet between bands. Inside a band a thread goes through its pa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dslc.ir.types import Dim
@@ -135,6 +135,3 @@ def batch_of(arrays: Mapping[str, Array]) -> Dim | None:
         if array.shape and isinstance(array.shape[0], Dim):
             counts[array.shape[0]] = counts.get(array.shape[0], 0) + 1
     return max(counts, key=lambda size: counts[size], default=None)
-
-
-Fresh = Callable[[Array], str]

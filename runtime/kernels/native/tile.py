@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from runtime.kernels.native.emit import Emitter, Kernel, Scope, element_bytes
+from runtime.kernels.native.emit import Emitter, Kernel, Scope
 from runtime.kernels.native.layout import Layout, Linear, certainly_inside, linear
 from runtime.kernels.native.machine import Target
 from runtime.kernels.native.scalars import number
@@ -336,7 +336,7 @@ class Tiler(Emitter):
                 self.code.multiply(str(turn), self.size(self.where_a.stride(inner))),
                 self.code.multiply(str(row), self.size(self.where_a.stride(self.roles.m or ""))),
             )
-            one = self.code.value(f"load float, ptr {self.code.pointer(pointers[0], offset, 'float')}, align {element_bytes('float32')}")
+            one = self.code.value(f"load float, ptr {self.code.pointer(pointers[0], offset, 'float')}, align 4")
             wide = splat(self.code, "float", self.lanes, one)
             for vector in range(vectors):
                 at = row * vectors + vector

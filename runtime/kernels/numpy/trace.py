@@ -83,13 +83,6 @@ class Traced:
     __int__ = __index__ = __len__ = __float__  # type: ignore[assignment]
 
 
-def _operator(ufunc: np.ufunc, swap: bool = False) -> Any:
-    def method(self: Traced, *others: Any) -> Traced:
-        return self.tape.ufunc(ufunc, *((*others, self) if swap else (self, *others)))
-
-    return method
-
-
 OPERATORS = {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide, "floordiv": np.floor_divide, "mod": np.remainder,
     "pow": np.power, "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor, "lshift": np.left_shift, "rshift": np.right_shift,
@@ -97,11 +90,22 @@ OPERATORS = {
 COMPARISONS = {
     "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
 }  # fmt: skip
-for _name, _ufunc in OPERATORS.items():
-    setattr(Traced, f"__{_name}__", _operator(_ufunc))
-    setattr(Traced, f"__r{_name}__", _operator(_ufunc, swap=True))
-for _name, _ufunc in (COMPARISONS | {"neg": np.negative, "abs": np.absolute, "invert": np.invert}).items():
-    setattr(Traced, f"__{_name}__", _operator(_ufunc))
+
+
+def give_operators(kind: type, apply: Callable[..., Any]) -> None:
+    """Python's operators for a kind of traced values; apply(value, ufunc, *operands) writes one down."""
+
+    def method(ufunc: np.ufunc, swap: bool = False) -> Any:
+        return lambda self, *others: apply(self, ufunc, *((*others, self) if swap else (self, *others)))
+
+    for name, ufunc in OPERATORS.items():
+        setattr(kind, f"__{name}__", method(ufunc))
+        setattr(kind, f"__r{name}__", method(ufunc, swap=True))
+    for name, ufunc in (COMPARISONS | {"neg": np.negative, "abs": np.absolute, "invert": np.invert}).items():
+        setattr(kind, f"__{name}__", method(ufunc))
+
+
+give_operators(Traced, lambda value, ufunc, *operands: value.tape.ufunc(ufunc, *operands))
 
 Operand = Traced | np.generic | bool | int | float
 

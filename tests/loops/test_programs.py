@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -72,6 +76,7 @@ def compare(name: str, given: dict[str, Any], found: dict[str, np.ndarray], nump
         np.testing.assert_allclose(found[key], array, rtol=0, atol=4 * apart + 4e-6 * scale, err_msg=key)
 
 
+ROOT = Path(__file__).parents[2]
 SPECS = ("xor", "softmax", "regression", "multitask", "lenet", "vae")
 
 
@@ -117,3 +122,23 @@ def test_gradients_stand_one_after_the_other() -> None:
         run(made, graph, given)
     assert len(native.gradients) == len(numpy.gradients)
     np.testing.assert_allclose(native.gradients.view("f4"), numpy.gradients.view("f4"), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["lenet", "vae"])
+def test_the_same_code_in_every_process(name: str) -> None:
+    """Nothing hangs on the order of a set: else a second start would compile anew, and add in another order."""
+    code = (
+        "import hashlib, sys, tests.loops.test_programs as t\n"
+        "from runtime.kernels.native.machine import host\n"
+        "from runtime.kernels.native.program import make_program\n"
+        "graph = t.step_graph(sys.argv[1])\n"
+        "text = make_program(graph, dict.fromkeys(graph.dims, 6), host(), 2).text\n"
+        "print(hashlib.sha256(text.encode()).hexdigest())"
+    )
+    found = set()
+    for seed in ("1", "2", "3"):
+        environment = os.environ | {"PYTHONHASHSEED": seed}
+        done = subprocess.run([sys.executable, "-c", code, name], capture_output=True, text=True, env=environment, cwd=ROOT, timeout=120)
+        assert done.returncode == 0, done.stderr
+        found.add(done.stdout)
+    assert len(found) == 1

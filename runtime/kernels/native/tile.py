@@ -74,7 +74,7 @@ def candidates(
     loads = [nest.values[a], nest.values[b]]
     where = [linear(load.index, layouts[load.array]) for load in loads]  # type: ignore[union-attr]
     stored = linear(nest.stores[0].index, layouts[nest.stores[0].array])
-    inner = nest.domains[at]
+    inner = [axis for axis in nest.axes if axis in nest.domains[at]]
     lanes = goal.width // 4
     for n in inner:
         if where[1].stride(n) != 1 or n in nest.domains[a] or n == band or guarded(nest, b, n, arrays, layouts):

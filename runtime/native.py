@@ -15,7 +15,7 @@ from dslc.ir.errors import BadArray
 from dslc.ir.graph import Graph
 from runtime.arena import Pool
 from runtime.device import ALIGNMENT, Array, Device
-from runtime.kernels.native.cache import object_of
+from runtime.kernels.native.cache import objects_of
 from runtime.kernels.native.machine import Library, host
 from runtime.kernels.native.program import Program, make_program
 from runtime.loops.nest import Foreign
@@ -50,7 +50,7 @@ class NativeExecutor:
         self.program: Program = make_program(graph, dims, host(), self.threads, contiguous)
         self.arena = device.empty(self.program.arena)
         names = [turn for turn in self.program.turns if isinstance(turn, str)]
-        self.library = Library([object_of(self.program.text, host())], names)
+        self.library = Library(objects_of(self.program.modules, host(), self.threads), names)
         signature = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 4, ctypes.c_int64, ctypes.c_int64)
         self.functions = {name: signature(self.library.addresses[name]) for name in names}
         self.bound: dict[Any, Any] = {}

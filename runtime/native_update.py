@@ -8,10 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dslc.ir.graph import Graph
-from runtime.kernels.native.cache import object_of
+from runtime.kernels.native.cache import objects_of
 from runtime.kernels.native.emit import Emitter, Kernel
 from runtime.kernels.native.layout import plain
 from runtime.kernels.native.machine import Library, host
+from runtime.kernels.native.program import UNNAMED, named
 from runtime.loops.whole import whole_nest
 
 if TYPE_CHECKING:
@@ -21,17 +22,16 @@ if TYPE_CHECKING:
 def native_parts(update: Update, parts: Sequence[Sequence[Piece]]) -> list[list[Callable[[], object]]]:
     """For each thread the calls that update its pieces, which lie in `update.arrays`. NoNest where a rule cannot be said in a nest."""
     rules = {piece.rule: piece for part in parts for piece in part}
-    kernels = {rule: kernel_of(update.graph(piece), f"update{number}") for number, (rule, piece) in enumerate(rules.items())}
-    declared = {name: line for kernel in kernels.values() for name, line in kernel.declared.items()}
-    text = "\n".join([*declared.values(), *(kernel.text for kernel in kernels.values())])
-    library = Library([object_of(text, host())], [kernel.name for kernel in kernels.values()])
-    return [[call(update, piece, kernels[piece.rule], library) for piece in part] for part in parts]
+    kernels = {rule: named(kernel_of(update.graph(piece))) for rule, piece in rules.items()}
+    modules = {kernel.name: text for kernel, text in kernels.values()}
+    library = Library(objects_of(list(modules.values()), host(), len(parts)), list(modules))
+    return [[call(update, piece, kernels[piece.rule][0], library) for piece in part] for part in parts]
 
 
-def kernel_of(graph: Graph, name: str) -> Kernel:
+def kernel_of(graph: Graph) -> Kernel:
     """One function for vectors of any length, or for a weight as a whole."""
     nest, arrays = whole_nest(graph, {output.name: output.name for output in graph.outputs})
-    return Emitter(nest, arrays, plain(arrays), host().width, None).kernel(name)
+    return Emitter(nest, arrays, plain(arrays), host().width, None).kernel(UNNAMED)
 
 
 def call(update: Update, piece: Piece, kernel: Kernel, library: Library) -> Callable[[], object]:

@@ -183,12 +183,12 @@ class Nest:
     def loads(self) -> tuple[Load, ...]:
         return tuple(value for value in self.values if isinstance(value, Load))
 
-    @property
+    @cached_property
     def reads(self) -> tuple[str, ...]:
         """The arrays that are read, each once."""
         return tuple(dict.fromkeys(load.array for load in self.loads))
 
-    @property
+    @cached_property
     def writes(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(store.array for store in self.stores))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.kernels.native import cache
+from runtime.kernels.native import cache, machine
 from runtime.kernels.native.machine import host
 
 TEXT = "define i64 @answer() {{\nentry:\n  ret i64 {}\n}}\n"
@@ -24,8 +24,12 @@ def compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         texts.append(text)
         return f"object of {text}".encode()
 
-    monkeypatch.setattr(cache, "compile_object", compile_object)
+    monkeypatch.setattr(machine, "compile_object", compile_object)
     return texts
+
+
+def object_of(text: str, goal: machine.Target) -> bytes:
+    return cache.objects_of([text], goal)[0]
 
 
 def only() -> Path:
@@ -34,9 +38,9 @@ def only() -> Path:
 
 
 def test_a_module_is_compiled_once(compiled: list[str]) -> None:
-    first = cache.object_of(TEXT.format(1), host())
-    assert cache.object_of(TEXT.format(1), host()) == first
-    assert cache.object_of(TEXT.format(2), host()) != first
+    first = object_of(TEXT.format(1), host())
+    assert object_of(TEXT.format(1), host()) == first
+    assert object_of(TEXT.format(2), host()) != first
     assert len(compiled) == 2
     assert only_private(cache.folder()) and all(only_private(entry.path) for entry in cache.entries())
 
@@ -48,52 +52,52 @@ def only_private(path: Path) -> bool:
 def test_another_machine_has_other_code(compiled: list[str]) -> None:
     from dataclasses import replace
 
-    cache.object_of(TEXT.format(1), host())
-    cache.object_of(TEXT.format(1), replace(host(), cpu="generic"))
+    object_of(TEXT.format(1), host())
+    object_of(TEXT.format(1), replace(host(), cpu="generic"))
     assert len(compiled) == 2
 
 
 @pytest.mark.parametrize("damage", ["flipped", "cut", "empty", "longer"])
 def test_a_damaged_file_is_compiled_again(compiled: list[str], damage: str) -> None:
-    good = cache.object_of(TEXT.format(1), host())
+    good = object_of(TEXT.format(1), host())
     data = bytearray(only().read_bytes())
     if damage == "flipped":
         data[-3] ^= 1
     only().write_bytes({"flipped": bytes(data), "cut": bytes(data[:-1]), "empty": b"", "longer": bytes(data) + b"x"}[damage])
-    assert cache.object_of(TEXT.format(1), host()) == good
+    assert object_of(TEXT.format(1), host()) == good
     assert len(compiled) == 2
-    assert cache.object_of(TEXT.format(1), host()) == good
+    assert object_of(TEXT.format(1), host()) == good
     assert len(compiled) == 2
 
 
 def test_what_others_may_write_does_not_count(compiled: list[str]) -> None:
-    cache.object_of(TEXT.format(1), host())
+    object_of(TEXT.format(1), host())
     only().chmod(0o666)
-    cache.object_of(TEXT.format(1), host())
+    object_of(TEXT.format(1), host())
     assert len(compiled) == 2
     cache.folder().chmod(0o777)
-    cache.object_of(TEXT.format(1), host())
+    object_of(TEXT.format(1), host())
     assert len(compiled) == 3
 
 
 def test_a_link_does_not_count(compiled: list[str], tmp_path: Path) -> None:
-    cache.object_of(TEXT.format(1), host())
+    object_of(TEXT.format(1), host())
     other = tmp_path / "other"
     only().rename(other)
     (cache.folder() / f"{cache.key(TEXT.format(1), host())}{cache.SUFFIX}").symlink_to(other)
-    cache.object_of(TEXT.format(1), host())
+    object_of(TEXT.format(1), host())
     assert len(compiled) == 2
 
 
 def test_a_folder_that_cannot_be_made(compiled: list[str], tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file")
-    assert cache.object_of(TEXT.format(1), host()) == cache.object_of(TEXT.format(1), host())
+    assert object_of(TEXT.format(1), host()) == object_of(TEXT.format(1), host())
     assert len(compiled) == 2
 
 
 def test_many_writers(compiled: list[str]) -> None:
     with ThreadPoolExecutor(8) as pool:
-        found = set(pool.map(lambda number: cache.object_of(TEXT.format(number % 2), host()), range(64)))
+        found = set(pool.map(lambda number: object_of(TEXT.format(number % 2), host()), range(64)))
     assert len(found) == 2
     assert len(cache.entries()) == 2
     assert not [path for path in cache.folder().iterdir() if path.suffix != cache.SUFFIX]
@@ -101,7 +105,7 @@ def test_many_writers(compiled: list[str]) -> None:
 
 def test_the_oldest_go_first(compiled: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(4):
-        cache.object_of(TEXT.format(number), host())
+        object_of(TEXT.format(number), host())
         for age, entry in enumerate(reversed(cache.entries())):
             os.utime(entry.path, (1000 - age, 1000 - age))
     newest = cache.entries()[-1].path

@@ -1,5 +1,6 @@
 """Machine code that was compiled before, on disk: a file for each module, named by what went into it.
 
+A module is one kernel, or the function that calls the kernels of a program: so programs share what is the same in them.
 Code is run as it is found, so a file counts only if it is the user's own, nobody else can write it, and it is whole. What cannot be read
 or written is compiled again; nothing is said, because nothing is lost.
 """
@@ -9,15 +10,16 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from dslc import __version__
-from dslc.files import place
+from dslc.files import draft_folder
 from runtime.data.registry import cache_folder
-from runtime.kernels.native.machine import Target, compile_object, library_version
+from runtime.kernels.native.helpers import compile_all
+from runtime.kernels.native.machine import Target, library_version
 
 LARGEST = 256 << 20  # bytes of all files; the oldest go first
 SUFFIX = ".object"
@@ -37,14 +39,19 @@ def folder() -> Path:
     return cache_folder() / "native"
 
 
-def object_of(text: str, goal: Target) -> bytes:
-    """The object file of a module: from the cache, else compiled and put there."""
-    path = folder() / f"{key(text, goal)}{SUFFIX}"
-    found = read(path)
-    if found is None:
-        found = compile_object(text, goal)
-        write(path, found)
-    return found
+def objects_of(texts: Sequence[str], goal: Target, threads: int = 1) -> list[bytes]:
+    """The object files of modules: from the cache, else compiled by up to so many processes and put there, also when interrupted."""
+    paths = {text: folder() / f"{key(text, goal)}{SUFFIX}" for text in texts}
+    found = {text: data for text, path in paths.items() if (data := read(path)) is not None}
+    made: dict[str, bytes] = {}
+    missing = [text for text in paths if text not in found]
+    if missing:
+        try:
+            compile_all(missing, goal, threads, made)
+        finally:
+            write({paths[text]: data for text, data in made.items()})
+    found |= made
+    return [found[text] for text in texts]
 
 
 def key(text: str, goal: Target) -> str:
@@ -79,14 +86,20 @@ def private(state: os.stat_result, kind: Callable[[int], bool]) -> bool:
     return kind(state.st_mode) and state.st_uid == os.getuid() and not state.st_mode & 0o022
 
 
-def write(path: Path, data: bytes) -> None:
-    """Put an object into the cache; what others write at the same time is the same."""
+def write(objects: Mapping[Path, bytes]) -> None:
+    """Put objects into the cache; what others write at the same time is the same. A checksum tells what a crash has cut off."""
+    target = folder()
     with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if private(path.parent.lstat(), stat.S_ISDIR):
-            place(path, hashlib.sha256(data).digest() + data)
-            path.chmod(0o600)
-            shrink()
+        target.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not private(target.lstat(), stat.S_ISDIR):
+            return
+        with draft_folder(target / "objects") as drafts:
+            for path, data in objects.items():
+                draft = drafts / path.name
+                draft.write_bytes(hashlib.sha256(data).digest() + data)
+                draft.chmod(0o600)
+                draft.replace(path)
+        shrink()
 
 
 def entries() -> list[Entry]:

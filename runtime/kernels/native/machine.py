@@ -1,13 +1,20 @@
-"""From LLVM's text to machine code in this process: llvmlite is loaded here and nowhere else."""
+"""From LLVM's text to machine code: llvmlite is loaded here and nowhere else.
+
+`helpers.py` runs this file in processes of their own, so it imports nothing of the project.
+"""
 
 from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import json
+import signal
+import struct
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, BinaryIO
 
 # The code is written as it shall run: loops, lanes, tiles and what is hoisted. What is left to LLVM is to clean up and to choose registers;
 # its whole pipeline takes five times as long for code that is no faster.
@@ -87,3 +94,32 @@ class Library:
             builder.export_symbol(name)
         self.tracker = builder.link(self.jit, f"native{id(self)}")
         self.addresses: dict[str, int] = {name: self.tracker[name] for name in names}
+
+
+# ---- a process that compiles for another one ------------------------------------------------------------------------------------
+
+
+def send(stream: BinaryIO, data: bytes) -> None:
+    """One message: its length, then its bytes."""
+    stream.write(struct.pack("<Q", len(data)) + data)
+    stream.flush()
+
+
+def receive(stream: BinaryIO) -> bytes:
+    """The next message; empty where the other side has ended."""
+    head = stream.read(8)
+    (length,) = struct.unpack("<Q", head) if len(head) == 8 else (0,)
+    data = stream.read(length)
+    return data if len(data) == length else b""
+
+
+def serve(source: BinaryIO, sink: BinaryIO) -> None:
+    """Answer modules with their objects until there are no more; first comes the target. An interrupt is for the other process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    goal = Target(**json.loads(receive(source)))
+    while text := receive(source):
+        send(sink, compile_object(text.decode(), goal))
+
+
+if __name__ == "__main__":
+    serve(sys.stdin.buffer, sys.stdout.buffer)

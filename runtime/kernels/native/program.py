@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -28,14 +29,14 @@ SHARED = 8  # a nest that reads this many times more of weights than of one samp
 
 @dataclass
 class Program:
-    """text: the module; turns: what runs one after the other: the name of a function, or a foreign step.
+    """modules: one for each kernel, then the one that calls them; turns: what runs one after the other.
 
-    A function takes (arena, outside, sizes, meeting, thread, threads).
+    A turn is the name of a function, which takes (arena, outside, sizes, meeting, thread, threads), or a foreign step.
 
     offsets: of arrays in the arena; outside: the arrays whose addresses are given, in order; sizes: lengths that are given, in order.
     """
 
-    text: str
+    modules: list[str]
     turns: list[str | Foreign]
     offsets: dict[str, int]
     outside: tuple[str, ...]
@@ -72,7 +73,7 @@ def make_program(graph: Graph, dims: Mapping[str, int], goal: Target, threads: i
     offsets, region, arena = place(
         bands, chosen, dims, outside, [*results, *loops.checks], [f"%{graph.output(name)}" for name in contiguous]
     )
-    made = Program("", [], offsets, outside, (), arena, region, chosen, bands, loops.checks, loops.constants)
+    made = Program([], [], offsets, outside, (), arena, region, chosen, bands, loops.checks, loops.constants)
     Writing(made, goal, dims, threads).write()
     return made
 
@@ -154,17 +155,25 @@ def place(
 
 # ---- code -----------------------------------------------------------------------------------------------------------------------
 
+UNNAMED = "KERNEL"  # how a kernel is called until its text is known
+
+
+def named(kernel: Kernel) -> tuple[Kernel, str]:
+    """A kernel with a name that tells what it computes, and its module: what is the same has one name, in whatever program."""
+    text = "\n".join([*kernel.declared.values(), kernel.text])
+    name = f"kernel.{hashlib.sha256(text.encode()).hexdigest()[:24]}"
+    return replace(kernel, name=name), text.replace(f"@{UNNAMED}(", f"@{name}(", 1)
+
 
 class Writing:
-    """Writes the module of a program."""
+    """Writes the modules of a program."""
 
     def __init__(self, program: Program, goal: Target, dims: Mapping[str, int], threads: int) -> None:
         self.program, self.goal, self.dims, self.threads = program, goal, dims, threads
         self.code = Code()
         self.sizes: dict[Dim, str] = {}
         self.declared: dict[str, str] = {}
-        self.texts: list[str] = []
-        self.named: dict[str, str] = {}
+        self.kernels: dict[str, str] = {}
         self.adding: set[str] = set()
 
     def write(self) -> None:
@@ -184,7 +193,8 @@ class Writing:
                 step = band.jobs[0].nest
                 assert isinstance(step, Foreign)
                 self.program.turns.append(step)
-        self.program.text = "\n".join([*self.declared.values(), *self.texts, *functions, MEETING, ""])
+        main = "\n".join([*self.declared.values(), *functions, MEETING, ""])
+        self.program.modules = [*self.kernels.values(), main]
         self.program.sizes = tuple(self.sizes)
 
     def function(self, name: str, bands: Sequence[Band]) -> str:
@@ -304,18 +314,17 @@ class Writing:
     def kernel(self, job: Job, axis: str | None) -> Kernel:
         chosen = self.program.chosen
         assert isinstance(job.nest, Nest)
-        name = "KERNEL"
         roles = find_roles(job.nest, chosen.arrays, chosen.layouts, self.goal, axis)
         if roles is not None:
-            kernel = Tiler(job.nest, chosen.arrays, chosen.layouts, self.goal, axis, roles).kernel(name)
+            kernel = Tiler(job.nest, chosen.arrays, chosen.layouts, self.goal, axis, roles).kernel(UNNAMED)
         else:
-            kernel = Emitter(job.nest, chosen.arrays, chosen.layouts, self.goal.width, axis, adds=job.adds).kernel(name)
-        if kernel.text not in self.named:
-            self.named[kernel.text] = f"kernel{len(self.texts)}"
-            self.texts.append(kernel.text.replace("@KERNEL(", f"@{self.named[kernel.text]}(", 1))
-            self.declared.update(kernel.declared)
+            kernel = Emitter(job.nest, chosen.arrays, chosen.layouts, self.goal.width, axis, adds=job.adds).kernel(UNNAMED)
+        kernel, text = named(kernel)
+        self.kernels[kernel.name] = text
+        params = ", ".join(["ptr"] * len(kernel.arrays) + ["i64"] * (2 + len(kernel.sizes)))
+        self.declared[f"@{kernel.name}"] = f"declare void @{kernel.name}({params})"
         self.adding = set(job.nest.writes) if job.adds else set()
-        return replace(kernel, name=self.named[kernel.text])
+        return kernel
 
     def call(self, kernel: Kernel, low: str, high: str) -> None:
         pointers = [self.own(name) if name in self.adding else self.pointer(name) for name in kernel.arrays]

@@ -31,24 +31,15 @@ def fuse(steps: Sequence[Step], arrays: Mapping[str, Array], kept: Collection[st
                 break
             maker = makers.pop(name)
             gone.add(id(maker))
+            readers.subtract((*step.reads, *maker.reads))
             step = inlined(step, maker, name)
-            for array in maker.reads:
-                readers[array] = sum(1 for one in (*live(found, gone), step) if array in one.reads) + later(steps, len(found), array)
+            readers.update(step.reads)
         found.append(step)
         if isinstance(step, Nest) and len(step.stores) == 1:
             (name,) = step.writes
             if readers[name] == 1 and writers[name] == 1 and name not in kept and covers(step.stores[0], step, arrays[name]):
                 makers[name] = step
-    return live(found, gone)
-
-
-def live(steps: Sequence[Step], gone: Collection[int]) -> list[Step]:
-    return [step for step in steps if id(step) not in gone]
-
-
-def later(steps: Sequence[Step], done: int, array: str) -> int:
-    """How many steps behind the first `done + 1` read an array."""
-    return sum(1 for step in steps[done + 1 :] if array in step.reads)
+    return [step for step in found if id(step) not in gone]
 
 
 def covers(store: Store, nest: Nest, array: Array) -> bool:

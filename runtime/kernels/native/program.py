@@ -133,12 +133,16 @@ def place(
     for name in pinned:
         offsets[name] = region
         region += aligned(bytes_of(name, chosen, dims))
+    parts: dict[str, list[str]] = {}
+    for name in chosen.arrays:
+        parts.setdefault(name.partition("@")[0], []).append(name)
     first: dict[str, int] = {}
     last: dict[str, int] = {}
     for number, band in enumerate(bands):
         for job in band.jobs:
             names = [*job.nest.reads, *job.nest.writes]
-            names += [name for name in chosen.arrays if job.adds and name.partition("@")[0] in job.nest.writes]
+            if job.adds:
+                names += [name for written in job.nest.writes for name in parts[written]]
             for name in names:
                 first.setdefault(name, number)
                 last[name] = number

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 
 from runtime.kernels.native.emit import Emitter, Kernel, Scope
@@ -75,18 +76,14 @@ def candidates(
     where = [linear(load.index, layouts[load.array]) for load in loads]  # type: ignore[union-attr]
     stored = linear(nest.stores[0].index, layouts[nest.stores[0].array])
     inner = [axis for axis in nest.axes if axis in nest.domains[at]]
-    lanes = goal.width // 4
     for n in inner:
         if where[1].stride(n) != 1 or n in nest.domains[a] or n == band or guarded(nest, b, n, arrays, layouts):
             continue
         fit = [axis for axis in inner if axis not in nest.domains[b] and not guarded(nest, a, axis, arrays, layouts)]
         for m in fit or [None]:
             far = m is not None and not 0 < rank(where[0].stride(m)) <= FAR
-            for rows, vectors in tiles(goal):
-                if m is None and rows > 1:
-                    continue
-                cost = tile_cost(nest.axes[n], nest.axes[m] if m else 1, rows, vectors, lanes)
-                yield cost * (1.0 if stored.stride(n) == 1 else 1.5) * (1.1 if far else 1.0), Roles(at, a, b, m, n, rows, vectors)
+            cost, rows, vectors = best_tile(nest.axes[n], nest.axes[m] if m else None, goal)
+            yield cost * (1.0 if stored.stride(n) == 1 else 1.5) * (1.1 if far else 1.0), Roles(at, a, b, m, n, rows, vectors)
 
 
 def guarded(nest: Nest, at: int, axis: str, arrays: Mapping[str, Array], layouts: Mapping[str, Layout]) -> bool:
@@ -114,6 +111,14 @@ def tiles(goal: Target) -> list[tuple[int, int]]:
     return [(rows, vectors) for vectors, rows in product(range(1, 5), range(1, 29)) if rows * vectors + vectors + 1 <= goal.registers]
 
 
+@lru_cache(maxsize=1 << 12)
+def best_tile(n: Size, m: Size | None, goal: Target) -> tuple[float, int, int]:
+    """The cheapest tile for these lengths: (cost, rows, vectors)."""
+    fit = [(rows, vectors) for rows, vectors in tiles(goal) if m is not None or rows == 1]
+    costs = [(tile_cost(n, 1 if m is None else m, rows, vectors, goal.width // 4), rows, vectors) for rows, vectors in fit]
+    return min(costs, key=lambda item: item[0])
+
+
 def tile_cost(n: Size, m: Size, rows: int, vectors: int, lanes: int) -> float:
     """Cycles for each useful product: two vectors of them or two loads a cycle, and a sum waits four cycles for the one before it.
 
@@ -122,10 +127,9 @@ def tile_cost(n: Size, m: Size, rows: int, vectors: int, lanes: int) -> float:
     total = 0.0
     width = n if isinstance(n, int) else lanes * vectors * 4
     height = m if isinstance(m, int) else rows * 8
-    for vector_count in pieces(-(-width // lanes), vectors):
-        for row_count in pieces(height, rows):
-            products, loads = row_count * vector_count, row_count + vector_count
-            total += max(products / 2, loads / 2, 4.0) + loads / 16
+    for (vector_count, columns), (row_count, blocks) in product(tally(-(-width // lanes), vectors), tally(height, rows)):
+        products, loads = row_count * vector_count, row_count + vector_count
+        total += columns * blocks * (max(products / 2, loads / 2, 4.0) + loads / 16)
     return total / (width * height)
 
 
@@ -133,6 +137,13 @@ def pieces(length: int, most: int) -> list[int]:
     """The length cut into as few nearly equal pieces as there can be."""
     count = -(-length // most)
     return [length * (i + 1) // count - length * i // count for i in range(count)]
+
+
+def tally(length: int, most: int) -> list[tuple[int, int]]:
+    """The sizes of the pieces, each with how many there are."""
+    count = -(-length // most)
+    size, larger = divmod(length, count) if count else (0, 0)
+    return [(size + 1, larger), (size, count - larger)]
 
 
 class Tiler(Emitter):

@@ -12,7 +12,7 @@ from runtime.kernels.native.cache import objects_of
 from runtime.kernels.native.emit import Emitter, Kernel
 from runtime.kernels.native.layout import plain
 from runtime.kernels.native.machine import Library, host
-from runtime.kernels.native.program import UNNAMED, named
+from runtime.kernels.native.pieces import UNNAMED, named
 from runtime.loops.whole import whole_nest
 
 if TYPE_CHECKING:

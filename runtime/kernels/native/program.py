@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,11 +13,11 @@ from dslc.ir.types import Dim
 from dslc.passes.plan_memory import Slot, aligned, allocate
 from runtime.arena import SIZES
 from runtime.kernels.native.choose import Chosen, choose
-from runtime.kernels.native.emit import Emitter, Kernel
+from runtime.kernels.native.emit import Kernel
 from runtime.kernels.native.machine import Target
+from runtime.kernels.native.pieces import Kernels
 from runtime.kernels.native.schedule import Band, Job, batch_of, make_bands, spread_jobs
 from runtime.kernels.native.text import Code
-from runtime.kernels.native.tile import Tiler, find_roles
 from runtime.loops.fuse import fuse
 from runtime.loops.lower import lower
 from runtime.loops.nest import Apply, Array, Foreign, Load, Nest, Size, Writer, at
@@ -159,15 +158,6 @@ def place(
 
 # ---- code -----------------------------------------------------------------------------------------------------------------------
 
-UNNAMED = "KERNEL"  # how a kernel is called until its text is known
-
-
-def named(kernel: Kernel) -> tuple[Kernel, str]:
-    """A kernel with a name that tells what it computes, and its module: what is the same has one name, in whatever program."""
-    text = "\n".join([*kernel.declared.values(), kernel.text])
-    name = f"kernel.{hashlib.sha256(text.encode()).hexdigest()[:24]}"
-    return replace(kernel, name=name), text.replace(f"@{UNNAMED}(", f"@{name}(", 1)
-
 
 class Writing:
     """Writes the modules of a program."""
@@ -177,7 +167,7 @@ class Writing:
         self.code = Code()
         self.sizes: dict[Dim, str] = {}
         self.declared: dict[str, str] = {}
-        self.kernels: dict[str, str] = {}
+        self.kernels = Kernels(goal)
         self.adding: set[str] = set()
 
     def write(self) -> None:
@@ -198,7 +188,7 @@ class Writing:
                 assert isinstance(step, Foreign)
                 self.program.turns.append(step)
         main = "\n".join([*self.declared.values(), *functions, MEETING, ""])
-        self.program.modules = [*self.kernels.values(), main]
+        self.program.modules = [*self.kernels.modules.values(), main]
         self.program.sizes = tuple(self.sizes)
 
     def function(self, name: str, bands: Sequence[Band]) -> str:
@@ -316,17 +306,9 @@ class Writing:
         self.code.label(after)
 
     def kernel(self, job: Job, axis: str | None) -> Kernel:
-        chosen = self.program.chosen
-        assert isinstance(job.nest, Nest)
-        roles = find_roles(job.nest, chosen.arrays, chosen.layouts, self.goal, axis)
-        if roles is not None:
-            kernel = Tiler(job.nest, chosen.arrays, chosen.layouts, self.goal, axis, roles).kernel(UNNAMED)
-        else:
-            kernel = Emitter(job.nest, chosen.arrays, chosen.layouts, self.goal.width, axis, adds=job.adds).kernel(UNNAMED)
-        kernel, text = named(kernel)
-        self.kernels[kernel.name] = text
+        kernel = self.kernels.kernel(job, axis, self.program.chosen)
         params = ", ".join(["ptr"] * len(kernel.arrays) + ["i64"] * (2 + len(kernel.sizes)))
-        self.declared[f"@{kernel.name}"] = f"declare void @{kernel.name}({params})"
+        self.declared[kernel.name] = f"declare void @{kernel.name}({params})"
         self.adding = set(job.nest.writes) if job.adds else set()
         return kernel
 

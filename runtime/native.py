@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from dslc.interpret import bind_dims, check_values, interpret, run_node
 from dslc.ir.errors import BadArray
 from dslc.ir.graph import Graph
 from runtime.arena import Pool
-from runtime.device import ALIGNMENT, Array, Device
+from runtime.device import Array, Device
 from runtime.kernels.native.cache import objects_of
 from runtime.kernels.native.machine import Library, host
 from runtime.kernels.native.program import Program, make_program
@@ -55,8 +54,6 @@ class NativeExecutor:
         self.functions = {name: signature(self.library.addresses[name]) for name in names}
         self.bound: dict[Any, Any] = {}
         self.buffers: dict[int, Array] = {}
-        self.meeting = device.empty(2 * ALIGNMENT)
-        self.meeting[...] = 0
 
     @property
     def gradients(self) -> Array:
@@ -78,7 +75,7 @@ class NativeExecutor:
                 if isinstance(turn, Foreign):
                     run.foreign(turn)
                 else:
-                    run.native(self.functions[turn])
+                    run.native(turn)
         if any(run.array(name, (), "int64") != 0 for name in self.program.checks):
             interpret(self.graph, np, given)  # says which data are wrong
         found = {output.name: run.value(output.id) for output in self.graph.outputs}
@@ -108,18 +105,13 @@ class Run:
         self.pointers = (ctypes.c_void_p * max(len(program.outside), 1))(*(outside[name].ctypes.data for name in program.outside))
         self.sizes = (ctypes.c_int64 * max(len(program.sizes), 1))(*(size.evaluate(dims) for size in program.sizes))
 
-    def native(self, function: Any) -> None:
+    def native(self, name: str) -> None:
         owner = self.owner
-        args = (
-            owner.arena.ctypes.data,
-            ctypes.addressof(self.pointers),
-            ctypes.addressof(self.sizes),
-            owner.meeting.ctypes.data,
-        )
-        if owner.workers is None:
-            function(*args, 0, 1)
+        args = owner.arena.ctypes.data, ctypes.addressof(self.pointers), ctypes.addressof(self.sizes)
+        if owner.workers is None or owner.threads == 1:
+            owner.functions[name](*args, None, 0, 1)
         else:
-            owner.workers.run([[partial(function, *args, thread, owner.threads)] for thread in range(owner.threads)])
+            owner.workers.call(owner.library.addresses[name], *args)
 
     def foreign(self, step: Foreign) -> None:
         node = self.owner.graph.nodes[step.at]

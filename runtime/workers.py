@@ -2,7 +2,8 @@
 
 NumPy lets go of the interpreter's lock inside its loops and inside BLAS, so lists of calls on different pieces of arrays do run side
 by side. BLAS itself stays on one thread meanwhile (`single_blas`): cutting whole steps is coarser, and covers copies and
-elementwise loops, which BLAS threads never do. Handing work over and waiting for it costs about 20 µs.
+elementwise loops, which BLAS threads never do. Handing work over and waiting for it costs about 20 µs. Machine code has threads of its own
+(`kernels/native/team.py`), which need no interpreter.
 
 Where there are as many threads as processors, each worker has its own: a scheduler that sees threads sleep and wake every 100 µs may
 leave them all on one processor (seen on a virtual machine: half the speed).
@@ -17,11 +18,14 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dslc.diagnostics import SpecError
 from runtime.device import Device
 from runtime.errors import MissingDevice
+
+if TYPE_CHECKING:
+    from runtime.kernels.native.team import Team
 
 Step = Callable[[], object]
 BUFFER = 2048  # elements of the buffers that ufuncs make for short inner loops (NumPy: 8192); as fast, and a quarter of the memory
@@ -35,6 +39,7 @@ class Workers:
         known = processors()
         self.places = known if 1 < count == len(known) else []
         self.lanes: list[Lane] = []
+        self.team: Team | None = None
         weakref.finalize(self, stop, self.lanes)
         try:
             for place in (self.places or [None] * count)[1:]:
@@ -62,6 +67,15 @@ class Workers:
                 lane.wait()
         for lane, _ in zip(self.lanes, parts[1:], strict=False):
             lane.raise_error()
+
+    def call(self, function: int, arena: int, outside: int, sizes: int) -> None:
+        """Run machine code, a function of a program, on as many threads; returns when all have ended. A forked process starts its own."""
+        if self.team is None or self.team.process != os.getpid():
+            from runtime.kernels.native.team import SPINS, Team
+
+            available = len(processors()) or os.cpu_count() or 1
+            self.team = Team(self.count, SPINS if self.count <= available else 0, self.places)
+        self.team.call(function, arena, outside, sizes)
 
 
 class Lane:

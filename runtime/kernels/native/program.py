@@ -15,6 +15,7 @@ from runtime.arena import SIZES
 from runtime.kernels.native.choose import Chosen, choose
 from runtime.kernels.native.emit import Kernel
 from runtime.kernels.native.machine import Target
+from runtime.kernels.native.meeting import MEETING
 from runtime.kernels.native.pieces import Kernels
 from runtime.kernels.native.schedule import Band, Job, batch_of, make_bands, spread_jobs
 from runtime.kernels.native.text import Code
@@ -187,7 +188,7 @@ class Writing:
                 step = band.jobs[0].nest
                 assert isinstance(step, Foreign)
                 self.program.turns.append(step)
-        main = "\n".join([*self.declared.values(), *functions, MEETING, ""])
+        main = "\n".join([*self.declared.values(), *functions, MEETING if self.threads > 1 else "", ""])
         self.program.modules = [*self.kernels.modules.values(), main]
         self.program.sizes = tuple(self.sizes)
 
@@ -330,38 +331,3 @@ class Writing:
             mine = self.code.value(f"icmp eq i64 %thread, {thread}")
             found = self.code.value(f"select i1 {mine}, ptr {other}, ptr {found}")
         return found
-
-
-MEETING = """
-define internal void @meet(ptr %meeting, i64 %threads) noinline {
-entry:
-  %round.at = getelementptr i64, ptr %meeting, i64 8
-  %round = load atomic i64, ptr %round.at acquire, align 8
-  %before = atomicrmw add ptr %meeting, i64 1 acq_rel
-  %mine = add i64 %before, 1
-  %last = icmp eq i64 %mine, %threads
-  br i1 %last, label %open, label %wait
-open:
-  store atomic i64 0, ptr %meeting monotonic, align 8
-  %next = add i64 %round, 1
-  store atomic i64 %next, ptr %round.at release, align 8
-  ret void
-wait:
-  %turn = phi i64 [0, %entry], [%turned, %again]
-  %now = load atomic i64, ptr %round.at acquire, align 8
-  %opened = icmp ne i64 %now, %round
-  br i1 %opened, label %done, label %look
-look:
-  %turned = add i64 %turn, 1
-  %long = icmp ugt i64 %turn, 4096
-  br i1 %long, label %yield, label %again
-yield:
-  %ignored = call i32 @sched_yield()
-  br label %again
-again:
-  br label %wait
-done:
-  ret void
-}
-declare i32 @sched_yield()
-"""

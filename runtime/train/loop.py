@@ -19,6 +19,7 @@ from dslc.parts import choose
 from dslc.pieces import is_finite
 from dslc.program import Program, Training
 from runtime.errors import CannotRun, Diverged
+from runtime.kernels.native.watch import watched
 from runtime.memory import give_back, whole
 from runtime.onestep import OneStep, Status
 from runtime.step import Step, compile_step
@@ -72,7 +73,7 @@ def train(
     _refuse(chosen)
     progress = progress or Progress()
     threads = threads or default_threads()
-    with disk_errors(resume or out or Path()), ExitStack() as held:
+    with disk_errors(resume or out or Path()), watched(progress.compiling), ExitStack() as held:
         state = None
         if resume is not None:
             require_run(resume)

@@ -20,6 +20,7 @@ from dslc.usage import CannotWriteFile
 from runtime.train.metrics import finite, scalars
 
 INTERVAL = 5.0  # seconds between plain lines
+SOON = 1.0  # seconds before something is said of a compilation
 LIVE_INTERVAL = 0.1  # seconds between redrawings of the live line
 EPOCH_LINES = 40  # where there are many more epochs, not every one has a line
 
@@ -100,6 +101,9 @@ class Progress:
     first_step: int = field(default=0, init=False)
     last: float = field(default=0.0, init=False)
 
+    def compiling(self, done: int, total: int) -> None:
+        """So many kernels of machine code are compiled; 0 at the beginning."""
+
     def start(self, title: str, step: int, steps: int) -> None:
         """Training of `title` begins at `step` of `steps`."""
         self.started = self.last = self.clock()
@@ -128,6 +132,12 @@ class Progress:
         self.last = now
         return True
 
+    def compiling_due(self, done: int) -> bool:
+        """Whether to say something of a compilation: after a second, then as often as of steps."""
+        if not done:
+            self.last = self.clock() - INTERVAL + SOON
+        return self.due(INTERVAL)
+
     def speed(self, moment: Moment) -> float:
         """Samples a second since the start of this process."""
         return moment.samples / max(1e-9, self.clock() - self.started)
@@ -143,6 +153,10 @@ class PlainProgress(Progress):
     """A line each few seconds and one for each epoch, for logs and pipes."""
 
     stream: TextIO | Output = field(default_factory=lambda: Output(sys.stderr))
+
+    def compiling(self, done: int, total: int) -> None:
+        if self.compiling_due(done):
+            self._say(f"compiling: {done} of {total} kernels")
 
     def start(self, title: str, step: int, steps: int) -> None:
         super().start(title, step, steps)
@@ -175,9 +189,13 @@ class PlainProgress(Progress):
 
 @dataclass
 class JsonProgress(Progress):
-    """One JSON object on each line: `event` is start, step, epoch, note or finish."""
+    """One JSON object on each line: `event` is compile, start, step, epoch, note or finish."""
 
     stream: TextIO | Output = field(default_factory=lambda: Output(sys.stdout))
+
+    def compiling(self, done: int, total: int) -> None:
+        if self.compiling_due(done):
+            self._say("compile", done=done, total=total)
 
     def start(self, title: str, step: int, steps: int) -> None:
         super().start(title, step, steps)

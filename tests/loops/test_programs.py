@@ -16,8 +16,10 @@ import dslc
 from dslc.diagnostics import DataError
 from dslc.interpret import interpret
 from dslc.ir.graph import Graph
+from dslc.passes.pipeline import optimize
 from runtime.device import get_device
 from runtime.executor import Executor
+from runtime.kernels.native import machine
 from runtime.native import NativeExecutor
 from runtime.onestep import graphs_of
 from runtime.workers import Workers
@@ -28,6 +30,10 @@ def step_graph(name: str, precision: Literal["f32", "f64"] = "f32") -> Graph:
     """Forward and backward of a shipped spec's training."""
     training = next(iter(dslc.load(name, precision=precision).program.trainings.values()))
     return graphs_of(training.steps[0])[1]
+
+
+def evaluation_graph(name: str) -> Graph:
+    return optimize(next(iter(dslc.load(name).program.trainings.values())).evaluate)
 
 
 def values(graph: Graph, batch: int, labels: int = 10) -> dict[str, Any]:
@@ -122,6 +128,27 @@ def test_gradients_stand_one_after_the_other() -> None:
         run(made, graph, given)
     assert len(native.gradients) == len(numpy.gradients)
     np.testing.assert_allclose(native.gradients.view("f4"), numpy.gradients.view("f4"), atol=1e-6)
+
+
+def test_programs_share_kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The evaluation of a network compiles only what its training has not; other sizes of the batch and a second start compile nothing."""
+    monkeypatch.setenv("DSLC_CACHE", str(tmp_path))
+    texts: list[str] = []
+    compile_object = machine.compile_object
+    monkeypatch.setattr(machine, "compile_object", lambda text, goal: texts.append(text) or compile_object(text, goal))
+    graph, evaluation = step_graph("lenet"), evaluation_graph("lenet")
+
+    def compiled(graph: Graph, batch: int) -> tuple[int, list[str]]:
+        texts.clear()
+        made = executor(NativeExecutor, graph, values(graph, batch), batch, 1)
+        return len(made.program.modules), list(texts)
+
+    count, first = compiled(graph, 6)
+    assert len(first) == len(set(first)) == count > 20
+    count, second = compiled(evaluation, 6)
+    assert len(second) < count / 2 and not set(first) & set(second)
+    assert [text for text in compiled(graph, 5)[1] if "@turn0" not in text] == []
+    assert compiled(graph, 6)[1] == compiled(evaluation, 6)[1] == []
 
 
 @pytest.mark.parametrize("name", ["lenet", "vae"])

@@ -46,6 +46,20 @@ def test_plain_lines_come_at_intervals_and_epochs() -> None:
     )
 
 
+@pytest.mark.parametrize("kind", [PlainProgress, JsonProgress, Progress])
+def test_a_compilation_is_mentioned_when_it_takes_long(kind: type[Progress]) -> None:
+    """After a second, then every five; what is compiled sooner is not."""
+    clock, stream = Clock(), io.StringIO()
+    progress = kind(clock=clock) if kind is Progress else kind(clock=clock, stream=stream)  # type: ignore[call-arg]
+    for total in (2, 80):
+        for done in range(total + 1):
+            progress.compiling(done, total)
+            clock.now += 0.125
+    plain = "compiling: 8 of 80 kernels\ncompiling: 48 of 80 kernels\n"
+    lines = '{"event": "compile", "done": 8, "total": 80}\n{"event": "compile", "done": 48, "total": 80}\n'
+    assert stream.getvalue() == {PlainProgress: plain, JsonProgress: lines, Progress: ""}[kind]
+
+
 def test_many_epochs_have_some_lines() -> None:
     stream = io.StringIO()
     progress = PlainProgress(stream=stream)

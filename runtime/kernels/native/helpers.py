@@ -10,20 +10,17 @@ import json
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from contextvars import ContextVar
 from dataclasses import asdict
 from threading import Thread
 
 from runtime.kernels.native import machine
 from runtime.kernels.native.machine import Target
+from runtime.kernels.native.watch import Watch, watching
 from runtime.workers import processors
 
 WORTH = 1 << 19  # characters of text that keep a processor busy for longer than a helper takes to start
-
-Watch = Callable[[int, int], None]
-watching: ContextVar[Watch | None] = ContextVar("watching", default=None)  # is told how many of how many modules are compiled
 
 
 def compile_all(texts: Iterable[str], goal: Target, threads: int, found: MutableMapping[str, bytes]) -> None:
@@ -31,29 +28,32 @@ def compile_all(texts: Iterable[str], goal: Target, threads: int, found: Mutable
 
     threads: how many processes there may be, with this one.
     """
-    work = deque(sorted(set(texts), key=lambda text: (-len(text), text)))
-    total = len(work)
+    order = sorted(set(texts), key=lambda text: (-len(text), text))
+    work, total = deque(order), len(order)
     watch = watching.get() or (lambda done, total: None)
     watch(0, total)
     with ExitStack() as started:
         helpers = []
-        for _ in range(helper_count(work, threads)):
+        for _ in range(helper_count(order, threads)):
             with suppress(OSError, RuntimeError):  # there may be no more processes or threads
                 helpers.append(started.enter_context(helper(work, goal, found)))
-        while len(found) < total:
-            while text := take(work):
-                found[text] = machine.compile_object(text, goal)
-                watch(len(found), total)
-            for thread in helpers:
-                thread.join()
+        compile_here(work, goal, found, watch, total)
+        for thread in helpers:
+            thread.join()
+        compile_here(deque(text for text in order if text not in found), goal, found, watch, total)
 
 
-def helper_count(work: Iterable[str], threads: int) -> int:
+def compile_here(work: deque[str], goal: Target, found: MutableMapping[str, bytes], watch: Watch, total: int) -> None:
+    while text := take(work):
+        found[text] = machine.compile_object(text, goal)
+        watch(len(found), total)
+
+
+def helper_count(texts: Sequence[str], threads: int) -> int:
     """How many processes beside this one: each with a processor, and with enough to do."""
     if not sys.executable or getattr(sys, "frozen", False):
         return 0
-    lengths = [len(text) for text in work]
-    return max(0, min(threads, len(processors()) or 1, len(lengths), 1 + sum(lengths) // WORTH) - 1)
+    return max(0, min(threads, len(processors()) or 1, len(texts), 1 + sum(map(len, texts)) // WORTH) - 1)
 
 
 def take(work: deque[str]) -> str:
@@ -82,16 +82,13 @@ def helper(work: deque[str], goal: Target, found: MutableMapping[str, bytes]) ->
 
 
 def feed(process: subprocess.Popen[bytes], work: deque[str], goal: Target, found: MutableMapping[str, bytes]) -> None:
-    """Hand a process one text after the other. The text at which it dies goes back."""
+    """Hand a process one text after the other, until it dies."""
     assert process.stdin is not None and process.stdout is not None
-    made = json.dumps(asdict(goal)).encode()
-    text = ""
     with suppress(OSError):
-        machine.send(process.stdin, made)
-        while made and (text := take(work)):
+        machine.send(process.stdin, json.dumps(asdict(goal)).encode())
+        while text := take(work):
             machine.send(process.stdin, text.encode())
             made = machine.receive(process.stdout)
-            if made:
-                found[text] = made
-    if text and text not in found:
-        work.append(text)
+            if not made:
+                return
+            found[text] = made

@@ -97,7 +97,7 @@ def test_a_step_is_the_step_of_numpy(name: str, threads: int) -> None:
         compare(name, given, run(native, graph, given), run(executor(Executor, graph, given, batch, 1), graph, given))
 
 
-@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("threads", [1, 3, 8])
 def test_the_same_bits_every_time(threads: int) -> None:
     graph = step_graph("lenet")
     given = values(graph, 7)

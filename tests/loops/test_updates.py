@@ -16,9 +16,9 @@ from tests.runtime.test_optimizers import call
 EXACT = frozenset({"sgd", "caffe_sgd", "lion"})  # nothing but arithmetic
 
 
-def made(name: str, arrays: dict[str, np.ndarray], clip: Call | None, ema: float | None) -> Update:
+def made(name: str, arrays: dict[str, np.ndarray], clip: Call | None, ema: float | None, threads: int = 2) -> Update:
     groups = [Group("a", 0, 48, (6, 8)), Group("b", 48, 48 + 33, (33,), rate=0.5, weight_decay=0.1), Group("c", 96, 96 + 20, (4, 5))]
-    return Update(call(name), clip, groups, get_device("numpy"), arrays, Workers(2), ema=ema)
+    return Update(call(name), clip, groups, get_device("numpy"), arrays, Workers(threads), ema=ema)
 
 
 @pytest.mark.parametrize("clip", [None, Call(name="value", args={"limit": 0.5}), Call(name="each", args={"limit": 0.7})])
@@ -39,3 +39,19 @@ def test_steps_of_an_optimizer(name: str, clip: Call | None, ema: float | None) 
         if name in EXACT and clip is None:
             np.testing.assert_array_equal(native.arrays[key], array, err_msg=key)
         np.testing.assert_allclose(native.arrays[key], array, rtol=3e-6, atol=3e-6, err_msg=key)
+
+
+@pytest.mark.parametrize("name", ["adam", "lamb"])
+def test_threads_change_no_bit(name: str) -> None:
+    """Also where there are more threads than pieces."""
+    rng = np.random.default_rng(4)
+    start, gradient = rng.standard_normal((2, 128)).astype(np.float32)
+    found = []
+    for threads in (1, 2, 3, 8):
+        update = made(name, {"w": start.copy(), "g": gradient.copy()}, None, None, threads)
+        update.parts = native_parts(update, shared(update.pieces, threads, update.unit))
+        update.run(0.1, 1)
+        update.run(0.1, 2)
+        found.append({key: array.tobytes() for key, array in update.arrays.items()})
+    assert found[0]["w"] != start.tobytes()
+    assert all(arrays == found[0] for arrays in found)

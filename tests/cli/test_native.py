@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Command
+from tests.cli.conftest import SLICE, Command
 
 TRAIN = ("train", "softmax", "--device", "cpu", "--threads", "2", "--quiet")
 
@@ -53,3 +57,16 @@ def test_without_llvmlite(dslc: Command, monkeypatch: pytest.MonkeyPatch) -> Non
     done = dslc(*TRAIN)
     assert done.code == 2
     assert "error[missing-device]" in done.err and 'pip install "dslc[native]"' in done.err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_training_after_the_step(dslc: Command, own_cache: Path, number: signal.Signals, code: int) -> None:
+    """Also while threads wait in machine code: nothing hangs, and the run goes on where it ended."""
+    words = [sys.executable, "-m", "dslc", "train", "lenet", "--data-dir", str(SLICE), "--device", "cpu", "--threads", "3", "--out", "run"]
+    with subprocess.Popen([*words, "--json", "--max-steps", "100000"], stdout=subprocess.PIPE, text=True, env=os.environ) as process:
+        assert process.stdout is not None
+        assert any('"step"' in line for line in process.stdout)
+        process.send_signal(number)
+        process.stdout.read()
+        assert process.wait(timeout=60) == code
+    assert dslc("train", "lenet", "--data-dir", str(SLICE), "--device", "cpu", "--resume", "run", "--max-steps", "1", "--quiet").code == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count as numbers
 from math import prod
 
 from dslc.ir.types import Dim
@@ -198,9 +199,12 @@ def order_sums(job: Job, found: Chosen, goal: Target) -> None:
         cost, _ = cheapest(job.nest, found.arrays, {**found.layouts, name: tried}, goal, job.axis)
         if cost < best:
             best, layout = cost, tried
-    for other in found.arrays:
-        if other.partition("@")[0] == name:
-            found.layouts[other] = layout
+    part = name
+    for thread in numbers(1):
+        if part not in found.arrays:
+            return
+        found.layouts[part] = layout
+        part = f"{name}@{thread}"
 
 
 def fixed_first(array: Array) -> bool:

@@ -16,7 +16,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -48,11 +48,17 @@ class Workers:
             reason = f"the system starts only {len(self.lanes) + 1:,} of {count:,} threads"
             raise SpecError(MissingDevice(device="numpy", reason=reason, action="`--threads` with a smaller number")) from error
 
-    def place(self) -> None:
-        """Move the calling thread to the processor that the others leave to it; it may leave again where another process needs that one."""
-        if self.places:
-            before = os.sched_getaffinity(0)
-            os.sched_setaffinity(0, {self.places[0]})
+    @contextmanager
+    def placed(self) -> Iterator[None]:
+        """The calling thread stays on the processor that the others leave to it: one that they wake would be moved to theirs."""
+        if not self.places:
+            yield
+            return
+        before = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {self.places[0]})
+        try:
+            yield
+        finally:
             os.sched_setaffinity(0, before)
 
     def run(self, parts: Sequence[Sequence[Step]]) -> None:
@@ -153,9 +159,7 @@ def calculating(device: Device, workers: Workers | None = None) -> Iterator[None
     if not device.threaded:
         yield
         return
-    with device.xp.errstate(all="ignore"), single_blas():
-        if workers is not None:
-            workers.place()
+    with device.xp.errstate(all="ignore"), single_blas(), workers.placed() if workers is not None else nullcontext():
         before = device.xp.setbufsize(BUFFER)
         try:
             yield

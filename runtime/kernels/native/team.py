@@ -17,7 +17,7 @@ from runtime.kernels.native.cache import objects_of
 from runtime.kernels.native.machine import Library, host
 from runtime.kernels.native.meeting import SERVING, TEAM
 
-SPINS = 2000  # looks before a thread sleeps, where each has a processor: about as long as it takes to sleep and to be woken
+SPINS = 1000  # looks before a thread sleeps, where each has a processor: about as long as it takes to sleep and to be woken
 PATIENCE = 10.0  # seconds that the end of a team waits for its threads
 NAMES = ("prepare", "call", "serve")
 

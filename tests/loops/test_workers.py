@@ -15,10 +15,17 @@ import numpy as np
 import pytest
 
 from dslc.diagnostics import SpecError
+from dslc.interpret import interpret
+from dslc.ir.types import tensor
+from dslc.ops.value import Builder, F
+from dslc.passes.pipeline import optimize
+from runtime.device import get_device
 from runtime.kernels.native.cache import objects_of
 from runtime.kernels.native.machine import Library, host
 from runtime.kernels.native.meeting import MEETING
 from runtime.kernels.native.team import Team
+from runtime.loops.nest import Foreign
+from runtime.native import NativeExecutor
 from runtime.workers import Workers
 
 # Each thread stores the number of the round in its own place, meets the others and compares theirs with its own, `rounds` times.
@@ -113,6 +120,21 @@ def test_calls_from_several_threads_come_one_after_the_other() -> None:
     for caller in callers:
         caller.join()
     assert found == [[3, 3, 0, 0]] * 150
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 8])
+def test_what_has_no_native_form_runs_between_two_functions(threads: int) -> None:
+    b = Builder("area")
+    x = b.input("data", "x", tensor("f32", "batch", 4))
+    truth = b.input("data", "truth", tensor("i64", "batch", 4))
+    b.output("area", F.roc_auc(x * x - x, truth) * 2.0 + F.mean(x))
+    graph = optimize(b.build())
+    rng = np.random.default_rng(1)
+    given = {"x": rng.integers(-50, 50, (60, 4)).astype(np.float32), "truth": rng.integers(0, 2, (60, 4))}
+    native = NativeExecutor(graph, get_device("cpu"), {"batch": 60}, workers=Workers(threads))
+    assert [isinstance(turn, Foreign) for turn in native.program.turns] == [False, True, False]
+    for _ in range(5):
+        np.testing.assert_allclose(native.run(given)["area"], interpret(graph, np, given)["area"], rtol=1e-5)
 
 
 def test_threads_end_with_their_team() -> None:

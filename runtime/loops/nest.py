@@ -54,6 +54,8 @@ class Affine:
 
     def substitute(self, axes: Mapping[str, Affine]) -> Affine:
         """Every axis that is named in `axes` is replaced."""
+        if not any(axis in axes for axis, _ in self.terms):
+            return self
         total = Affine(self.constant)
         for axis, count in self.terms:
             total = total + axes.get(axis, Affine(0, ((axis, 1),))) * count
@@ -276,14 +278,15 @@ class Writer:
 
     axes: dict[str, Size] = field(default_factory=dict)
     values: list[Value] = field(default_factory=list)
-    known: dict[Value, int] = field(default_factory=dict)
+    known: dict[Value | str, int] = field(default_factory=dict)
     stores: list[Store] = field(default_factory=list)
 
     def add(self, value: Value) -> int:
-        if value not in self.known:
-            self.known[value] = len(self.values)
+        key = repr(value) if isinstance(value, Number) else value  # 0.0 == -0.0, and they are two values
+        if key not in self.known:
+            self.known[key] = len(self.values)
             self.values.append(value)
-        return self.known[value]
+        return self.known[key]
 
     def axis(self, size: Size, hint: str = "i") -> str:
         """A new axis of this length; its name begins with `hint`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runtime.loops.lower import lower
+from runtime.loops.nest import Number, Writer
 from tests.elaborate.check import network, program
 
 TEXTS = {
@@ -24,3 +25,9 @@ TEXTS = {
 def test_text(body: str) -> None:
     text = str(lower(program(network(body)).networks["N"].evaluate))
     assert TEXTS[body] in text, text
+
+
+def test_the_two_zeros_are_two_values() -> None:
+    writer = Writer()
+    zeros = [writer.add(Number(value, "float32")) for value in (0.0, -0.0, 0.0)]
+    assert zeros == [0, 1, 0] and [repr(value.value) for value in writer.values if isinstance(value, Number)] == ["0.0", "-0.0"]

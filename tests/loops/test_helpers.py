@@ -76,12 +76,15 @@ def test_helpers_have_enough_to_do(threads: int, processors: int, texts: int, co
     assert helpers.helper_count([" " * helpers.WORTH] * texts, threads) == 0
 
 
-@pytest.mark.parametrize("body", ["exit 3", "head -c 250 > /dev/null", "echo a greeting that is no object", "exec no-such-program"])
+@pytest.mark.parametrize(
+    "body", ["exit 3", "head -c 250 > /dev/null", "echo a greeting that is no object", "exec no-such-program", "exec sleep 600"]
+)
 def test_what_a_dead_helper_had_is_compiled_here(eager: list[Any], body: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "program"
     program.write_text(f"#!/bin/sh\n{body}\n")
     program.chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(program))
+    monkeypatch.setattr(helpers, "PATIENCE", 0.1)
     assert compiled(3) == compiled(1)
     assert len(eager) == 2 and ended(eager)
 
@@ -163,7 +166,7 @@ def test_an_interrupt_leaves_nothing_behind(tmp_path: Path) -> None:
     code = (
         "import itertools\nfrom runtime.kernels.native.machine import host\nfrom runtime.kernels.native.watch import watched\n"
         "from tests.loops.test_helpers import TEXT\n"
-        "texts = [TEXT.format(number) for number in range(100_000)]\n"
+        "texts = [TEXT.format(number) for number in range(10_000)]\n"
         "with watched(lambda done, total: print(done, flush=True) if done == 5 else None):\n"
         "    cache.objects_of(texts, host(), 3)"
     )

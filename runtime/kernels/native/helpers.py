@@ -1,7 +1,7 @@
 """Many modules compiled at once: by this process and, where there is enough to do, by processes that help it.
 
 LLVM is called under one lock in a process, so threads would wait for each other. A helper reads texts and writes objects
-(`machine.serve`); where it cannot be started or dies, what it had is compiled here. An object does not depend on who made it.
+(`machine.serve`); where it cannot be started, dies or hangs, what it had is compiled here. An object does not depend on who made it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from runtime.kernels.native.watch import Watch, watching
 from runtime.workers import processors
 
 WORTH = 1 << 19  # characters of text that keep a processor busy for longer than a helper takes to start
+PATIENCE = 2.0  # seconds that a helper gets for its last module when this process has no more to do
 
 
 def compile_all(texts: Iterable[str], goal: Target, threads: int, found: MutableMapping[str, bytes]) -> None:
@@ -39,7 +40,7 @@ def compile_all(texts: Iterable[str], goal: Target, threads: int, found: Mutable
                 helpers.append(started.enter_context(helper(work, goal, found)))
         compile_here(work, goal, found, watch, total)
         for thread in helpers:
-            thread.join()
+            thread.join(PATIENCE)
         compile_here(deque(text for text in order if text not in found), goal, found, watch, total)
 
 

@@ -63,6 +63,7 @@ def target_machine(goal: Target) -> Any:
     return binding.Target.from_default_triple().create_target_machine(cpu=goal.cpu, features=goal.features, opt=3, reloc="pic", jit=True)
 
 
+@lru_cache(maxsize=1)
 def library_version() -> str:
     """Of llvmlite and of the LLVM in it."""
     return f"llvmlite {importlib.metadata.version('llvmlite')} llvm {'.'.join(map(str, llvm().llvm_version_info))}"

@@ -10,7 +10,7 @@ import os
 from dslc.diagnostics import SpecError
 
 VARIABLE = "DSLC_LIMITS"
-STEPS = 240_000
+STEPS = 230_000
 NODES = 20_000  # of one graph
 MOST_NODES = 100_000  # of one graph, whatever is allowed
 LARGEST = 20  # times the default

@@ -15,6 +15,7 @@ from dslc.ir.types import DType, TensorType
 from dslc.source import Source, Span
 from dslc.syntax import ast
 from dslc.syntax.parse import parse
+from dslc.syntax.scan import MOST_TOKENS
 
 if TYPE_CHECKING:
     from dslc.elaborate.files import Library
@@ -91,8 +92,10 @@ class Session:
         return errors.TooManyNodes(span=span, limit=f"{self.most_nodes:,}", where=self.busiest(), advice=limits.advice())
 
     def parse(self, source: Source) -> ast.File:
-        """The tree of a file, read with what is left of the steps."""
-        most = limits.tokens_for(self.most_steps - self.steps)
+        """The tree of a file, read with what is left of the steps. Raises Stopped where a text before was too long for them."""
+        if self.unread:
+            raise Stopped
+        most = min(limits.tokens_for(self.most_steps - self.steps), MOST_TOKENS)
         tree = parse(source, self.sink, most)
         self.unread |= tree.tokens >= most
         self.steps += limits.steps_of(tree.tokens)

@@ -93,7 +93,8 @@ def scan(source: Source, sink: Sink, most: int = MOST_TOKENS) -> tuple[list[Toke
         if sink.dropped > MOST_DROPPED:
             break
         if len(tokens) >= most:
-            sink.add(errors.TooManyTokens(span=Span(source, start, at), limit=f"{most:,}", advice=limits.advice()))
+            advice = limits.advice() if most < MOST_TOKENS else ""
+            sink.add(errors.TooManyTokens(span=Span(source, start, at), limit=f"{most:,}", advice=advice))
             break
         token = Token(kind, found.group(), start, at, first)
         if kind == "NAME":

@@ -77,6 +77,7 @@ HOSTILE = {
         "y = x\nfor i in 0..300 {\n y = tanh(y)\n}\nz = sum(y)\nfor i in 0..9000 {\n g = grad(z, x)\n}\noutput q = g * z",
         "too-many-steps",
     ),
+    "a name of 800,000 letters": ("output y = x + " + "z" * 800_000, "name-too-long"),
 }
 
 
@@ -129,6 +130,12 @@ def test_the_help_of_a_limit_says_how_more_is_allowed(monkeypatch: pytest.Monkey
     assert "`DSLC_LIMITS=20 dslc …`" in check(body)[1][-1].help
     monkeypatch.setenv(limits.VARIABLE, "20")
     assert check(body)[1][-1].help == ""
+
+
+def test_no_more_than_300_000_words_and_signs_can_be_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(limits.VARIABLE, "20")
+    (error,) = (item for item in check(network("a = [" + "1, " * 150_000 + "1]\noutput x"))[1] if item.code == "too-many-tokens")
+    assert "300,000" in error.message and error.help == ""
 
 
 @pytest.mark.parametrize("name", ["resnet152", "densenet121", "inception3"])

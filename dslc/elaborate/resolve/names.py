@@ -18,7 +18,7 @@ from dslc.elaborate.suggest import MOST_LONE, meant, misspelt, nearest, rename
 from dslc.elaborate.walk import nodes, read_names
 from dslc.source import Span
 from dslc.syntax import ast
-from dslc.syntax.scan import SOFT
+from dslc.syntax.scan import MOST_NAME, SOFT
 from dslc.vocabulary import INITIALISERS
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Names:
         if name.id in self.unknowns:
             return
         self.unknowns.add(name.id)
-        beginnings = (name.id[:end] for end in range(1, len(name.id) + 1))
+        beginnings = (name.id[:end] for end in range(1, min(len(name.id), MOST_NAME) + 1))
         self.excused |= {key for key in beginnings if self.flow.find(key) is not None}  # `x1` may mean `x`
         slip = sign_slip(name.span)
         if slip is not None:

@@ -66,8 +66,47 @@ def read() -> list[dict[str, Any]]:
 
 
 def append(item: dict[str, Any]) -> None:
-    records = [*read(), item]
+    write([*read(), item])
+
+
+def write(records: Sequence[dict[str, Any]]) -> None:
+    """Records of one campaign that go on where another one ends, at the same state of the project, become one."""
+    found: list[dict[str, Any]] = []
+    for item in records:
+        before = next((at for at, other in enumerate(found) if follows(item, other)), None)
+        if before is None:
+            found.append(item)
+        else:
+            found[before] = together(found[before], item)
+    records = found
     FILE.write_text(json.dumps(records, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def follows(item: dict[str, Any], other: dict[str, Any]) -> bool:
+    same = all(item[key] == other[key] for key in ("campaign", "commit", "versions", "date"))
+    return same and item["first"] == other["first"] + other["cases"]
+
+
+def together(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    def added(key: str) -> dict[str, int]:
+        return dict(sorted((Counter(first[key]) + Counter(second[key])).items()))
+
+    worst = {
+        name: max(item["worst"].get(name, float("-inf")) for item in (first, second)) for name in {**first["worst"], **second["worst"]}
+    }
+    names = {**first["histograms"], **second["histograms"]}
+    histograms = {
+        name: dict((Counter(first["histograms"].get(name)) + Counter(second["histograms"].get(name))).most_common())
+        for name in sorted(names)
+    }
+    return first | {
+        "cases": first["cases"] + second["cases"],
+        "seconds": first["seconds"] + second["seconds"],
+        "counts": added("counts"),
+        "worst": dict(sorted(worst.items())),
+        "histograms": histograms,
+        "failures": [*first["failures"], *second["failures"]],
+    }
 
 
 def counts(records: Sequence[dict[str, Any]]) -> Counter[str]:

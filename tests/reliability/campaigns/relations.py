@@ -20,7 +20,7 @@ CAMPAIGNS: tuple[Campaign, ...] = (
         name="relations",
         title="What follows for a changed spec, or another way to write a computation, from what holds of the first, holds.",
         run=run,
-        full=10_000,
+        full=20_000,
         sample=162,
         goals=(Goal("cases in which nothing is compared that could differ", "mistrusted", "cases", most=0.05),),
     ),

@@ -1,5 +1,5 @@
-"""`dslc show FILE [--graph out.svg] [--ir] [--plan] [--memory] [--print-after PASS] [--time-passes] [--batch-size N]`: the layers of a
-spec with shapes, parameters and memory; its picture, graph and plan.
+"""`dslc show FILE [--graph out.svg] [--ir] [--plan [--device cpu]] [--memory] [--print-after PASS] [--time-passes] [--batch-size N]`:
+the layers of a spec with shapes, parameters and memory; its picture, graph and plan.
 
 Without flags: the layers with address, output shape, parameters, multiply-adds and memory, and totals; of a `train` with rules the
 weights that each matches.
@@ -9,6 +9,7 @@ Sizes and multiply-adds are for one sample; sizes that are not fixed stay symbol
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--graph", metavar="SVG", type=svg_path, help="draw the network into an SVG file")
     parser.add_argument("--ir", action="store_true", help="print the optimised graph of each network")
     parser.add_argument("--plan", action="store_true", help="print the training step: buffers with offsets, and steps in order")
+    parser.add_argument("--device", choices=("numpy", "cpu"), default="numpy", help="whose plan: NumPy's steps, or kernels of machine code")
     parser.add_argument("--print-after", metavar="PASS", help="print the graph after this pass of the compiler")
     parser.add_argument("--memory", action="store_true", help="print what a training takes of memory, part by part")
     parser.add_argument("--time-passes", action="store_true", help="print the time that each pass takes")
@@ -124,7 +126,22 @@ def compile_step(program: Program, network: Network, args: argparse.Namespace) -
         plan = step_plan(graph, trains, args.batch_size or batch)
         if not isinstance(plan, Plan):
             raise SpecError(usage.OpenSizes(names=", ".join(plan)))
-        say(plan.to_text().rstrip("\n"))
+        say((native_plan(graph, trains, args.batch_size or batch) if args.device == "cpu" else plan.to_text()).rstrip("\n"))
+
+
+def native_plan(graph: Graph, trains: Sequence[str], batch: int) -> str:
+    """The kernels of a graph on this machine."""
+    from runtime.device import get_device
+    from runtime.kernels.native.listing import listing
+    from runtime.kernels.native.machine import host
+    from runtime.kernels.native.program import make_program
+    from runtime.workers import default_threads
+
+    get_device("cpu")  # says what is missing
+    dims, threads = {"batch": batch}, default_threads()
+    program = make_program(graph, dims, host(), threads, [f"grad:{address}" for address in trains])
+    text: str = listing(program, host(), dims, threads)
+    return text
 
 
 def chosen_training(program: Program, args: argparse.Namespace) -> Training | None:

@@ -109,7 +109,7 @@ def inlined(reader: Nest, maker: Nest, name: str) -> Nest:
             numbers.append(writer.add(rewritten(value, {}, {}, numbers)))
     for store in reader.stores:
         writer.store(store.array, moved(store.index, {}, numbers), numbers[store.value], adds=store.adds)
-    return used(writer.nest(reader.name))
+    return used(writer.nest(f"{maker.name}; {reader.name}"))
 
 
 def put(writer: Writer, maker: Nest, index: Index) -> int:

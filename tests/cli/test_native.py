@@ -70,3 +70,35 @@ def test_a_signal_ends_a_training_after_the_step(dslc: Command, own_cache: Path,
         process.stdout.read()
         assert process.wait(timeout=60) == code
     assert dslc("train", "lenet", "--data-dir", str(SLICE), "--device", "cpu", "--resume", "run", "--max-steps", "1", "--quiet").code == 0
+
+
+FOREIGN = """dslc 1
+
+network N {
+  input x: [batch, 5000]
+  a = tanh(x * 2)
+  s, _ = op.sort(a)
+  output y = s + 1
+}
+"""
+
+
+def test_the_plan_says_what_runs_as_machine_code_and_what_does_not(dslc: Command) -> None:
+    """Kernels with what is joined into them, in order; between two functions what has no native form, and why."""
+    Path("s.nn").write_text(FOREIGN)
+    lines = dslc("show", "s.nn", "--plan", "--device", "cpu", "--batch-size", "3").out.splitlines()
+    assert lines[0].startswith("native plan for batch=3, ")
+    assert lines[2] == "2 kernels, 2 of them different, in 2 native functions; 1 step without a native form"
+    assert [line for line in lines[3:] if not line.startswith(" ")] == [
+        "function 0",
+        "foreign sort: the order along a long axis",
+        "function 1",
+    ]
+    assert "multiply" in lines[5] and "tanh" in lines[5]
+    assert lines[6].endswith("reads 60,000, writes 60,000 bytes")
+
+
+def test_every_step_of_lenet_is_machine_code(dslc: Command) -> None:
+    text = dslc("show", "lenet", "--plan", "--device", "cpu").out
+    assert "every step has a native form" in text and "foreign" not in text
+    assert "conv(%12, %1); %15 = add(%13, %14)\n      tile of " in text

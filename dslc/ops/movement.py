@@ -295,7 +295,7 @@ def gather(xp: Any, x: Any, index: Any, axis: int) -> Any:
 
 
 def gather_cases(rng: Any) -> list[Case]:
-    shapes = (((5, 3), (4,), 0), ((2, 4), (2, 3), 1), ((3, 2), (), 0), ((2, 3, 4), (1, 2), -2))
+    shapes = (((5, 3), (4,), 0), ((2, 4), (2, 3), 1), ((3, 2), (), 0), ((2, 3, 4), (1, 2), -2), ((4,), (), 0))
     return [Case((rng.uniform(-2, 2, x), rng.integers(0, x[axis], i)), {"axis": axis}) for x, i, axis in shapes]
 
 

@@ -101,7 +101,10 @@ def reshaped(w: Writer, x: str, shape: Sequence[int | Dim], output: str | None =
 
 
 def transposed(w: Writer, x: str, order: Sequence[int], output: str | None = None) -> str:
+    """Transpose; itself where every axis stays (a scalar has none, and ONNX no permutation of none)."""
     type = w.type(x)
+    if list(order) == list(range(type.rank)):
+        return x if output is None else w.emit("Identity", [x], type, output)
     return w.emit("Transpose", [x], shaped(type, *(type.shape[axis] for axis in order)), output, perm=list(order))
 
 

@@ -357,6 +357,7 @@ class TrainElaborator:
         aims: dict[str, Span] = {}  # weights that some step means to train, and their places
         for node in [step.node for step in body.steps.values()] or [None]:
             inner, run = self.run(True, node, False, frozen)
+            self.phases_agree(frame, inner)
             own = run.steps[id(node)] if node is not None else None
             step_optimizer = (own.settings.values.get("optimizer") if own is not None else None) or optimizer
             losses = own.losses if own is not None else run.losses
@@ -387,6 +388,15 @@ class TrainElaborator:
         moving = {address for step in found for address in step.trains}
         reach.warn(self.session, {address: span for address, span in aims.items() if address not in moving})
         return found
+
+    def phases_agree(self, frame: Frame, inner: Frame) -> None:
+        """What only the training has (`if training`) belongs to the program too; what both have is the same (R13)."""
+        for what, known, more in (("weight", frame.tape.weights, inner.tape.weights), ("state", frame.tape.states, inner.tape.states)):
+            found: dict[str, Any] = known
+            for address, item in more.items():
+                if found.setdefault(address, item) != item:
+                    detail = f"the {what} `{address}` is made in two ways"
+                    inner.report(errors.PhasesDiffer(span=self.span, address=address, detail=detail))
 
     def trains(self, frame: Frame, step: StepBody | None, frozen: frozenset[str]) -> tuple[str, ...]:
         """Addresses of the weights that a step trains."""

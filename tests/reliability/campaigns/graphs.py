@@ -27,7 +27,7 @@ def folder() -> TemporaryDirectory[str]:
 def largest(program: Program) -> int:
     """Elements of the largest value of a step, where all open sizes are 7."""
     graphs = [step.graph for training in program.trainings.values() for step in training.steps]
-    return max((prod(type.sizes(dict.fromkeys(type.names, 7))) for graph in graphs for type in graph.types.values()), default=0)
+    return max((prod(type.sizes(dict.fromkeys(type.names, 7))) for graph in graphs for type in graph.types), default=0)
 
 
 def run(case: int, tally: Tally) -> None:

@@ -58,7 +58,7 @@ def constant(value: Any, dtype: DType) -> Tensor:
 def gather(x: Tensor, index: Tensor, axis: int) -> Tensor:
     axis %= x.dim()
     picked = torch.index_select(x, axis, index.long().reshape(-1))
-    return picked.reshape(*x.shape[:axis], *index.shape, *x.shape[axis + 1 :])
+    return picked.reshape((*x.shape[:axis], *index.shape, *x.shape[axis + 1 :]))
 
 
 def scatter_add(g: Tensor, index: Tensor, size: int, axis: int) -> Tensor:

@@ -17,6 +17,7 @@ from runtime.device import Array, Device
 from runtime.kernels.native.cache import objects_of
 from runtime.kernels.native.machine import Library, host
 from runtime.kernels.native.program import Program, make_program
+from runtime.kernels.native.team import Function
 from runtime.loops.nest import Foreign
 from runtime.workers import Workers, calculating
 
@@ -50,8 +51,8 @@ class NativeExecutor:
         self.arena = device.empty(self.program.arena)
         names = [turn for turn in self.program.turns if isinstance(turn, str)]
         self.library = Library(objects_of(self.program.modules, host(), self.threads), names)
-        signature = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 4, ctypes.c_int64, ctypes.c_int64)
-        self.functions = {name: signature(self.library.addresses[name]) for name in names}
+        together = workers if self.threads > 1 else None
+        self.functions = {name: Function(self.library, name, together) for name in names}
         self.bound: dict[Any, Any] = {}
         self.buffers: dict[int, Array] = {}
 
@@ -75,7 +76,7 @@ class NativeExecutor:
                 if isinstance(turn, Foreign):
                     run.foreign(turn)
                 else:
-                    run.native(turn)
+                    run.native(self.functions[turn])
         if any(run.array(name, (), "int64") != 0 for name in self.program.checks):
             interpret(self.graph, np, given)  # says which data are wrong
         found = {output.name: run.value(output.id) for output in self.graph.outputs}
@@ -105,13 +106,8 @@ class Run:
         self.pointers = (ctypes.c_void_p * max(len(program.outside), 1))(*(outside[name].ctypes.data for name in program.outside))
         self.sizes = (ctypes.c_int64 * max(len(program.sizes), 1))(*(size.evaluate(dims) for size in program.sizes))
 
-    def native(self, name: str) -> None:
-        owner = self.owner
-        args = owner.arena.ctypes.data, ctypes.addressof(self.pointers), ctypes.addressof(self.sizes)
-        if owner.workers is None or owner.threads == 1:
-            owner.functions[name](*args, None, 0, 1)
-        else:
-            owner.workers.call(owner.library.addresses[name], *args)
+    def native(self, function: Function) -> None:
+        function(self.owner.arena.ctypes.data, ctypes.addressof(self.pointers), ctypes.addressof(self.sizes))
 
     def foreign(self, step: Foreign) -> None:
         node = self.owner.graph.nodes[step.at]

@@ -13,6 +13,7 @@ from runtime.kernels.native.emit import Emitter, Kernel
 from runtime.kernels.native.layout import plain
 from runtime.kernels.native.machine import Library, host
 from runtime.kernels.native.pieces import UNNAMED, named
+from runtime.kernels.native.team import Function
 from runtime.loops.whole import whole_nest
 from runtime.workers import Workers
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from runtime.update import Piece, Update
 
 MAIN = "update"  # the function's name
-SIGNATURE = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 4, ctypes.c_int64, ctypes.c_int64)
 
 
 def native_parts(update: Update, parts: Sequence[Sequence[Piece]]) -> list[list[Callable[[], object]]]:
@@ -45,17 +45,13 @@ class Job:
     """A function bound to memory. It keeps the arrays and the code alive. workers: None for the caller's thread alone."""
 
     def __init__(self, library: Library, arrays: Sequence[Array], sizes: Sequence[int], workers: Workers | None) -> None:
-        self.library, self.arrays, self.workers = library, arrays, workers
+        self.arrays = arrays
         self.pointers = (ctypes.c_void_p * max(len(arrays), 1))(*(array.ctypes.data for array in arrays))
         self.sizes = (ctypes.c_int64 * max(len(sizes), 1))(*sizes)
-        self.function = SIGNATURE(library.addresses[MAIN])
+        self.function = Function(library, MAIN, workers)
 
     def __call__(self) -> None:
-        args = 0, ctypes.addressof(self.pointers), ctypes.addressof(self.sizes)
-        if self.workers is None:
-            self.function(*args, None, 0, 1)
-        else:
-            self.workers.call(self.library.addresses[MAIN], *args)
+        self.function(0, ctypes.addressof(self.pointers), ctypes.addressof(self.sizes))
 
 
 def main_text(parts: Sequence[Sequence[Kernel]]) -> str:

@@ -245,10 +245,15 @@ def same_weights(session: Session, decl: NetworkDecl, evaluate: Tape, train: Tap
             phase = "evaluation" if address in mine else "training"
             detail = f"the {what} `{address}` exists only in {phase}"
             session.report(errors.PhasesDiffer(span=decl.decl.name.span, address=address, detail=detail))
-        for address in mine.keys() & other.keys():
-            if mine[address] != other[address]:
-                detail = f"the {what} `{address}` is made in two ways"
-                session.report(errors.PhasesDiffer(span=decl.decl.name.span, address=address, detail=detail))
+        made_alike(session, decl.decl.name.span, what, mine, other)
+
+
+def made_alike(session: Session, span: Span, what: str, mine: Mapping[str, object], other: Mapping[str, object]) -> None:
+    """What both phases declare is the same in both."""
+    for address in mine.keys() & other.keys():
+        if mine[address] != other[address]:
+            detail = f"the {what} `{address}` is made in two ways"
+            session.report(errors.PhasesDiffer(span=span, address=address, detail=detail))
 
 
 def finished(decl: NetworkDecl, tapes: list[tuple[Tape, NetworkBody]]) -> Network:

@@ -14,6 +14,7 @@ from dslc.elaborate.files import FileScope
 from dslc.elaborate.frame import Frame
 from dslc.elaborate.graphs import pruned
 from dslc.elaborate.match import matches
+from dslc.elaborate.networks import made_alike
 from dslc.elaborate.overrides import COUNTED, OF_STEP, WORDS
 from dslc.elaborate.params import Given as Overrides
 from dslc.elaborate.scope import Scope
@@ -391,12 +392,11 @@ class TrainElaborator:
 
     def phases_agree(self, frame: Frame, inner: Frame) -> None:
         """What only the training has (`if training`) belongs to the program too; what both have is the same (R13)."""
-        for what, known, more in (("weight", frame.tape.weights, inner.tape.weights), ("state", frame.tape.states, inner.tape.states)):
-            found: dict[str, Any] = known
-            for address, item in more.items():
-                if found.setdefault(address, item) != item:
-                    detail = f"the {what} `{address}` is made in two ways"
-                    inner.report(errors.PhasesDiffer(span=self.span, address=address, detail=detail))
+        known, more = frame.tape, inner.tape
+        made_alike(self.session, self.span, "weight", known.weights, more.weights)
+        made_alike(self.session, self.span, "state", known.states, more.states)
+        known.weights |= {address: item for address, item in more.weights.items() if address not in known.weights}
+        known.states |= {address: item for address, item in more.states.items() if address not in known.states}
 
     def trains(self, frame: Frame, step: StepBody | None, frozen: frozenset[str]) -> tuple[str, ...]:
         """Addresses of the weights that a step trains."""

@@ -27,6 +27,7 @@ from runtime.kernels.native.team import Team
 from runtime.loops.nest import Foreign
 from runtime.native import NativeExecutor
 from runtime.workers import Workers
+from tests.threads import all_end, only_two
 
 # Each thread stores the number of the round in its own place, meets the others and compares theirs with its own, `rounds` times.
 # What differs is counted in a third row of the arena, thread by thread.
@@ -161,23 +162,12 @@ def test_threads_that_never_had_a_job_end() -> None:
 
 
 def test_a_thread_that_cannot_be_started_is_an_error_of_the_user_and_the_others_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    start = threading.Thread.start
-    started: list[threading.Thread] = []
-
-    def refuse(thread: threading.Thread) -> None:
-        if len(started) == 2:
-            raise RuntimeError("can't start new thread")
-        started.append(thread)
-        start(thread)
-
     play(Team(2, 0), 1)  # what is compiled at first is compiled
-    monkeypatch.setattr(threading.Thread, "start", refuse)
+    started = only_two(monkeypatch)
     with pytest.raises(SpecError, match="only 3 of 9 threads"):
         Team(9, 0)
     gc.collect()
-    for thread in started:
-        thread.join(10)
-        assert not thread.is_alive()
+    assert all_end(started)
 
 
 BEGIN = """

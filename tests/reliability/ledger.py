@@ -78,8 +78,7 @@ def write(records: Sequence[dict[str, Any]]) -> None:
             found.append(item)
         else:
             found[before] = together(found[before], item)
-    records = found
-    FILE.write_text(json.dumps(records, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    FILE.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def follows(item: dict[str, Any], other: dict[str, Any]) -> bool:

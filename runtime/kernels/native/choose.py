@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count as numbers
+from itertools import takewhile
 from math import prod
 
 from dslc.ir.types import Dim
 from runtime.kernels.native.layout import Layout, certainly_inside, in_order, linear
 from runtime.kernels.native.machine import Target
-from runtime.kernels.native.schedule import Job
+from runtime.kernels.native.schedule import Job, part_name
 from runtime.kernels.native.tile import cheapest, product_of, rank
 from runtime.loops.nest import Affine, Array, Foreign, Load, Nest, Number, Reduce, Size, Store, Taken, Writer, at
 
@@ -199,12 +200,8 @@ def order_sums(job: Job, found: Chosen, goal: Target) -> None:
         cost, _ = cheapest(job.nest, found.arrays, {**found.layouts, name: tried}, goal, job.axis)
         if cost < best:
             best, layout = cost, tried
-    part = name
-    for thread in numbers(1):
-        if part not in found.arrays:
-            return
+    for part in takewhile(found.arrays.__contains__, (part_name(name, thread) for thread in numbers())):
         found.layouts[part] = layout
-        part = f"{name}@{thread}"
 
 
 def fixed_first(array: Array) -> bool:

@@ -17,7 +17,7 @@ from runtime.kernels.native.emit import Kernel
 from runtime.kernels.native.machine import Target
 from runtime.kernels.native.meeting import MEETING
 from runtime.kernels.native.pieces import Kernels
-from runtime.kernels.native.schedule import Band, Job, batch_of, make_bands, spread_jobs
+from runtime.kernels.native.schedule import Band, Job, batch_of, make_bands, part_name, spread_jobs
 from runtime.kernels.native.text import Code
 from runtime.loops.fuse import fuse
 from runtime.loops.lower import lower
@@ -117,10 +117,6 @@ def total(name: str, mine: str, array: Array, threads: int) -> Nest:
     return writer.nest(f"{name} of all threads")
 
 
-def part_name(name: str, thread: int) -> str:
-    return f"{name}@{thread}" if thread else name
-
-
 # ---- memory ---------------------------------------------------------------------------------------------------------------------
 
 
@@ -155,6 +151,14 @@ def place(
     arena = allocate(list(slots.values()), region)
     offsets.update({name: slot.offset for name, slot in slots.items()})
     return offsets, region, aligned(arena)
+
+
+def own_axis(job: Job, threads: int) -> str | None:
+    """The longest free axis of a job that is no part of the batch, where it is long enough for all threads."""
+    assert isinstance(job.nest, Nest)
+    lengths = {axis: size for axis in job.nest.parallel if isinstance(size := job.nest.axes[axis], int)}
+    axis = max(lengths, key=lambda name: lengths[name], default=None)
+    return axis if axis is not None and threads > 1 and lengths[axis] >= threads else None
 
 
 # ---- code -----------------------------------------------------------------------------------------------------------------------
@@ -288,11 +292,9 @@ class Writing:
                 self.code.do(f"call void {set_zero}(ptr {self.own(name)}, i8 0, i64 {size}, i1 false)")
 
     def alone(self, job: Job) -> None:
-        """A job that is no part of the batch: cut along its longest free axis, or done by the first thread."""
-        assert isinstance(job.nest, Nest)
-        axes = [axis for axis in job.nest.parallel if isinstance(job.nest.axes[axis], int)]
-        axis = max(axes, key=lambda name: int(job.nest.axes[name]), default=None)  # type: ignore[arg-type]
-        if axis is not None and self.threads > 1 and int(job.nest.axes[axis]) >= self.threads:  # type: ignore[arg-type]
+        """A job that is no part of the batch: cut along an axis of its own, or done by the first thread."""
+        axis = own_axis(job, self.threads)
+        if axis is not None:
             self.call(self.kernel(job, axis), *self.share(str(job.nest.axes[axis])))
             return
         if self.threads == 1:

@@ -82,6 +82,11 @@ def spread_jobs(steps: Sequence[Nest | Foreign], arrays: dict[str, Array], size:
     return jobs
 
 
+def part_name(name: str, thread: int) -> str:
+    """The array of a thread's own sum; that of the first is the sum's."""
+    return f"{name}@{thread}" if thread else name
+
+
 def place_of(index: tuple[object, ...], axis: str | None) -> int | None:
     """Which index is the axis alone."""
     for at, item in enumerate(index):

@@ -8,7 +8,7 @@ import threading
 import weakref
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dslc.diagnostics import SpecError
 from runtime.device import ALIGNMENT
@@ -17,9 +17,13 @@ from runtime.kernels.native.cache import objects_of
 from runtime.kernels.native.machine import Library, host
 from runtime.kernels.native.meeting import SERVING, TEAM
 
+if TYPE_CHECKING:
+    from runtime.workers import Workers
+
 SPINS = 1000  # looks before a thread sleeps, where each has a processor: about as long as it takes to sleep and to be woken
 PATIENCE = 10.0  # seconds that the end of a team waits for its threads
 NAMES = ("prepare", "call", "serve")
+SIGNATURE = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 4, ctypes.c_int64, ctypes.c_int64)  # of what a team runs, as `Program` says
 
 
 @cache
@@ -64,6 +68,20 @@ class Team:
         """Run a function of a program on every thread; returns when all have ended."""
         with self.lock:
             functions()["call"](self.address, function, arena, outside, sizes)
+
+
+class Function:
+    """A function that every thread runs, called from here. workers: None for the caller's thread alone. It keeps the code alive."""
+
+    def __init__(self, library: Library, name: str, workers: Workers | None) -> None:
+        self.library, self.address, self.workers = library, library.addresses[name], workers
+        self.alone = SIGNATURE(self.address)
+
+    def __call__(self, arena: int, outside: int, sizes: int) -> None:
+        if self.workers is None:
+            self.alone(arena, outside, sizes, None, 0, 1)
+        else:
+            self.workers.call(self.address, arena, outside, sizes)
 
 
 def serve(memory: object, address: int, number: int, place: set[int] | None) -> None:

@@ -22,9 +22,9 @@ def counted(xp: Any, shape: tuple[int, ...], dtype: Any, mask: Any, weight: Any,
 
 
 def averaged(xp: Any, each: Any, count: Any, keep: bool) -> Any:
-    """`each` as it counts, or its mean over what counts; 0 where nothing counts."""
+    """`each` as it counts, or its mean over what counts; 0 where nothing counts. What does not count is 0, also if it is nan."""
     if count is not None:
-        each = each * count
+        each = xp.where(count == 0, xp.zeros((), each.dtype), each * count)
     if keep:
         return each
     if count is None:
@@ -48,6 +48,11 @@ def counted_val(x: Val, shape: tuple[Dim, ...], mask: Val | None, weight: Val | 
 def count_of(x: Val, shape: tuple[Dim, ...], count: Val | None) -> Val:
     """The number of predictions that count."""
     return number(x, product(shape)) if count is None else F.sum(count)
+
+
+def as_counted(product: Val, count: Val | None) -> Val:
+    """A product with `count`, 0 where that is 0: nan · 0 is nan."""
+    return product if count is None else F.where(F.equal(count, zero(count)), zero(product), product)
 
 
 def coefficient(g: Val, x: Val, shape: tuple[Dim, ...], count: Val | None, each: bool) -> Val:
@@ -78,7 +83,7 @@ def extras(**factors: Val | None) -> tuple[list[Val], tuple[str, ...]]:
 def averaged_val(each: Val, count: Val | None, keep: bool) -> Val:
     """`averaged` as a graph."""
     if count is not None:
-        each = each * count
+        each = as_counted(each * count, count)
     if keep:
         return each
     if count is None:

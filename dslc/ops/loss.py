@@ -6,6 +6,7 @@ from typing import Any
 
 from dslc.ir.types import DType
 from dslc.ops.counting import (
+    as_counted,
     averaged,
     averaged_val,
     class_index,
@@ -46,10 +47,12 @@ def cross_entropy_grad(g: Val, y: Val, x: Val, label: Val, mask: Val | None = No
     # ∂L/∂x = (p - (1 - ε)·onehot - ε/K) · coefficient
     shape, at = rest(x.type, axis), axis % x.type.rank
     index = F.cast(label, dtype=DType.i64)
-    factor = coefficient(g, x, shape, counted_val(x, shape, mask, weight, kept(index, ignore)), each)
+    count = counted_val(x, shape, mask, weight, kept(index, ignore))
+    factor = coefficient(g, x, shape, count, each)
     one_hot = one_hot_of(x, index, axis)
     target = one_hot if not smoothing else one_hot * (1 - smoothing) + smoothing / number(g, x.type.shape[at])
-    return (F.softmax(x, axis=axis) - target) * (inserted(factor, at) if factor.type.rank else factor)
+    change = (F.softmax(x, axis=axis) - target) * (inserted(factor, at) if factor.type.rank else factor)
+    return change if count is None else as_counted(change, inserted(count, at))
 
 
 def cross_entropy_parts(x: Val, label: Val, mask: Val | None = None, weight: Val | None = None, *, smoothing: float, ignore: int | None,

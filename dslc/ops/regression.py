@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from dslc.ir.types import TensorType
-from dslc.ops.counting import averaged, averaged_val, check_factors, coefficient, count_of, counted, counted_val, extras
+from dslc.ops.counting import as_counted, averaged, averaged_val, check_factors, coefficient, count_of, counted, counted_val, extras
 from dslc.ops.support import as_float, one
 from dslc.ops.table import Case, Mismatch, op
 from dslc.ops.value import F, Val
@@ -57,8 +57,9 @@ def pair_eval(pair: Pair) -> Callable[..., Any]:
 def pair_grad(derivative: Callable[..., Val]) -> Callable[..., Val]:
     def rule(g: Val, y: Val, x: Val, target: Val, mask: Val | None = None, weight: Val | None = None, *, each: bool,
              **settings: Any) -> Val:  # fmt: skip
-        factor = coefficient(g, x, x.type.shape, counted_val(x, x.type.shape, mask, weight), each)
-        return derivative(x, as_float(target, x.type.dtype), **settings) * factor
+        count = counted_val(x, x.type.shape, mask, weight)
+        change = derivative(x, as_float(target, x.type.dtype), **settings) * coefficient(g, x, x.type.shape, count, each)
+        return as_counted(change, count)
 
     return rule
 

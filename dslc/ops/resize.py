@@ -84,16 +84,26 @@ def resize(xp: Any, x: Any, scale: Any, size: Any, mode: str, coordinates: str) 
     real = x.real.dtype
     for axis, m in enumerate(wanted, 2):
         low, high, weight = taps(xp, x.shape[axis], m, mode, coordinates)
-        t = along(x, axis, weight).astype(real)
-        x = xp.take(x, low, axis=axis) * (1 - t) + xp.take(x, high, axis=axis) * t if mode == "linear" else xp.take(x, low, axis=axis)
+        first = xp.take(x, low, axis=axis)
+        if mode == "linear":
+            t = along(x, axis, weight).astype(real)
+            x = xp.where(t == 0, first, first * (1 - t) + xp.take(x, high, axis=axis) * t)
+        else:
+            x = first
     return x
 
 
 def resize_grad(xp: Any, g: Any, size: Any, mode: str, coordinates: str) -> Any:
-    """The adjoint: along each axis every place gives its parts back to its neighbours."""
+    """The adjoint: along each axis every place gives its parts back to its neighbours, but not to one whose part is 0."""
     for axis, n in enumerate(size, 2):
-        spread = matrix(xp, n, g.shape[axis], mode, coordinates, g.real.dtype)
-        g = xp.moveaxis(xp.matmul(xp.moveaxis(g, axis, -1), spread), -1, axis)
+        low, high, weight = taps(xp, n, g.shape[axis], mode, coordinates)
+        rows = xp.moveaxis(g, axis, 0)
+        result = xp.zeros((n, *rows.shape[1:]), g.dtype)
+        t = along(rows, 0, weight).astype(g.real.dtype)
+        second = xp.nonzero(weight)[0]
+        xp.add.at(result, low, rows * (1 - t))
+        xp.add.at(result, high[second], rows[second] * t[second])
+        g = xp.moveaxis(result, 0, axis)
     return xp.ascontiguousarray(g)
 
 

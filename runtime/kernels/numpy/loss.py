@@ -93,15 +93,20 @@ class Labelled:
     def finish(self, loss: Array) -> list[Step]:
         """`loss` of each prediction as it counts into the result, or its mean over what counts."""
         (y,) = self.call.outputs
+        if self.count is not None:
+            nothing = self.scratch("bool")
+            self.steps += [
+                partial(np.multiply, loss, self.count, out=loss),
+                partial(np.equal, self.count, 0, out=nothing),
+                partial(np.copyto, loss, 0, where=nothing),  # also where it is nan
+            ]
         if self.call.attrs["each"]:
-            weighted = [] if self.count is None else [partial(np.multiply, loss, self.count, out=loss)]
-            return [*self.steps, *weighted, partial(np.copyto, y.reshape(self.kept), loss)]
+            return [*self.steps, partial(np.copyto, y.reshape(self.kept), loss)]
         if self.count is None:
             return [*self.steps, partial(np.add.reduce, loss, None, None, y), partial(np.divide, y, y.dtype.type(loss.size), out=y)]
         total = self.call.scratch((), y.dtype.name)
         return [
             *self.steps,
-            partial(np.multiply, loss, self.count, out=loss),
             partial(np.add.reduce, loss, None, None, y),
             partial(np.add.reduce, self.count, None, None, total),
             partial(at_least_something, total),

@@ -1,12 +1,17 @@
-"""Resizing by whole factors as a broadcast copy, everything else as a product with a small matrix along each axis; gradients likewise."""
+"""Resizing by whole factors as a broadcast copy, everything else as a product with a small matrix along each axis; gradients likewise.
+
+A product with zeros spreads a value that is not finite over its whole line: where there is one, the row's own `eval` is run.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from dslc.ops import resize as rows
 from dslc.ops.resize import matrix
 from runtime.kernels.numpy.generated import split_rows
 from runtime.kernels.registry import Call, Registry, Step
@@ -35,7 +40,8 @@ def resize(call: Call) -> list[Step]:
     wanted = [
         matrix(np, n, m, call.attrs["mode"], call.attrs["coordinates"], x.dtype) for n, m in zip(x.shape[2:], y.shape[2:], strict=True)
     ]
-    return products(x, y, wanted, call.scratch)
+    exactly = partial(rows.resize, np, x, None, y.shape[2:], call.attrs["mode"], call.attrs["coordinates"])
+    return [*products(x, y, wanted, call.scratch), partial(finite_or, y, exactly)]
 
 
 def resize_grad(call: Call) -> list[Step]:
@@ -47,7 +53,14 @@ def resize_grad(call: Call) -> list[Step]:
     wanted = [
         matrix(np, n, m, call.attrs["mode"], call.attrs["coordinates"], g.dtype).T for n, m in zip(dx.shape[2:], g.shape[2:], strict=True)
     ]
-    return products(g, dx, wanted, call.scratch)
+    exactly = partial(rows.resize_grad, np, g, dx.shape[2:], call.attrs["mode"], call.attrs["coordinates"])
+    return [*products(g, dx, wanted, call.scratch), partial(finite_or, dx, exactly)]
+
+
+def finite_or(y: Array, exactly: Callable[[], Array]) -> None:
+    """Keep y where its sum is finite."""
+    if not np.isfinite(y.sum()):
+        np.copyto(y, exactly())
 
 
 def products(x: Array, y: Array, matrices: list[Array], scratch: Any) -> list[Step]:

@@ -104,7 +104,10 @@ def pad_grad(lowering: Lowering, node: Node, attrs: Attrs) -> None:
 
 @family("resize_grad")
 def resize_grad(lowering: Lowering, node: Node, attrs: Attrs) -> None:
-    """Every place gives its parts back to its neighbours: two along each axis, one where nothing is interpolated."""
+    """Every place gives its parts back to its neighbours: two along each axis, one where nothing is interpolated.
+
+    A part of weight 0 is 0, whatever g is.
+    """
     (result,) = node.outputs
     zeros(lowering, node, result)
     tracer = Tracer()
@@ -116,7 +119,10 @@ def resize_grad(lowering: Lowering, node: Node, attrs: Attrs) -> None:
         factor = weight.astype(g.dtype).reshape([-1 if i == axis else 1 for i in range(g.ndim)])
         sides = [(low, 1 - factor), (high, factor)] if attrs["mode"] == "linear" else [(low, None)]
         corners = [
-            ((*into, Taken(place.read((index[axis],)))), value if part is None else value * part)
+            (
+                (*into, Taken(place.read((index[axis],)))),
+                value if part is None else xp.where(part == 0, xp.zeros((), g.dtype), value * part),
+            )
             for into, value in corners
             for place, part in sides
         ]

@@ -11,7 +11,7 @@ import pytest
 from dslc.ir.types import Dim
 from runtime.kernels.native.layout import Layout, in_order, plain
 from runtime.kernels.native.machine import host
-from runtime.kernels.native.tile import find_roles
+from runtime.kernels.native.tile import find_roles, guarded
 from runtime.loops.interpret import interpret_loops
 from runtime.loops.nest import Affine, Apply, Array, Load, Loops, Nest, Reduce, Writer, at
 from tests.loops.code import run
@@ -121,3 +121,34 @@ def test_the_gradient_of_kernels(shape: tuple[int, ...]) -> None:
         axes, ["n", "c", *places(stride, dilation, pad)], ["n", "o", "h", "w"], ["o", "c", "r", "s"], ["n", "h", "w"], pad > 0
     )
     check(nest, arrays, {"batch": 4}, band="n", parts=2, a=(0, 2, 3, 1), b=(0, 2, 3, 1), c=(2, 3, 1, 0))
+
+
+@pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape[5]])
+def test_zeros_around_an_array_are_memory(shape: tuple[int, ...]) -> None:
+    """Where a border holds the zeros, the rows of the tile go along the last axis, and no bound is looked at."""
+    height, width, kernel, stride, dilation, pad, channels, outputs = shape
+    out = [(size + 2 * pad - dilation * (kernel - 1) - 1) // stride + 1 for size in (height, width)]
+    axes = {"n": 2, "o": outputs, "h": out[0], "w": out[1], "c": channels, "r": kernel, "s": kernel}
+    arrays = {
+        "a": Array((2, channels, height, width), "float32"),
+        "b": Array((outputs, channels, kernel, kernel), "float32"),
+        "c": Array((2, outputs, *out), "float32"),
+    }
+    index = places(stride, dilation, pad)
+    nest = contraction(axes, ["n", "c", *index], ["o", "c", "r", "s"], ["n", "o", "h", "w"], ["c", "r", "s"], fill=True)
+    last = (0, 2, 3, 1)
+    layouts = {
+        "a": in_order(arrays["a"].shape, last, ((0, 0), (0, 0), (0, 0), (pad, pad + stride))),
+        "b": in_order(arrays["b"].shape, (2, 3, 1, 0)),
+        "c": in_order(arrays["c"].shape, last),
+    }
+    assert not guarded(nest, 0, "w", arrays, layouts)
+    assert guarded(nest, 0, "h", arrays, layouts)
+    loops, data = Loops(arrays, (nest,)), whole_numbers(arrays, {})
+    wanted = {name: array.copy() for name, array in data.items()}
+    interpret_loops(loops, wanted, {})
+    stored = {name: np.ascontiguousarray(data[name].transpose(order)) for name, order in (("b", (2, 3, 1, 0)), ("c", last))}
+    stored["a"] = np.zeros((2, height, width + 2 * pad + stride, channels), np.float32)
+    stored["a"][:, :, pad : pad + width] = data["a"].transpose(last)
+    found = run(loops, stored, {}, layouts=layouts)
+    np.testing.assert_array_equal(found["c"].transpose(np.argsort(last)), wanted["c"])

@@ -84,7 +84,7 @@ def certainly_inside(item: Affine, size: Size, axes: Mapping[str, Size], border:
         if not isinstance(length, int):
             return False
         low, high = low + min(0, count * (length - 1)), high + max(0, count * (length - 1))
-    return isinstance(size, int) and low >= 0 and high < size
+    return isinstance(size, int) and low >= -border[0] and high < size + border[1]
 
 
 def linear_accesses(nest: Nest, layouts: Mapping[str, Layout]) -> list[tuple[Linear, bool]]:

@@ -102,7 +102,7 @@ def open_items(nest: Nest, load: Load, arrays: Mapping[str, Array], layouts: Map
     return [
         (item, size)
         for axis, (item, size) in pairs
-        if isinstance(item, Affine) and not certainly_inside(item, size, nest.axes, layout.border(axis))
+        if isinstance(item, Affine) and not certainly_inside(item, size, nest.axes, layout.border(axis) if load.fill == 0 else (0, 0))
     ]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -71,7 +70,7 @@ class Clocked(Writing):
 
 
 def profile(executor: NativeExecutor, step: Callable[[], object], steps: int) -> list[Cost]:
-    """The kernels in the order in which they run, each with its median over `steps` calls of `step`, which runs the executor once.
+    """The kernels in the order in which they run, each with the least of `steps` calls of `step`, which runs the executor once.
 
     The executor, which has one thread, keeps the clock.
     """
@@ -94,7 +93,7 @@ def profile(executor: NativeExecutor, step: Callable[[], object], steps: int) ->
         found.append(table[2:].copy())
     times: Any = np.array(found)
     return [
-        Cost(job, median(times[:, at]) * 1e-9, operations(job.nest, executor.dims), moved(job.nest, program, executor.dims))
+        Cost(job, times[:, at].min() * 1e-9, operations(job.nest, executor.dims), moved(job.nest, program, executor.dims))
         for at, job in enumerate(writing.jobs)
         if isinstance(job.nest, Nest)
     ]

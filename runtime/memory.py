@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 CALL_BYTES = 600  # of a bound call with the arrays that are its own, about
 LATER_BYTES = 2 << 20  # that libraries take when they are first used, about
-STATES_OF_A_SAVE = 2  # at once: as it is encoded, and as it is written
 
 WEIGHTS, KEPT, GRADIENTS, VALUES = "weights and states", "optimizer state", "gradients", "values of a training step"
 EVALUATION, BATCHES, SCRATCH, CALLS = "values of an evaluation", "batches", "scratch", "bound calls"
@@ -84,7 +83,7 @@ def whole(step: Step, inputs: Inputs | None) -> Memory:
         len(part) for half in step.steps.values() for update in half.updates for part in update.parts or ()
     )
     smaller = sum(smaller_calls(executor, samples_of(inputs, last)) for executor, last in bound)
-    saved = STATES_OF_A_SAVE * sum(array.nbytes for arrays in step.shown() for array in arrays.values())
+    saved = sum(array.nbytes for arrays in step.shown() for array in arrays.values())
     loaded = inputs.nbytes if inputs is not None else 0
     parts = step.planned.parts | {
         VALUES: sum(executor.arena.nbytes - executor.gradients.nbytes for executor in training),

@@ -149,8 +149,11 @@ class Update:
         factor = total.dtype.type(scale)
         if first:
             self.device.xp.multiply(source, factor, out=total)
+        elif scale == 1.0:
+            total += source
         else:
-            total += source if scale == 1.0 else source * factor
+            for part in self.ranges():
+                total[part] += source[part] * factor
 
     def rebind(self, name: str, array: Array) -> None:
         """An input lies elsewhere from now on."""
@@ -174,9 +177,17 @@ class Update:
 
     def swap(self) -> None:
         """Exchange the weights and their average."""
-        kept = self.arrays["w"].copy()
-        self.arrays["w"][...] = self.slots["average"]
-        self.slots["average"][...] = kept
+        for part in self.ranges():
+            weights, average = self.arrays["w"][part], self.slots["average"][part]
+            kept = weights.copy()
+            weights[...] = average
+            average[...] = kept
+
+    def ranges(self) -> Iterator[slice]:
+        """The whole vector, in parts whose copy is small where that costs nothing."""
+        length = self.arrays["w"].shape[0]
+        step = BLOCK if self.device.threaded else max(length, 1)
+        return (slice(at, min(at + step, length)) for at in range(0, length, step))
 
     # ---- parts ------------------------------------------------------------------------------------------------------------------
 

@@ -16,12 +16,13 @@ from pathlib import Path
 from dslc.diagnostics import DataError
 from runtime.train.errors import SaveFailed
 
-CHUNK = 2**22
+CHUNK = 2**22  # bytes that are written at once
+READ = 2**20  # that are read at once, two such pieces in memory
 NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 PREFIX, SUFFIX = ".", ".tmp"
 
 
-def write_atomic(folder: Path, name: str, data: bytes) -> None:
+def write_atomic(folder: Path, name: str, data: bytes | bytearray) -> None:
     """Put `data` under `folder / name`. Raises DataError (save-failed); the earlier file then stands."""
     draft = folder / f"{PREFIX}{name}{SUFFIX}"
     try:
@@ -36,7 +37,7 @@ def write_atomic(folder: Path, name: str, data: bytes) -> None:
         raise
 
 
-def _draft(path: Path, data: bytes) -> None:
+def _draft(path: Path, data: bytes | bytearray) -> None:
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)  # noqa: PTH108
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | NO_LINK, 0o644)
@@ -57,7 +58,7 @@ def _draft(path: Path, data: bytes) -> None:
 def _digest(descriptor: int) -> bytes:
     os.lseek(descriptor, 0, os.SEEK_SET)
     digest = hashlib.sha256()
-    while piece := os.read(descriptor, CHUNK):
+    while piece := os.read(descriptor, READ):
         digest.update(piece)
     return digest.digest()
 
@@ -79,7 +80,7 @@ def remove_drafts(folder: Path) -> None:
                 path.unlink()
 
 
-def write_below(folder: Path, name: str, data: bytes) -> None:
+def write_below(folder: Path, name: str, data: bytes | bytearray) -> None:
     """Put `data` under `folder / name`, whose own folders are made. Raises DataError (save-failed)."""
     place = folder / name
     try:

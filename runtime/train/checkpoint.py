@@ -17,12 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors.numpy
 
 from dslc.below import open_file
 from dslc.diagnostics import DataError
 from dslc.pieces import mapped, pieces, raw
-from dslc.safetensors_header import read_header
+from dslc.safetensors_header import ordered, packed_header, read_header
 from runtime.train.atomic import write_atomic
 from runtime.train.errors import CheckpointBroken
 
@@ -73,12 +72,31 @@ def read_tensors(path: Path, file: str) -> tuple[str, dict[str, np.ndarray]]:
     return hashlib.sha256(data).hexdigest(), tensors
 
 
-def encode(checkpoint: Checkpoint) -> bytes:
-    """The bytes of a checkpoint: the same for the same contents."""
-    slots = {SLOT + name: array for name, array in checkpoint.slots.items()}
-    tensors = {name: np.array(array, order="C", copy=None) for name, array in {**checkpoint.parameters, **slots}.items()}
+def encode(checkpoint: Checkpoint) -> bytearray:
+    """The bytes of a checkpoint: the same for the same contents. Nothing else is allocated that is as large as a tensor."""
+    tensors, header, size = _packed(checkpoint)
+    data = bytearray(size)
+    data[: len(header)] = header
+    rest = memoryview(data)[len(header) :]
+    for array in tensors.values():
+        for piece in pieces(array):
+            rest[: piece.nbytes] = raw(piece)
+            rest = rest[piece.nbytes :]
+    return data
+
+
+def encoded_size(checkpoint: Checkpoint) -> int:
+    """How many bytes `encode` gives."""
+    return _packed(checkpoint)[2]
+
+
+def _packed(checkpoint: Checkpoint) -> tuple[dict[str, np.ndarray], bytes, int]:
+    """The tensors in their order, the header, and the length of all."""
+    tensors = ordered({**checkpoint.parameters, **{SLOT + name: array for name, array in checkpoint.slots.items()}})
     content = _content(tensors, checkpoint.meta)
-    return safetensors.numpy.save(tensors, {"dslc": json.dumps({**content, "digest": _digest(content)}, sort_keys=True)})
+    words = {"dslc": json.dumps({**content, "digest": _digest(content)}, sort_keys=True)}
+    header, _ = packed_header(tensors, 8, words)
+    return tensors, header, len(header) + sum(array.nbytes for array in tensors.values())
 
 
 def _content(tensors: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("dslc", "numpy", "safetensors", "lark", "pydantic", "onnx", "cupy")
+PACKAGES = ("dslc", "numpy", "lark", "pydantic", "onnx", "cupy")
 
 
 def environment(device: str, threads: int | None) -> dict[str, Any]:

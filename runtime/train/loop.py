@@ -24,7 +24,7 @@ from runtime.memory import give_back, whole
 from runtime.onestep import OneStep, Status
 from runtime.step import Step, compile_step
 from runtime.train.atomic import disk_errors, remove_drafts, write_atomic
-from runtime.train.checkpoint import Checkpoint, encode
+from runtime.train.checkpoint import Checkpoint, encode, encoded_size
 from runtime.train.environment import environment
 from runtime.train.errors import DiskSpace
 from runtime.train.initializers import initialize
@@ -225,7 +225,7 @@ def _end_epoch(session: Session) -> None:
     session.log.add("epoch", counters.step, epoch=session.rounds.epoch(counters.step), **facts, split=split, metrics=counters.metrics)
     if better:
         session.waiting.pop(BEST, None)  # first, so that one state is held beside the one that is made
-        session.waiting[BEST] = _encode(session)
+        session.waiting[BEST] = encode(_state(session))
     session.progress.epoch(_moment(session, losses, _rate(session, session.step.turns[0])))
 
 
@@ -258,17 +258,17 @@ def _save(session: Session) -> None:
     """
     counters, folder = session.counters, session.folder / CHECKPOINTS
     session.log.flush()
-    data = session.waiting.pop(BEST, b"")
+    data = session.waiting.pop(BEST, bytearray())
     if data:
         write_atomic(folder, f"{BEST}.safetensors", data)
     if not data or (counters.step, counters.turn) != (counters.best_step, 0):
-        data = b""  # given back before the next is made
-        data = _encode(session)
+        data = bytearray()  # given back before the next is made
+        data = encode(_state(session))
     write_atomic(folder, f"{LAST}.safetensors", data)
     session.saved_at = time.monotonic()
 
 
-def _encode(session: Session) -> bytes:
+def _state(session: Session) -> Checkpoint:
     """The present state. Raises DivergedError where an update has left a weight or the optimizer's state not finite: it is never saved."""
     parameters, slots = session.step.shown()
     for name, array in (*parameters.items(), *slots.items()):
@@ -276,8 +276,7 @@ def _encode(session: Session) -> bytes:
             what = f"after step {session.counters.step}: `{name}`"
             advice = "the last save stands: try a smaller rate, or `clip: norm(1)`"
             raise DivergedError(Diverged(what=what, first="an update whose gradient was finite", advice=advice))
-    meta = {**session.facts, **asdict(session.counters)}
-    return encode(Checkpoint(parameters, slots, meta))
+    return Checkpoint(parameters, slots, {**session.facts, **asdict(session.counters)})
 
 
 # -- before and after
@@ -290,7 +289,7 @@ def _refuse(training: Training) -> None:
 
 
 def _check_disk(session: Session) -> None:
-    needed, free = FILES * len(_encode(session)), shutil.disk_usage(session.folder).free
+    needed, free = FILES * encoded_size(_state(session)), shutil.disk_usage(session.folder).free
     if free < needed:
         raise DataError(DiskSpace(folder=str(session.folder), needed=needed, free=free))
 

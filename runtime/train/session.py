@@ -46,7 +46,7 @@ class Session:
     rounds: Rounds = field(init=False)
     seen: int = 0  # samples, by this process
     saved_at: float = 0.0
-    waiting: dict[str, bytes] = field(default_factory=dict)  # checkpoints that are to be written
+    waiting: dict[str, bytearray] = field(default_factory=dict)  # checkpoints that are to be written
     turns: list[Turn] = field(default_factory=list)  # of the present round
 
     def __post_init__(self) -> None:

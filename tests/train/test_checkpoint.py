@@ -54,6 +54,20 @@ def test_bytes_depend_on_contents_only() -> None:
     assert encode(OLD) == encode(turned) != encode(NEW)
 
 
+def test_the_bytes_are_those_of_the_library(tmp_path: Path) -> None:
+    odd = {
+        "a": np.zeros((0, 3), np.float32),
+        "b": np.array(True),
+        "c": np.arange(6, dtype=np.int64).reshape(2, 3)[:, ::2],
+        "d": np.float64(2),
+    }
+    data = encode(Checkpoint({name: np.asarray(array) for name, array in odd.items()}, {"m": np.ones(5, np.float16)}, {"step": 1}))
+    (tmp_path / "file").write_bytes(data)
+    with safetensors.safe_open(tmp_path / "file", "np") as opened:
+        metadata, tensors = opened.metadata(), {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    assert safetensors.numpy.save(tensors, metadata) == data
+
+
 def test_other_programs_read_the_weights(tmp_path: Path) -> None:
     save_checkpoint(tmp_path, "best", OLD)
     tensors = safetensors.numpy.load_file(tmp_path / "best.safetensors")

@@ -12,10 +12,9 @@ from dslc.diagnostics import DataError
 from dslc.loading import load_program
 from runtime.step import Step, compile_step
 from runtime.train import loop
-from runtime.train.checkpoint import load_checkpoint
+from runtime.train.checkpoint import Checkpoint, encode, load_checkpoint
 from runtime.train.loop import RunResult, train
 from runtime.train.run import open_run
-from runtime.train.session import Session
 
 GAN = """dslc 1
 
@@ -202,13 +201,12 @@ def test_a_checkpoint_shows_what_evaluation_sees(tmp_path: Path, updates: int) -
 
 def test_a_state_that_is_best_and_last_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[int] = []
-    encode = loop._encode
 
-    def counted(session: Session) -> bytes:
-        made.append(session.counters.step)
-        return encode(session)
+    def counted(checkpoint: Checkpoint) -> bytearray:
+        made.append(checkpoint.meta["step"])
+        return encode(checkpoint)
 
-    monkeypatch.setattr(loop, "_encode", counted)
+    monkeypatch.setattr(loop, "encode", counted)
     done = run(write(tmp_path, PLAIN), out=tmp_path / "run", max_steps=3)  # one epoch
     best, last = (load_checkpoint(done.folder / f"checkpoints/{name}.safetensors", name) for name in ("best", "last"))
     assert done.steps == last.meta["step"] == best.meta["step"] and made.count(done.steps) == 1

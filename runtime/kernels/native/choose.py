@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count as numbers
 from itertools import takewhile
-from math import prod
 
 from dslc.ir.types import Dim
-from runtime.kernels.native.layout import Layout, certainly_inside, in_order, linear
+from runtime.kernels.native.layout import Layout, certainly_inside, count, in_order, linear
 from runtime.kernels.native.machine import Target
 from runtime.kernels.native.schedule import Job, part_name
 from runtime.kernels.native.tile import cheapest, product_of, rank
@@ -207,11 +206,6 @@ def order_sums(job: Job, found: Chosen, goal: Target) -> None:
 def fixed_first(array: Array) -> bool:
     """Whether it has axes, and the first one's length is known: it is no batch."""
     return bool(array.shape) and isinstance(array.shape[0], int)
-
-
-def count(sizes: Iterable[Size], dims: Mapping[str, int]) -> int:
-    """The product of lengths."""
-    return prod(size if isinstance(size, int) else size.evaluate(dims) for size in sizes)
 
 
 def pairs_of(nest: Nest | Foreign) -> list[tuple[Load, Load]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 
 from dslc.ir.types import Dim
 from runtime.loops.nest import Affine, Array, Index, Nest, Size, Taken
@@ -31,6 +32,11 @@ def times(a: Size, b: Size) -> Size:
 
 def plus(a: Size, b: Size) -> Size:
     return simple(Dim.of(a) + Dim.of(b)) if isinstance(a, Dim) or isinstance(b, Dim) else a + b
+
+
+def count(sizes: Iterable[Size], dims: Mapping[str, int]) -> int:
+    """The product of lengths."""
+    return prod(size if isinstance(size, int) else size.evaluate(dims) for size in sizes)
 
 
 def simple(size: Dim) -> Size:

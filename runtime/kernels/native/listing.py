@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 
 from runtime.arena import SIZES
-from runtime.kernels.native.choose import count
 from runtime.kernels.native.emit import choose_vector
+from runtime.kernels.native.layout import count
 from runtime.kernels.native.machine import Target
 from runtime.kernels.native.program import Program, bytes_of, own_axis
 from runtime.kernels.native.schedule import Band, Job

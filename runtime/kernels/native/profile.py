@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from runtime.kernels.native.cache import objects_of
-from runtime.kernels.native.choose import count
 from runtime.kernels.native.emit import Kernel
+from runtime.kernels.native.layout import count
 from runtime.kernels.native.listing import written
 from runtime.kernels.native.machine import Library, Target, host
 from runtime.kernels.native.program import Program, Writing, bytes_of

@@ -66,7 +66,7 @@ def make_program(graph: Graph, dims: Mapping[str, int], goal: Target, threads: i
     results = [f"%{output.id}" for output in (*graph.outputs, *graph.updates)]
     size = batch_of(arrays)
     steps = fuse(loops.steps, arrays, {*results, *loops.checks})
-    jobs = with_sums(spread_jobs(steps, arrays, size), arrays, threads)
+    jobs = with_sums(spread_jobs(steps, arrays, size, dims, threads), arrays, threads)
     met = {name for step in loops.foreign for name in (*step.reads, *step.writes)}
     chosen = choose(jobs, arrays, {*outside, *results, *met}, goal, dims)
     bands = make_bands(chosen.jobs, size)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dslc.ir.types import Dim
+from runtime.kernels.native.layout import count
 from runtime.loops.nest import Affine, Array, Foreign, Load, Nest, Size, Store
 from runtime.loops.split import split_sums
 
@@ -55,8 +56,16 @@ def summed_axis(nest: Nest, size: Size) -> str | None:
     return None
 
 
-def spread_jobs(steps: Sequence[Nest | Foreign], arrays: dict[str, Array], size: Size | None) -> list[Job]:
-    """Every nest with the axis that is shared; sums over it are split off."""
+def large_sum(nest: Nest, arrays: Mapping[str, Array], dims: Mapping[str, int], threads: int) -> bool:
+    """Whether the sums that each thread would make for itself are more than what they are made of."""
+    written = sum(count((nest.axes[axis] for axis in nest.store_domain(store)), dims) for store in nest.stores)
+    return written * (threads + 1) > sum(count(arrays[name].shape, dims) for name in nest.reads)
+
+
+def spread_jobs(
+    steps: Sequence[Nest | Foreign], arrays: dict[str, Array], size: Size | None, dims: Mapping[str, int], threads: int
+) -> list[Job]:
+    """Every nest with the axis that is shared; sums over it are split off, unless they are large: those are cut along another axis."""
     jobs: list[Job] = []
 
     def fresh(array: Array) -> str:
@@ -69,7 +78,7 @@ def spread_jobs(steps: Sequence[Nest | Foreign], arrays: dict[str, Array], size:
             jobs.append(Job(nest, None))
             continue
         axis = shared_axis(nest, size) if size is not None else None
-        over = summed_axis(nest, size) if size is not None and axis is None else None
+        over = summed_axis(nest, size) if size is not None and axis is None and not large_sum(nest, arrays, dims, threads) else None
         parts = split_sums(nest, over, fresh) if over is not None else None
         if axis is not None:
             jobs.append(Job(nest, axis))

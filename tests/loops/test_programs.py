@@ -20,6 +20,8 @@ from dslc.passes.pipeline import optimize
 from runtime.device import get_device
 from runtime.executor import Executor
 from runtime.kernels.native import machine
+from runtime.kernels.native.machine import host
+from runtime.kernels.native.program import make_program
 from runtime.native import NativeExecutor
 from runtime.onestep import graphs_of
 from runtime.workers import Workers
@@ -107,6 +109,15 @@ def test_the_same_bits_every_time(threads: int) -> None:
         native.arena[native.program.gradients :] = 0xFF  # nothing is left from the step before
         again = run(native, graph, given)
         assert all(again[name].tobytes() == array.tobytes() for name, array in first.items())
+
+
+@pytest.mark.parametrize("batch", [64, 4096])
+def test_threads_sum_for_themselves_what_is_smaller_than_its_samples(batch: int) -> None:
+    """The gradient of a kernel; that of a large matrix is cut along the matrix, unless there are very many samples."""
+    program = make_program(step_graph("lenet"), {"batch": batch}, host(), 2)
+    apart = [job.nest.name for band in program.bands for job in band.jobs if job.adds]
+    assert sum("conv_grad_w" in name for name in apart) == 2
+    assert sum("matmul" in name for name in apart) == (1 if batch == 64 else 2)
 
 
 def test_a_label_that_is_no_class() -> None:

@@ -8,7 +8,7 @@ from itertools import count as numbers
 from itertools import takewhile
 
 from dslc.ir.types import Dim
-from runtime.kernels.native.layout import Layout, certainly_inside, count, in_order, linear
+from runtime.kernels.native.layout import Layout, certainly_inside, elements, in_order, linear
 from runtime.kernels.native.machine import Target
 from runtime.kernels.native.schedule import Job, part_name
 from runtime.kernels.native.tile import cheapest, product_of, rank
@@ -163,7 +163,7 @@ def repacked(
     if isinstance(nest, Foreign):
         return [job]
     best = min(UNTILED, cheapest(nest, found.arrays, found.layouts, goal, job.axis)[0])
-    products = count(nest.axes.values(), dims)
+    products = elements(nest.axes.values(), dims)
     choice: tuple[str, tuple[int, ...]] | None = None
     for load, other in pairs_of(nest):
         if found.layouts[load.array].halo or load.fill is not None or not fixed_first(found.arrays[load.array]):
@@ -172,7 +172,7 @@ def repacked(
             layouts = {**found.layouts, load.array: in_order(found.arrays[load.array].shape, order)}
             cost, _ = cheapest(nest, found.arrays, layouts, goal, job.axis)
             if (load.array, order) not in copies:
-                cost += COPIED * count(found.arrays[load.array].shape, dims) / products
+                cost += COPIED * elements(found.arrays[load.array].shape, dims) / products
             if cost < 0.8 * best:
                 best, choice = cost, (load.array, order)
     if choice is None:

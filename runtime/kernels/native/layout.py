@@ -34,7 +34,7 @@ def plus(a: Size, b: Size) -> Size:
     return simple(Dim.of(a) + Dim.of(b)) if isinstance(a, Dim) or isinstance(b, Dim) else a + b
 
 
-def count(sizes: Iterable[Size], dims: Mapping[str, int]) -> int:
+def elements(sizes: Iterable[Size], dims: Mapping[str, int]) -> int:
     """The product of lengths."""
     return prod(size if isinstance(size, int) else size.evaluate(dims) for size in sizes)
 

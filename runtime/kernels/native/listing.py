@@ -7,7 +7,7 @@ from itertools import groupby
 
 from runtime.arena import SIZES
 from runtime.kernels.native.emit import choose_vector
-from runtime.kernels.native.layout import count
+from runtime.kernels.native.layout import elements
 from runtime.kernels.native.machine import Target
 from runtime.kernels.native.program import Program, bytes_of, own_axis
 from runtime.kernels.native.schedule import Band, Job
@@ -58,7 +58,7 @@ def kernel_lines(job: Job, program: Program, goal: Target, dims: Mapping[str, in
 
 
 def written(nest: Nest, store: Store, program: Program, dims: Mapping[str, int]) -> int:
-    return count((nest.axes[axis] for axis in nest.store_domain(store)), dims) * SIZES[program.chosen.arrays[store.array].dtype]
+    return elements((nest.axes[axis] for axis in nest.store_domain(store)), dims) * SIZES[program.chosen.arrays[store.array].dtype]
 
 
 def manner(job: Job, nest: Nest, program: Program, goal: Target, threads: int) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from runtime.kernels.native.cache import objects_of
 from runtime.kernels.native.emit import Kernel
-from runtime.kernels.native.layout import count
+from runtime.kernels.native.layout import elements
 from runtime.kernels.native.listing import written
 from runtime.kernels.native.machine import Library, Target, host
 from runtime.kernels.native.program import Program, Writing, bytes_of
@@ -105,7 +105,7 @@ def operations(nest: Nest, dims: Mapping[str, int]) -> int:
     for at, value in enumerate(nest.values):
         if isinstance(value, Apply | Reduce):
             domain = nest.domains[value.arg] if isinstance(value, Reduce) else nest.domains[at]
-            total += count((nest.axes[axis] for axis in domain), dims)
+            total += elements((nest.axes[axis] for axis in domain), dims)
     return total
 
 

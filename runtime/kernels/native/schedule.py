@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dslc.ir.types import Dim
-from runtime.kernels.native.layout import count
+from runtime.kernels.native.layout import elements
 from runtime.loops.nest import Affine, Array, Foreign, Load, Nest, Size, Store
 from runtime.loops.split import split_sums
 
@@ -58,8 +58,8 @@ def summed_axis(nest: Nest, size: Size) -> str | None:
 
 def large_sum(nest: Nest, arrays: Mapping[str, Array], dims: Mapping[str, int], threads: int) -> bool:
     """Whether the sums that each thread would make for itself are more than what they are made of."""
-    written = sum(count((nest.axes[axis] for axis in nest.store_domain(store)), dims) for store in nest.stores)
-    return written * (threads + 1) > sum(count(arrays[name].shape, dims) for name in nest.reads)
+    written = sum(elements((nest.axes[axis] for axis in nest.store_domain(store)), dims) for store in nest.stores)
+    return written * (threads + 1) > sum(elements(arrays[name].shape, dims) for name in nest.reads)
 
 
 def spread_jobs(

@@ -217,7 +217,7 @@ class Splitter:
 
     def gather(self, node: Node) -> Sort:
         """A node that needs all samples at once: its inputs are gathered, and it stands in the final graph."""
-        ids = [id for id in node.inputs if self.sorts[id] == "sample"]
+        ids = {id: None for id in node.inputs if self.sorts[id] == "sample"}
         self.values |= {id: self.whole(node, id) for id in ids}
         self.move(node)
         for id in ids:

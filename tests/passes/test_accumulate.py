@@ -97,6 +97,10 @@ METRICS: dict[str, Callable[[Fields], Val]] = {
     "area": lambda d: F.roc_auc(d.x, d.label),
     "area of each, masked": lambda d: F.roc_auc(d.x, d.label, d.mask, optional=("mask",), average="none"),
     "area of a transposed value": lambda d: F.roc_auc(F.transpose(d.x, axes=(1, 0)), d.label, axis=0),
+    "covariance with itself": lambda d: F.covariance(d.x, d.x),
+    "area with the scores as mask": lambda d: F.roc_auc(
+        d.x, F.cast(F.greater(d.t, d.constant(0)), dtype=DType.i64), d.x, optional=("mask",)
+    ),
     "area of rows": lambda d: F.average_precision(
         F.reshape(d.steps, shape=(d.x.type.shape[0] * 3, 4)), F.argmax(F.reshape(d.steps, shape=(d.x.type.shape[0] * 3, 4)) * 1.0)
     ),

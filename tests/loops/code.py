@@ -11,7 +11,8 @@ import numpy as np
 from runtime.kernels.native.emit import Emitter, Kernel
 from runtime.kernels.native.layout import Layout, plain
 from runtime.kernels.native.machine import Library, Target, compile_object, host
-from runtime.kernels.native.tile import Tiler, find_roles
+from runtime.kernels.native.roles import find_roles
+from runtime.kernels.native.tile import Tiler
 from runtime.loops.nest import Array, Loops, Nest
 
 Arrays = Mapping[str, np.ndarray]

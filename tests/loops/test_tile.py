@@ -11,7 +11,7 @@ import pytest
 from dslc.ir.types import Dim
 from runtime.kernels.native.layout import Layout, in_order, plain
 from runtime.kernels.native.machine import host
-from runtime.kernels.native.tile import find_roles, guarded
+from runtime.kernels.native.roles import find_roles, guarded
 from runtime.loops.interpret import interpret_loops
 from runtime.loops.nest import Affine, Apply, Array, Load, Loops, Nest, Reduce, Writer, at
 from tests.loops.code import run

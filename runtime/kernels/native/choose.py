@@ -10,8 +10,8 @@ from itertools import takewhile
 from dslc.ir.types import Dim
 from runtime.kernels.native.layout import Layout, certainly_inside, elements, in_order, linear
 from runtime.kernels.native.machine import Target
+from runtime.kernels.native.roles import cheapest, product_of, rank
 from runtime.kernels.native.schedule import Job, part_name
-from runtime.kernels.native.tile import cheapest, product_of, rank
 from runtime.loops.nest import Affine, Array, Foreign, Load, Nest, Number, Reduce, Size, Store, Taken, Writer, at
 
 UNTILED = 0.25  # cycles for a product where there is no tile, about

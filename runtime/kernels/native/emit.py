@@ -155,7 +155,7 @@ class Emitter:
     def mask(self, count: str) -> str:
         """The first `count` lanes."""
         if is_number(count):
-            return "<" + ", ".join(f"i1 {'true' if lane < int(count) else 'false'}" for lane in range(self.lanes)) + ">"
+            return known_mask(int(count), self.lanes)
         bound = splat(self.code, "i64", self.lanes, count)
         return self.code.value(f"icmp slt <{self.lanes} x i64> {self.iota(1)}, {bound}")
 
@@ -302,7 +302,7 @@ class Emitter:
         align = SIZES[dtype]
         if mask is None:
             return self.code.value(f"load {type}, ptr {pointer}, align {align}")
-        lanes = self.lanes
+        lanes = lanes_of(type)
         name = f"@llvm.masked.load.v{lanes}{short(type)}.p0"
         self.code.declare(name, f"declare {type} {name}(ptr, <{lanes} x i1>, {type})")
         return self.code.value(f"call {type} {name}(ptr align {align} {pointer}, <{lanes} x i1> {mask}, {type} {other})")
@@ -446,7 +446,7 @@ class Emitter:
                 item = self.nest.values[one]
                 assert isinstance(item, Reduce)
                 type, total = carried[place]
-                lanes = int(type[1:].split(" ")[0]) if type.startswith("<") else 1
+                lanes = lanes_of(type)
                 added = self.widened(item.arg, scope, lanes)
                 carried[place] = (type, apply(self.code, JOINS[item.function], [total, added], [item.dtype] * 2, item.dtype, lanes))
             return
@@ -460,6 +460,14 @@ class Emitter:
 def adding(nest: Nest) -> Nest:
     """The nest whose stores add to what is there."""
     return replace(nest, stores=tuple(replace(store, adds=True) for store in nest.stores))
+
+
+def known_mask(count: int, lanes: int) -> str:
+    return "<" + ", ".join(f"i1 {'true' if lane < count else 'false'}" for lane in range(lanes)) + ">"
+
+
+def lanes_of(type: str) -> int:
+    return int(type[1:].split(" ")[0]) if type.startswith("<") else 1
 
 
 def short(type: str) -> str:

@@ -10,8 +10,8 @@ from runtime.kernels.native.emit import choose_vector
 from runtime.kernels.native.layout import elements
 from runtime.kernels.native.machine import Target
 from runtime.kernels.native.program import Program, bytes_of, own_axis
+from runtime.kernels.native.roles import find_roles
 from runtime.kernels.native.schedule import Band, Job
-from runtime.kernels.native.tile import find_roles
 from runtime.loops.nest import Foreign, Nest, Store
 
 

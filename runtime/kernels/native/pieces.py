@@ -8,8 +8,9 @@ from dataclasses import replace
 from runtime.kernels.native.choose import Chosen
 from runtime.kernels.native.emit import Emitter, Kernel
 from runtime.kernels.native.machine import Target
+from runtime.kernels.native.roles import find_roles
 from runtime.kernels.native.schedule import Job
-from runtime.kernels.native.tile import Tiler, find_roles
+from runtime.kernels.native.tile import Tiler
 from runtime.loops.nest import Load, Nest
 
 UNNAMED = "KERNEL"  # how a kernel is called until its text is known

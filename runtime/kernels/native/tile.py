@@ -10,140 +10,31 @@ more loops. Convolution, its gradients and matrix products of all orders are thi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from itertools import product
 
-from runtime.kernels.native.emit import Emitter, Kernel, Scope
-from runtime.kernels.native.layout import Layout, Linear, certainly_inside, linear
+from runtime.kernels.native.emit import Emitter, Kernel, Scope, known_mask
+from runtime.kernels.native.layout import Layout, Linear, linear
 from runtime.kernels.native.machine import Target
+from runtime.kernels.native.roles import Roles, computed, open_items, pieces, rank
 from runtime.kernels.native.scalars import number
 from runtime.kernels.native.text import is_number, llvm_type, splat
-from runtime.loops.nest import Affine, Apply, Array, Load, Nest, Reduce, Size, Taken
+from runtime.loops.nest import Affine, Array, Load, Nest, Reduce, Size
 
-FAR = 4096  # elements between rows of a tile, beyond which they do not share pages
 UNROLLED = 8  # turns of the innermost loop that are written out, at most
 
 
 @dataclass(frozen=True)
-class Roles:
-    """Which value is what. total: the sum; a, b: the loads; m (None: there is no such axis) and n: the axes of the tile."""
+class Block:
+    """A tile as it is written. mask: the lanes of its last vector that are in use, None: all; used: how many, where that is known."""
 
-    total: int
-    a: int
-    b: int
-    m: str | None
-    n: str
     rows: int
     vectors: int
+    mask: str | None = None
+    used: int | None = None
 
-
-def product_of(nest: Nest, reduce: Reduce) -> tuple[int, int] | None:
-    """The two loads whose product is summed."""
-    value = nest.values[reduce.arg]
-    if not (isinstance(value, Apply) and value.function == "multiply" and len(value.args) == 2):
-        return None
-    a, b = value.args
-    return (a, b) if isinstance(nest.values[a], Load) and isinstance(nest.values[b], Load) else None
-
-
-def find_roles(nest: Nest, arrays: Mapping[str, Array], layouts: Mapping[str, Layout], goal: Target, band: str | None) -> Roles | None:
-    """The cheapest tile for a nest with one sum of products; None where it is no such nest, or no axis is fit to be in lanes."""
-    return cheapest(nest, arrays, layouts, goal, band)[1]
-
-
-def cheapest(
-    nest: Nest, arrays: Mapping[str, Array], layouts: Mapping[str, Layout], goal: Target, band: str | None
-) -> tuple[float, Roles | None]:
-    """The cheapest tile, with its cost: cycles for each product."""
-    none: tuple[float, Roles | None] = (float("inf"), None)
-    sums = [(at, value) for at, value in enumerate(nest.values) if isinstance(value, Reduce)]
-    if len(sums) != 1 or sums[0][1].function != "sum" or sums[0][1].dtype != "float32":
-        return none
-    at, reduce = sums[0]
-    pair = product_of(nest, reduce)
-    if pair is None or any(isinstance(item, Taken) for one in pair for item in nest.values[one].index):  # type: ignore[union-attr]
-        return none
-    found = [roles for a, b in (pair, pair[::-1]) for roles in candidates(nest, at, a, b, arrays, layouts, goal, band)]
-    return min(found, default=none, key=lambda item: item[0])
-
-
-def candidates(
-    nest: Nest, at: int, a: int, b: int, arrays: Mapping[str, Array], layouts: Mapping[str, Layout], goal: Target, band: str | None
-) -> Iterator[tuple[float, Roles]]:
-    """Tiles with their costs: (cycles for each useful multiplication, roles)."""
-    loads = [nest.values[a], nest.values[b]]
-    where = [linear(load.index, layouts[load.array]) for load in loads]  # type: ignore[union-attr]
-    stored = linear(nest.stores[0].index, layouts[nest.stores[0].array])
-    inner = [axis for axis in nest.axes if axis in nest.domains[at]]
-    for n in inner:
-        if where[1].stride(n) != 1 or n in nest.domains[a] or n == band or guarded(nest, b, n, arrays, layouts):
-            continue
-        fit = [axis for axis in inner if axis not in nest.domains[b] and not guarded(nest, a, axis, arrays, layouts)]
-        for m in fit or [None]:
-            far = m is not None and not 0 < rank(where[0].stride(m)) <= FAR
-            cost, rows, vectors = best_tile(nest.axes[n], nest.axes[m] if m else None, goal)
-            yield cost * (1.0 if stored.stride(n) == 1 else 1.5) * (1.1 if far else 1.0), Roles(at, a, b, m, n, rows, vectors)
-
-
-def guarded(nest: Nest, at: int, axis: str, arrays: Mapping[str, Array], layouts: Mapping[str, Layout]) -> bool:
-    """Whether a load looks at its bounds along this axis."""
-    load = nest.values[at]
-    assert isinstance(load, Load)
-    return any(axis in dict(item.terms) for item, _ in open_items(nest, load, arrays, layouts))
-
-
-def open_items(nest: Nest, load: Load, arrays: Mapping[str, Array], layouts: Mapping[str, Layout]) -> list[tuple[Affine, Size]]:
-    """The indices of a load that may lie outside of what is in memory, with the lengths of the axes."""
-    if load.fill is None:
-        return []
-    pairs = enumerate(zip(load.index, arrays[load.array].shape, strict=True))
-    layout = layouts[load.array]
-    return [
-        (item, size)
-        for axis, (item, size) in pairs
-        if isinstance(item, Affine) and not certainly_inside(item, size, nest.axes, layout.border(axis) if load.fill == 0 else (0, 0))
-    ]
-
-
-def tiles(goal: Target) -> list[tuple[int, int]]:
-    """The (rows, vectors) that fit into the registers, beside the vectors of b and one for a."""
-    return [(rows, vectors) for vectors, rows in product(range(1, 5), range(1, 29)) if rows * vectors + vectors + 1 <= goal.registers]
-
-
-@lru_cache(maxsize=1 << 12)
-def best_tile(n: Size, m: Size | None, goal: Target) -> tuple[float, int, int]:
-    """The cheapest tile for these lengths: (cost, rows, vectors)."""
-    fit = [(rows, vectors) for rows, vectors in tiles(goal) if m is not None or rows == 1]
-    costs = [(tile_cost(n, 1 if m is None else m, rows, vectors, goal.width // 4), rows, vectors) for rows, vectors in fit]
-    return min(costs, key=lambda item: item[0])
-
-
-def tile_cost(n: Size, m: Size, rows: int, vectors: int, lanes: int) -> float:
-    """Cycles for each useful product: two vectors of them or two loads a cycle, and a sum waits four cycles for the one before it.
-
-    A load costs a little even where it is hidden.
-    """
-    total = 0.0
-    width = n if isinstance(n, int) else lanes * vectors * 4
-    height = m if isinstance(m, int) else rows * 8
-    for (vector_count, columns), (row_count, blocks) in product(tally(-(-width // lanes), vectors), tally(height, rows)):
-        products, loads = row_count * vector_count, row_count + vector_count
-        total += columns * blocks * (max(products / 2, loads / 2, 4.0) + loads / 16)
-    return total / (width * height)
-
-
-def pieces(length: int, most: int) -> list[int]:
-    """The length cut into as few nearly equal pieces as there can be."""
-    count = -(-length // most)
-    return [length * (i + 1) // count - length * i // count for i in range(count)]
-
-
-def tally(length: int, most: int) -> list[tuple[int, int]]:
-    """The sizes of the pieces, each with how many there are."""
-    count = -(-length // most)
-    size, larger = divmod(length, count) if count else (0, 0)
-    return [(size + 1, larger), (size, count - larger)]
+    def is_last(self, vector: int) -> bool:
+        return vector == self.vectors - 1
 
 
 class Tiler(Emitter):
@@ -183,23 +74,23 @@ class Tiler(Emitter):
             with self.code.loop(*self.bounds(first[0])) as loop:
                 self.around(first[1:], rest, scope.inner(first[0], loop.index))
             return
-        for place, vectors, mask in self.columns():
-            self.inside_columns(rest, scope.inner(self.roles.n, place), vectors, mask)
+        for place, block in self.columns():
+            self.inside_columns(rest, scope.inner(self.roles.n, place), block)
 
-    def columns(self) -> Iterator[tuple[str, int, str | None]]:
-        """Blocks of n: where, how many vectors, and the lanes of the last vector that are in use."""
+    def columns(self) -> Iterator[tuple[str, Block]]:
+        """Blocks of n: where, and how many vectors."""
         width = self.nest.axes[self.roles.n]
         if isinstance(width, int):
             yield from self.known_columns(width)
             return
-        block, high = self.roles.vectors * self.lanes, self.size(width)
-        full = self.code.multiply(self.code.value(f"sdiv i64 {high}, {block}"), str(block))
-        with self.code.loop("0", full, block) as loop:
-            yield loop.index, self.roles.vectors, None
+        size, high = self.roles.vectors * self.lanes, self.size(width)
+        full = self.code.multiply(self.code.value(f"sdiv i64 {high}, {size}"), str(size))
+        with self.code.loop("0", full, size) as loop:
+            yield loop.index, Block(1, self.roles.vectors)
         with self.code.loop(full, high, self.lanes) as loop:
-            yield loop.index, 1, self.mask(self.code.value(f"sub i64 {high}, {loop.index}"))
+            yield loop.index, Block(1, 1, self.mask(self.code.value(f"sub i64 {high}, {loop.index}")))
 
-    def known_columns(self, width: int) -> Iterator[tuple[str, int, str | None]]:
+    def known_columns(self, width: int) -> Iterator[tuple[str, Block]]:
         place = 0
         counts = pieces(-(-width // self.lanes), self.roles.vectors)
         while counts:
@@ -209,22 +100,22 @@ class Tiler(Emitter):
             whole = same if last <= width else same - 1
             if whole:
                 with self.code.loop(str(place), str(place + whole * count * self.lanes), count * self.lanes) as loop:
-                    yield loop.index, count, None
+                    yield loop.index, Block(1, count)
             if whole < same:
                 start = place + whole * count * self.lanes
-                used = -(-(width - start) // self.lanes)
-                rest = width - start - (used - 1) * self.lanes
-                yield str(start), used, self.mask(str(rest)) if rest < self.lanes else None
+                vectors = -(-(width - start) // self.lanes)
+                rest = width - start - (vectors - 1) * self.lanes
+                yield str(start), Block(1, vectors, self.mask(str(rest)), rest) if rest < self.lanes else Block(1, vectors)
             place, counts = last, [other for other in counts if other != count]
 
-    def inside_columns(self, rest: Sequence[str], scope: Scope, vectors: int, mask: str | None) -> None:
+    def inside_columns(self, rest: Sequence[str], scope: Scope, block: Block) -> None:
         if rest:
             with self.code.loop(*self.bounds(rest[0])) as loop:
-                self.inside_columns(rest[1:], scope.inner(rest[0], loop.index), vectors, mask)
+                self.inside_columns(rest[1:], scope.inner(rest[0], loop.index), block)
             return
         for place, rows in self.row_blocks():
             inner = scope if self.roles.m is None else scope.inner(self.roles.m, place)
-            self.tile(inner, rows, vectors, mask)
+            self.tile(inner, replace(block, rows=rows))
 
     def row_blocks(self) -> Iterator[tuple[str, int]]:
         """Blocks of m: where, and how many rows."""
@@ -254,27 +145,46 @@ class Tiler(Emitter):
 
     # ---- the tile ---------------------------------------------------------------------------------------------------------------
 
-    def tile(self, scope: Scope, rows: int, vectors: int, mask: str | None) -> None:
-        """Sums for `rows` places of m and `vectors` vectors of n in registers, then what is made of them, then stores."""
-        places = list(product(range(rows), range(vectors)))
-        scopes = {place: self.at(scope, *place, vectors, mask) for place in places}
+    def tile(self, scope: Scope, block: Block) -> None:
+        """Sums for the rows and vectors of a block in registers, then what is made of them, then stores."""
+        places = list(product(range(block.rows), range(block.vectors)))
+        scopes = {place: self.at(scope, *place, block) for place in places}
         pointers = (self.base(self.a, self.where_a, scope), self.base(self.b, self.where_b, scope))
-        sums = [self.first(scopes[place]) for place in places]
-        sums = self.products(self.ks, scope, pointers, sums, (rows, vectors, mask))
+        sums = [self.cut(self.first(scopes[place]), self.lanes_at(place[1], block)) for place in places]
+        sums = self.products(self.ks, scope, pointers, sums, block)
         for place, total in zip(places, sums, strict=True):
-            scopes[place].known[self.roles.total] = (total, self.lanes)
+            scopes[place].known[self.roles.total] = (self.widened_again(total, self.lanes_at(place[1], block)), self.lanes)
         for store, place in product(self.nest.stores, places):
             self.value(store.value, scopes[place])
         for store, place in product(self.nest.stores, places):
             self.store(store, scopes[place])
 
-    def at(self, scope: Scope, row: int, vector: int, vectors: int, mask: str | None) -> Scope:
+    def at(self, scope: Scope, row: int, vector: int, block: Block) -> Scope:
         """The scope of one vector of the tile."""
         places = dict(scope.places)
         if self.roles.m is not None:
             places[self.roles.m] = self.code.add(places[self.roles.m], str(row))
         places[self.roles.n] = self.code.add(places[self.roles.n], str(vector * self.lanes))
-        return Scope(places, {}, mask if vector == vectors - 1 else None)
+        return Scope(places, {}, block.mask if block.is_last(vector) else None)
+
+    def lanes_at(self, vector: int, block: Block) -> int:
+        """How many lanes of a vector of the block are computed."""
+        return computed(block.used, self.lanes) if block.is_last(vector) and block.used is not None else self.lanes
+
+    def cut(self, name: str, lanes: int) -> str:
+        """The first lanes of a vector."""
+        if lanes == self.lanes:
+            return name
+        order = ", ".join(f"i32 {lane}" for lane in range(lanes))
+        return self.code.value(f"shufflevector {self.type} {name}, {self.type} poison, <{lanes} x i32> <{order}>")
+
+    def widened_again(self, name: str, lanes: int) -> str:
+        """The inverse of `cut`; what the other lanes hold is not used."""
+        if lanes == self.lanes:
+            return name
+        type = llvm_type("float32", lanes)
+        order = ", ".join(f"i32 {lane if lane < lanes else 'poison'}" for lane in range(self.lanes))
+        return self.code.value(f"shufflevector {type} {name}, {type} poison, <{self.lanes} x i32> <{order}>")
 
     def base(self, load: Load, where: Linear, scope: Scope) -> str:
         """The address of a load where every k is 0."""
@@ -294,18 +204,17 @@ class Tiler(Emitter):
             return self.vector_load(self.type, pointer, scope.mask, "zeroinitializer", "float32")
         return self.gather(self.type, "float", pointer, self.lane_offsets(where, scope), scope.mask, "zeroinitializer")
 
-    def products(
-        self, axes: Sequence[str], scope: Scope, pointers: tuple[str, str], sums: Sequence[str], shape: tuple[int, int, str | None]
-    ) -> list[str]:
+    def products(self, axes: Sequence[str], scope: Scope, pointers: tuple[str, str], sums: Sequence[str], block: Block) -> list[str]:
         """The loops over k, from the outermost to the innermost."""
         if not axes:
-            return self.turn(pointers, list(sums), shape, 0)
+            return self.turn(pointers, list(sums), block, 0)
         axis, rest = axes[0], axes[1:]
         low, high = self.limits(axis, scope)
-        carried = [(self.type, name) for name in sums]
+        types = [llvm_type("float32", self.lanes_at(vector, block)) for _, vector in product(range(block.rows), range(block.vectors))]
+        carried = [*zip(types, sums, strict=True)]
         if rest:
             with self.code.loop(low, high, 1, carried) as loop:
-                loop.next = self.products(rest, scope.inner(axis, loop.index), self.moved(pointers, axis, loop.index), loop.carried, shape)
+                loop.next = self.products(rest, scope.inner(axis, loop.index), self.moved(pointers, axis, loop.index), loop.carried, block)
             return loop.results
         step = unrolling(low, high)
         full = high if is_number(low) and is_number(high) else self.rounded(low, high, step)
@@ -313,12 +222,12 @@ class Tiler(Emitter):
             turn = list(loop.carried)
             moved = self.moved(pointers, axis, loop.index)
             for number_of_turn in range(step):
-                turn = self.turn(moved, turn, shape, number_of_turn)
+                turn = self.turn(moved, turn, block, number_of_turn)
             loop.next = turn
         if full == high:
             return loop.results
-        with self.code.loop(full, high, 1, [(self.type, name) for name in loop.results]) as tail:
-            tail.next = self.turn(self.moved(pointers, axis, tail.index), list(tail.carried), shape, 0)
+        with self.code.loop(full, high, 1, [*zip(types, loop.results, strict=True)]) as tail:
+            tail.next = self.turn(self.moved(pointers, axis, tail.index), list(tail.carried), block, 0)
         return tail.results
 
     def rounded(self, low: str, high: str, step: int) -> str:
@@ -332,27 +241,35 @@ class Tiler(Emitter):
         ]
         return moved[0], moved[1]
 
-    def turn(self, pointers: tuple[str, str], sums: list[str], shape: tuple[int, int, str | None], turn: int) -> list[str]:
+    def turn(self, pointers: tuple[str, str], sums: list[str], block: Block, turn: int) -> list[str]:
         """One k: the vectors of b, then for every row its number of a in all lanes, and the products added to the sums."""
-        rows, vectors, mask = shape
         inner = self.ks[-1] if self.ks else ""
+        lanes = [self.lanes_at(vector, block) for vector in range(block.vectors)]
+        types = [llvm_type("float32", count) for count in lanes]
         bs = []
-        for vector in range(vectors):
+        for vector, type in enumerate(types):
             offset = self.code.add(self.code.multiply(str(turn), self.size(self.where_b.stride(inner))), str(vector * self.lanes))
             pointer = self.code.pointer(pointers[1], offset, "float")
-            bs.append(self.vector_load(self.type, pointer, mask if vector == vectors - 1 else None, "zeroinitializer", "float32"))
-        fma = self.code.intrinsic("fma", self.type, 3)
-        for row in range(rows):
+            bs.append(self.vector_load(type, pointer, self.loaded_mask(block, lanes[vector], vector), "zeroinitializer", "float32"))
+        fmas = [self.code.intrinsic("fma", type, 3) for type in types]
+        for row in range(block.rows):
             offset = self.code.add(
                 self.code.multiply(str(turn), self.size(self.where_a.stride(inner))),
                 self.code.multiply(str(row), self.size(self.where_a.stride(self.roles.m or ""))),
             )
             one = self.code.value(f"load float, ptr {self.code.pointer(pointers[0], offset, 'float')}, align 4")
-            wide = splat(self.code, "float", self.lanes, one)
-            for vector in range(vectors):
-                at = row * vectors + vector
-                sums[at] = self.code.value(f"call {self.type} {fma}({self.type} {wide}, {self.type} {bs[vector]}, {self.type} {sums[at]})")
+            wide = {count: splat(self.code, "float", count, one) for count in lanes}
+            for vector, (fma, type) in enumerate(zip(fmas, types, strict=True)):
+                at = row * block.vectors + vector
+                factors = f"{type} {wide[lanes[vector]]}, {type} {bs[vector]}"
+                sums[at] = self.code.value(f"call {type} {fma}({factors}, {type} {sums[at]})")
         return sums
+
+    def loaded_mask(self, block: Block, lanes: int, vector: int) -> str | None:
+        """The lanes of b that are read: those of the last vector that are in use."""
+        if lanes == self.lanes:
+            return block.mask if block.is_last(vector) else None
+        return known_mask(block.used, lanes) if block.used is not None and block.used < lanes else None
 
     # ---- bounds -----------------------------------------------------------------------------------------------------------------
 
@@ -390,10 +307,6 @@ class Tiler(Emitter):
         negative = self.code.value(f"icmp slt i64 {a}, 0")
         shifted = self.code.value(f"select i1 {negative}, i64 {by - 1}, i64 0")
         return self.code.value(f"sdiv i64 {self.minus(a, shifted)}, {by}")
-
-
-def rank(stride: Size) -> int:
-    return stride if isinstance(stride, int) else 2**40
 
 
 def unrolling(low: str, high: str) -> int:

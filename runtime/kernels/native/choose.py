@@ -219,7 +219,7 @@ def orders(nest: Nest, load: Load, other: Load, layouts: Mapping[str, Layout]) -
     where = linear(other.index, layouts[other.array])
     found = []
     for dim, item in enumerate(load.index):
-        if not isinstance(item, Affine) or len(item.terms) != 1 or item.terms[0][1] != 1 or where.stride(item.terms[0][0]) != 0:
+        if not isinstance(item, Affine) or not any(step == 1 and where.stride(axis) == 0 for axis, step in item.terms):
             continue
         rest = [i for i in range(len(load.index)) if i != dim]
         rest.sort(key=lambda i: -max((abs(rank(where.stride(axis))) for axis, _ in load.index[i].terms), default=0))  # type: ignore[union-attr]

@@ -111,7 +111,7 @@ def table(costs: Sequence[Cost], executor: NativeExecutor, whole: float, high: M
     ]
     for cost in sorted(costs, key=lambda cost: -cost.seconds)[:lines]:
         rate = cost.operations / max(cost.seconds, 1e-9)
-        how = manner(cost.job, cost.job.nest, executor.program, host(), 1)  # type: ignore[arg-type]
+        how = manner(cost.job, cost.job.nest, executor.program, host())  # type: ignore[arg-type]
         numbers = (
             f"{cost.seconds * 1e6:.1f}", f"{cost.seconds / total:.1%}", f"{rate / 1e9:.1f}", f"{rate / high['operations']:.0%}",
             f"{cost.bytes / max(cost.seconds, 1e-9) / 1e9:.1f}",

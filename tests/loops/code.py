@@ -36,7 +36,7 @@ class Guarded:
 
 
 def kernel_of(nest: Nest, arrays: Mapping[str, Array], layouts: Mapping[str, Layout], name: str, goal: Target, band: str | None) -> Kernel:
-    roles = find_roles(nest, arrays, layouts, goal, band)
+    roles = find_roles(nest, arrays, layouts, goal)
     if roles is not None:
         return Tiler(nest, arrays, layouts, goal, band, roles).kernel(name)
     return Emitter(nest, arrays, layouts, goal.width, band).kernel(name)

@@ -99,6 +99,16 @@ def test_a_step_is_the_step_of_numpy(name: str, threads: int) -> None:
         compare(name, given, run(native, graph, given), run(executor(Executor, graph, given, batch, 1), graph, given))
 
 
+@pytest.mark.parametrize("name", SPECS)
+def test_fewer_samples_than_threads(name: str) -> None:
+    """Every nest is cut along an axis of its own."""
+    graph = step_graph(name)
+    native = executor(NativeExecutor, graph, values(graph, 2), 2, 3)
+    for batch in (2, 1):
+        given = values(graph, batch) | native.storage
+        compare(name, given, run(native, graph, given), run(executor(Executor, graph, given, batch, 1), graph, given))
+
+
 @pytest.mark.parametrize("threads", [1, 3, 8])
 def test_the_same_bits_every_time(threads: int) -> None:
     graph = step_graph("lenet")

@@ -162,7 +162,7 @@ def repacked(
     nest = job.nest
     if isinstance(nest, Foreign):
         return [job]
-    best = min(UNTILED, cheapest(nest, found.arrays, found.layouts, goal, job.axis)[0])
+    best = min(UNTILED, cheapest(nest, found.arrays, found.layouts, goal)[0])
     products = elements(nest.axes.values(), dims)
     choice: tuple[str, tuple[int, ...]] | None = None
     for load, other in pairs_of(nest):
@@ -170,7 +170,7 @@ def repacked(
             continue
         for order in orders(nest, load, other, found.layouts):
             layouts = {**found.layouts, load.array: in_order(found.arrays[load.array].shape, order)}
-            cost, _ = cheapest(nest, found.arrays, layouts, goal, job.axis)
+            cost, _ = cheapest(nest, found.arrays, layouts, goal)
             if (load.array, order) not in copies:
                 cost += COPIED * elements(found.arrays[load.array].shape, dims) / products
             if cost < 0.8 * best:
@@ -196,7 +196,7 @@ def order_sums(job: Job, found: Chosen, goal: Target) -> None:
     for last in reversed(range(rank_of)):
         order = (*(axis for axis in range(rank_of) if axis != last), last)
         tried = in_order(found.arrays[name].shape, order)
-        cost, _ = cheapest(job.nest, found.arrays, {**found.layouts, name: tried}, goal, job.axis)
+        cost, _ = cheapest(job.nest, found.arrays, {**found.layouts, name: tried}, goal)
         if cost < best:
             best, layout = cost, tried
     for part in takewhile(found.arrays.__contains__, (part_name(name, thread) for thread in numbers())):

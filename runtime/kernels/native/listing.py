@@ -9,7 +9,7 @@ from runtime.arena import SIZES
 from runtime.kernels.native.emit import choose_vector
 from runtime.kernels.native.layout import elements
 from runtime.kernels.native.machine import Target
-from runtime.kernels.native.program import Program, bytes_of, own_axis
+from runtime.kernels.native.program import Program, bytes_of
 from runtime.kernels.native.roles import find_roles
 from runtime.kernels.native.schedule import Band, Job
 from runtime.loops.nest import Foreign, Nest, Store
@@ -37,7 +37,7 @@ def listing(program: Program, goal: Target, dims: Mapping[str, int], threads: in
         for number, band in enumerate(bands):
             lines += [] if not number or threads == 1 else ["  all threads meet"]
             lines.append(f"  {head(band, threads)}")
-            lines += [f"    {line}" for job in band.jobs for line in kernel_lines(job, program, goal, dims, threads)]
+            lines += [f"    {line}" for job in band.jobs for line in kernel_lines(job, program, goal, dims)]
     return "\n".join(lines) + "\n"
 
 
@@ -47,23 +47,23 @@ def head(band: Band, threads: int) -> str:
     return f"for {band.size}" + (f", {threads} parts" if threads > 1 else "")
 
 
-def kernel_lines(job: Job, program: Program, goal: Target, dims: Mapping[str, int], threads: int) -> Iterator[str]:
+def kernel_lines(job: Job, program: Program, goal: Target, dims: Mapping[str, int]) -> Iterator[str]:
     """What it computes, how, and how many bytes it reads and writes."""
     nest = job.nest
     assert isinstance(nest, Nest)
     yield nest.name
     reads = sum(bytes_of(name, program.chosen, dims) for name in nest.reads)
     writes = sum(written(nest, store, program, dims) for store in nest.stores)
-    yield f"  {manner(job, nest, program, goal, threads)}; reads {reads:,}, writes {writes:,} bytes"
+    yield f"  {manner(job, nest, program, goal)}; reads {reads:,}, writes {writes:,} bytes"
 
 
 def written(nest: Nest, store: Store, program: Program, dims: Mapping[str, int]) -> int:
     return elements((nest.axes[axis] for axis in nest.store_domain(store)), dims) * SIZES[program.chosen.arrays[store.array].dtype]
 
 
-def manner(job: Job, nest: Nest, program: Program, goal: Target, threads: int) -> str:
+def manner(job: Job, nest: Nest, program: Program, goal: Target) -> str:
     arrays, layouts = program.chosen.arrays, program.chosen.layouts
-    roles = find_roles(nest, arrays, layouts, goal, job.axis or own_axis(job, threads))
+    roles = find_roles(nest, arrays, layouts, goal)
     added = ", a sum for each thread" if job.adds else ""
     if roles is not None:
         rows = f"{roles.rows} of {roles.m} × " if roles.m else ""

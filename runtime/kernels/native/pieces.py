@@ -45,7 +45,7 @@ class Kernels:
     def written(self, job: Job, axis: str | None, chosen: Chosen) -> Kernel:
         nest, arrays, layouts = job.nest, chosen.arrays, chosen.layouts
         assert isinstance(nest, Nest)
-        roles = find_roles(nest, arrays, layouts, self.goal, axis)
+        roles = find_roles(nest, arrays, layouts, self.goal)
         if roles is not None:
             return Tiler(nest, arrays, layouts, self.goal, axis, roles).kernel(UNNAMED)
         return Emitter(nest, arrays, layouts, self.goal.width, axis, adds=job.adds).kernel(UNNAMED)

@@ -65,6 +65,8 @@ def make_program(graph: Graph, dims: Mapping[str, int], goal: Target, threads: i
     outside = (*(f"%{item.id}" for item in graph.inputs if f"%{item.id}" in arrays), *(name for name in loops.constants if name in arrays))
     results = [f"%{output.id}" for output in (*graph.outputs, *graph.updates)]
     size = batch_of(arrays)
+    if size is not None and size.evaluate(dims) < threads:
+        size = None  # every nest is cut along an axis of its own
     steps = fuse(loops.steps, arrays, {*results, *loops.checks})
     jobs = with_sums(spread_jobs(steps, arrays, size, dims, threads), arrays, threads)
     met = {name for step in loops.foreign for name in (*step.reads, *step.writes)}

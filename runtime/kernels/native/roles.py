@@ -37,14 +37,12 @@ def product_of(nest: Nest, reduce: Reduce) -> tuple[int, int] | None:
     return (a, b) if isinstance(nest.values[a], Load) and isinstance(nest.values[b], Load) else None
 
 
-def find_roles(nest: Nest, arrays: Mapping[str, Array], layouts: Mapping[str, Layout], goal: Target, band: str | None) -> Roles | None:
+def find_roles(nest: Nest, arrays: Mapping[str, Array], layouts: Mapping[str, Layout], goal: Target) -> Roles | None:
     """The cheapest tile for a nest with one sum of products; None where it is no such nest, or no axis is fit to be in lanes."""
-    return cheapest(nest, arrays, layouts, goal, band)[1]
+    return cheapest(nest, arrays, layouts, goal)[1]
 
 
-def cheapest(
-    nest: Nest, arrays: Mapping[str, Array], layouts: Mapping[str, Layout], goal: Target, band: str | None
-) -> tuple[float, Roles | None]:
+def cheapest(nest: Nest, arrays: Mapping[str, Array], layouts: Mapping[str, Layout], goal: Target) -> tuple[float, Roles | None]:
     """The cheapest tile, with its cost: cycles for each product."""
     none: tuple[float, Roles | None] = (float("inf"), None)
     sums = [(at, value) for at, value in enumerate(nest.values) if isinstance(value, Reduce)]
@@ -54,12 +52,12 @@ def cheapest(
     pair = product_of(nest, reduce)
     if pair is None or any(isinstance(item, Taken) for one in pair for item in nest.values[one].index):  # type: ignore[union-attr]
         return none
-    found = [roles for a, b in (pair, pair[::-1]) for roles in candidates(nest, at, a, b, arrays, layouts, goal, band)]
+    found = [roles for a, b in (pair, pair[::-1]) for roles in candidates(nest, at, a, b, arrays, layouts, goal)]
     return min(found, default=none, key=lambda item: item[0])
 
 
 def candidates(
-    nest: Nest, at: int, a: int, b: int, arrays: Mapping[str, Array], layouts: Mapping[str, Layout], goal: Target, band: str | None
+    nest: Nest, at: int, a: int, b: int, arrays: Mapping[str, Array], layouts: Mapping[str, Layout], goal: Target
 ) -> Iterator[tuple[float, Roles]]:
     """Tiles with their costs: (cycles for each useful multiplication, roles)."""
     loads = [nest.values[a], nest.values[b]]
@@ -67,7 +65,7 @@ def candidates(
     stored = linear(nest.stores[0].index, layouts[nest.stores[0].array])
     inner = [axis for axis in nest.axes if axis in nest.domains[at]]
     for n in inner:
-        if where[1].stride(n) != 1 or n in nest.domains[a] or n == band or guarded(nest, b, n, arrays, layouts):
+        if where[1].stride(n) != 1 or n in nest.domains[a] or guarded(nest, b, n, arrays, layouts):
             continue
         fit = [axis for axis in inner if axis not in nest.domains[b] and not guarded(nest, a, axis, arrays, layouts)]
         for m in fit or [None]:

@@ -17,6 +17,7 @@ from runtime.kernels.native.emit import Emitter, Kernel, Scope, known_mask
 from runtime.kernels.native.layout import Layout, Linear, linear
 from runtime.kernels.native.machine import Target
 from runtime.kernels.native.roles import Roles, computed, open_items, pieces, rank
+from runtime.kernels.native.row import fit_for_row, write_row
 from runtime.kernels.native.scalars import number
 from runtime.kernels.native.text import is_number, llvm_type, splat
 from runtime.loops.nest import Affine, Array, Load, Nest, Reduce, Size
@@ -62,9 +63,24 @@ class Tiler(Emitter):
         self.code.label("entry")
         around = [axis for axis in self.order if axis in self.nest.domains[self.roles.total] and axis not in (self.roles.n, self.roles.m)]
         first = [axis for axis in around if axis == self.band]
-        self.around(first, [axis for axis in around if axis != self.band], Scope())
+        rest = [axis for axis in around if axis != self.band]
+        if not around and fit_for_row(self):
+            self.row()
+        self.around(first, rest, Scope())
         self.code.do("ret void")
         return self.finish(name)
+
+    def row(self) -> None:
+        """Where there is one row only, the code for it, which returns."""
+        assert self.roles.m is not None
+        low, high = self.bounds(self.roles.m)
+        one = self.code.value(f"icmp eq i64 {self.minus(high, low)}, 1")
+        row, rows = self.code.new_block("row"), self.code.new_block("rows")
+        self.code.do(f"br i1 {one}, label %{row}, label %{rows}")
+        self.code.label(row)
+        write_row(self, Scope().inner(self.roles.m, low))
+        self.code.do("ret void")
+        self.code.label(rows)
 
     # ---- loops around the tile --------------------------------------------------------------------------------------------------
 
@@ -79,13 +95,13 @@ class Tiler(Emitter):
 
     def columns(self) -> Iterator[tuple[str, Block]]:
         """Blocks of n: where, and how many vectors."""
-        width = self.nest.axes[self.roles.n]
-        if isinstance(width, int):
-            yield from self.known_columns(width)
+        low, high = self.bounds(self.roles.n)
+        if is_number(low) and is_number(high):
+            yield from self.known_columns(int(high))
             return
-        size, high = self.roles.vectors * self.lanes, self.size(width)
-        full = self.code.multiply(self.code.value(f"sdiv i64 {high}, {size}"), str(size))
-        with self.code.loop("0", full, size) as loop:
+        size = self.roles.vectors * self.lanes
+        full = self.rounded(low, high, size)
+        with self.code.loop(low, full, size) as loop:
             yield loop.index, Block(1, self.roles.vectors)
         with self.code.loop(full, high, self.lanes) as loop:
             yield loop.index, Block(1, 1, self.mask(self.code.value(f"sub i64 {high}, {loop.index}")))

@@ -68,7 +68,7 @@ def make_program(graph: Graph, dims: Mapping[str, int], goal: Target, threads: i
     if size is not None and size.evaluate(dims) < threads:
         size = None  # every nest is cut along an axis of its own
     steps = fuse(loops.steps, arrays, {*results, *loops.checks})
-    jobs = with_sums(spread_jobs(steps, arrays, size, dims, threads), arrays, threads)
+    jobs = with_sums(spread_jobs(steps, arrays, size, dims), arrays, threads)
     met = {name for step in loops.foreign for name in (*step.reads, *step.writes)}
     chosen = choose(jobs, arrays, {*outside, *results, *met}, goal, dims)
     bands = make_bands(chosen.jobs, size)

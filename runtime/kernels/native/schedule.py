@@ -56,15 +56,13 @@ def summed_axis(nest: Nest, size: Size) -> str | None:
     return None
 
 
-def large_sum(nest: Nest, arrays: Mapping[str, Array], dims: Mapping[str, int], threads: int) -> bool:
-    """Whether the sums that each thread would make for itself are more than what they are made of."""
+def large_sum(nest: Nest, arrays: Mapping[str, Array], dims: Mapping[str, int]) -> bool:
+    """Whether the sums are more than what they are made of."""
     written = sum(elements((nest.axes[axis] for axis in nest.store_domain(store)), dims) for store in nest.stores)
-    return written * (threads + 1) > sum(elements(arrays[name].shape, dims) for name in nest.reads)
+    return written > sum(elements(arrays[name].shape, dims) for name in nest.reads)
 
 
-def spread_jobs(
-    steps: Sequence[Nest | Foreign], arrays: dict[str, Array], size: Size | None, dims: Mapping[str, int], threads: int
-) -> list[Job]:
+def spread_jobs(steps: Sequence[Nest | Foreign], arrays: dict[str, Array], size: Size | None, dims: Mapping[str, int]) -> list[Job]:
     """Every nest with the axis that is shared; sums over it are split off, unless they are large: those are cut along another axis."""
     jobs: list[Job] = []
 
@@ -78,7 +76,7 @@ def spread_jobs(
             jobs.append(Job(nest, None))
             continue
         axis = shared_axis(nest, size) if size is not None else None
-        over = summed_axis(nest, size) if size is not None and axis is None and not large_sum(nest, arrays, dims, threads) else None
+        over = summed_axis(nest, size) if size is not None and axis is None and not large_sum(nest, arrays, dims) else None
         parts = split_sums(nest, over, fresh) if over is not None else None
         if axis is not None:
             jobs.append(Job(nest, axis))

@@ -53,7 +53,7 @@ def check(nest: Nest, arrays: dict[str, Array], dims: dict[str, int], *, band: s
 
 
 @pytest.mark.parametrize("m", [1, 2, 3, 5, 8, 13])
-@pytest.mark.parametrize(("k", "n"), [(1, 1), (3, 7), (8, 16), (5, 17), (2, 33), (7, 70), (16, 64)])
+@pytest.mark.parametrize(("k", "n"), [(1, 2), (3, 7), (8, 16), (5, 17), (2, 33), (7, 70), (16, 64)])
 @pytest.mark.parametrize("parts", [1, 3])
 def test_matmul(m: int, k: int, n: int, parts: int) -> None:
     """a [m, k] · b [k, n], m known when it runs."""
@@ -96,6 +96,27 @@ SHAPES = (  # height, width, kernel, stride, dilation, pad, channels, outputs
     (3, 3, 1, 1, 1, 0, 8, 8),
     (6, 6, 3, 4, 1, 1, 2, 50),
 )
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("channels", [2, 16, 24, 70])
+def test_a_convolution_of_each_channel(shape: tuple[int, ...], channels: int) -> None:
+    """Depthwise: both factors lie side by side along the channels."""
+    height, width, kernel, stride, dilation, pad, _, _ = shape
+    out = [(size + 2 * pad - dilation * (kernel - 1) - 1) // stride + 1 for size in (height, width)]
+    sizes = {"h": out[0], "w": out[1], "r": kernel, "s": kernel}
+    arrays = {
+        "a": Array((M, channels, height, width), "float32"),
+        "b": Array((channels, kernel, kernel), "float32"),
+        "c": Array((M, channels, *out), "float32"),
+    }
+    index = places(stride, dilation, pad)
+    last = (0, 2, 3, 1)
+    nest = contraction({"n": M, "g": channels} | sizes, ["n", "g", *index], ["g", "r", "s"], ["n", "g", "h", "w"], ["r", "s"], pad > 0)
+    check(nest, arrays, {"batch": 3}, band="n", parts=2, a=last, b=(1, 2, 0), c=last)
+    arrays = {"a": arrays["a"], "b": arrays["c"], "c": arrays["b"]}
+    nest = contraction({"g": channels, "n": M} | sizes, ["n", "g", *index], ["n", "g", "h", "w"], ["g", "r", "s"], ["n", "h", "w"], pad > 0)
+    check(nest, arrays, {"batch": 3}, band="n", parts=2, a=last, b=last, c=(1, 2, 0))
 
 
 def places(stride: int, dilation: int, pad: int) -> list[Affine]:

@@ -215,11 +215,11 @@ def pairs_of(nest: Nest | Foreign) -> list[tuple[Load, Load]]:
 
 
 def orders(nest: Nest, load: Load, other: Load, layouts: Mapping[str, Layout]) -> list[tuple[int, ...]]:
-    """Orders of the axes of a factor with one axis that the other has not last, and the rest as the other walks through them."""
+    """Orders of the axes of a factor with one axis last that the other has not, or side by side, and the rest as the other walks."""
     where = linear(other.index, layouts[other.array])
     found = []
     for dim, item in enumerate(load.index):
-        if not isinstance(item, Affine) or not any(step == 1 and where.stride(axis) == 0 for axis, step in item.terms):
+        if not isinstance(item, Affine) or not any(step == 1 and where.stride(axis) in (0, 1) for axis, step in item.terms):
             continue
         rest = [i for i in range(len(load.index)) if i != dim]
         rest.sort(key=lambda i: -max((abs(rank(where.stride(axis))) for axis, _ in load.index[i].terms), default=0))  # type: ignore[union-attr]

@@ -17,7 +17,10 @@ LONG = 16  # lanes of a vector whose half takes half the time
 
 @dataclass(frozen=True)
 class Roles:
-    """Which value is what. total: the sum; a, b: the loads; m (None: there is no such axis) and n: the axes of the tile."""
+    """Which value is what. total: the sum; a, b: the loads; m (None: there is no such axis) and n: the axes of the tile.
+
+    both: a lies side by side along n, too, and is loaded in vectors (depthwise convolutions).
+    """
 
     total: int
     a: int
@@ -26,6 +29,7 @@ class Roles:
     n: str
     rows: int
     vectors: int
+    both: bool
 
 
 def product_of(nest: Nest, reduce: Reduce) -> tuple[int, int] | None:
@@ -65,13 +69,16 @@ def candidates(
     stored = linear(nest.stores[0].index, layouts[nest.stores[0].array])
     inner = [axis for axis in nest.axes if axis in nest.domains[at]]
     for n in inner:
-        if where[1].stride(n) != 1 or n in nest.domains[a] or guarded(nest, b, n, arrays, layouts):
+        both = n in nest.domains[a]
+        if nest.axes[n] == 1 or where[1].stride(n) != 1 or guarded(nest, b, n, arrays, layouts):
+            continue
+        if both and (where[0].stride(n) != 1 or guarded(nest, a, n, arrays, layouts)):
             continue
         fit = [axis for axis in inner if axis not in nest.domains[b] and not guarded(nest, a, axis, arrays, layouts)]
         for m in fit or [None]:
             far = m is not None and not 0 < rank(where[0].stride(m)) <= FAR
-            cost, rows, vectors = best_tile(nest.axes[n], nest.axes[m] if m else None, goal)
-            yield cost * (1.0 if stored.stride(n) == 1 else 1.5) * (1.1 if far else 1.0), Roles(at, a, b, m, n, rows, vectors)
+            cost, rows, vectors = best_tile(nest.axes[n], nest.axes[m] if m else None, both, goal)
+            yield cost * (1.0 if stored.stride(n) == 1 else 1.5) * (1.1 if far else 1.0), Roles(at, a, b, m, n, rows, vectors, both)
 
 
 def guarded(nest: Nest, at: int, axis: str, arrays: Mapping[str, Array], layouts: Mapping[str, Layout]) -> bool:
@@ -100,14 +107,14 @@ def tiles(goal: Target) -> list[tuple[int, int]]:
 
 
 @lru_cache(maxsize=1 << 12)
-def best_tile(n: Size, m: Size | None, goal: Target) -> tuple[float, int, int]:
+def best_tile(n: Size, m: Size | None, both: bool, goal: Target) -> tuple[float, int, int]:
     """The cheapest tile for these lengths: (cost, rows, vectors)."""
     fit = [(rows, vectors) for rows, vectors in tiles(goal) if m is not None or rows == 1]
-    costs = [(tile_cost(n, 1 if m is None else m, rows, vectors, goal.width // 4), rows, vectors) for rows, vectors in fit]
+    costs = [(tile_cost(n, 1 if m is None else m, rows, vectors, both, goal.width // 4), rows, vectors) for rows, vectors in fit]
     return min(costs, key=lambda item: item[0])
 
 
-def tile_cost(n: Size, m: Size, rows: int, vectors: int, lanes: int) -> float:
+def tile_cost(n: Size, m: Size, rows: int, vectors: int, both: bool, lanes: int) -> float:
     """Cycles for each useful product: two vectors of them or two loads a cycle, and a sum waits four cycles for the one before it.
 
     A load costs a little even where it is hidden.
@@ -119,7 +126,7 @@ def tile_cost(n: Size, m: Size, rows: int, vectors: int, lanes: int) -> float:
     unused = 0.5 if computed(width, lanes) < lanes else 0.0
     for column, (row_count, blocks) in product(range(len(columns)), tally(height, rows)):
         products = row_count * (columns[column] - (unused if column == len(columns) - 1 else 0.0))
-        loads = row_count + columns[column]
+        loads = row_count * (columns[column] if both else 1) + columns[column]
         total += blocks * (max(products / 2, loads / 2, 4.0) + loads / 16)
     return total / (width * height)
 

@@ -30,6 +30,7 @@ def fit_for_row(tiler: Tiler) -> bool:
         and not all(map(is_number, tiler.bounds(roles.m)))
         and len(tiler.ks) == 1
         and not tiler.adds
+        and not roles.both
         and len(stores) == 1
         and tiler.arrays[stores[0].array].dtype == "float32"
         and linear(stores[0].index, tiler.layouts[stores[0].array]).stride(roles.n) == 1

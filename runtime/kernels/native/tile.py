@@ -262,27 +262,40 @@ class Tiler(Emitter):
         inner = self.ks[-1] if self.ks else ""
         lanes = [self.lanes_at(vector, block) for vector in range(block.vectors)]
         types = [llvm_type("float32", count) for count in lanes]
-        bs = []
-        for vector, type in enumerate(types):
-            offset = self.code.add(self.code.multiply(str(turn), self.size(self.where_b.stride(inner))), str(vector * self.lanes))
-            pointer = self.code.pointer(pointers[1], offset, "float")
-            bs.append(self.vector_load(type, pointer, self.loaded_mask(block, lanes[vector], vector), "zeroinitializer", "float32"))
+        turned = self.code.multiply(str(turn), self.size(self.where_b.stride(inner)))
+        bs = self.vectors_at(self.code.pointer(pointers[1], turned, "float"), block, lanes)
         fmas = [self.code.intrinsic("fma", type, 3) for type in types]
         for row in range(block.rows):
             offset = self.code.add(
                 self.code.multiply(str(turn), self.size(self.where_a.stride(inner))),
                 self.code.multiply(str(row), self.size(self.where_a.stride(self.roles.m or ""))),
             )
-            one = self.code.value(f"load float, ptr {self.code.pointer(pointers[0], offset, 'float')}, align 4")
-            wide = {count: splat(self.code, "float", count, one) for count in lanes}
+            ones = self.factors(self.code.pointer(pointers[0], offset, "float"), block, lanes)
             for vector, (fma, type) in enumerate(zip(fmas, types, strict=True)):
                 at = row * block.vectors + vector
-                factors = f"{type} {wide[lanes[vector]]}, {type} {bs[vector]}"
+                factors = f"{type} {ones[vector]}, {type} {bs[vector]}"
                 sums[at] = self.code.value(f"call {type} {fma}({factors}, {type} {sums[at]})")
         return sums
 
+    def factors(self, pointer: str, block: Block, lanes: Sequence[int]) -> list[str]:
+        """a in the lanes of each vector: vectors, or one number."""
+        if self.roles.both:
+            return self.vectors_at(pointer, block, lanes)
+        one = self.code.value(f"load float, ptr {pointer}, align 4")
+        wide = {count: splat(self.code, "float", count, one) for count in lanes}
+        return [wide[count] for count in lanes]
+
+    def vectors_at(self, pointer: str, block: Block, lanes: Sequence[int]) -> list[str]:
+        """The vectors that lie one after the other."""
+        found = []
+        for vector, count in enumerate(lanes):
+            place = self.code.pointer(pointer, str(vector * self.lanes), "float")
+            mask = self.loaded_mask(block, count, vector)
+            found.append(self.vector_load(llvm_type("float32", count), place, mask, "zeroinitializer", "float32"))
+        return found
+
     def loaded_mask(self, block: Block, lanes: int, vector: int) -> str | None:
-        """The lanes of b that are read: those of the last vector that are in use."""
+        """The lanes that are read: those of the last vector that are in use."""
         if lanes == self.lanes:
             return block.mask if block.is_last(vector) else None
         return known_mask(block.used, lanes) if block.used is not None and block.used < lanes else None

@@ -88,7 +88,7 @@ class Spec:
         batch_size: int | None = None,
         max_steps: int | None = None,
         seed: int | None = None,
-        device: Device = "numpy",
+        device: Device | None = None,
         threads: int | None = None,
         data_dir: str | Path | None = None,
         out: str | Path | None = None,
@@ -100,7 +100,8 @@ class Spec:
         """Train, and return the run (its best checkpoint). What is left out is taken from the spec.
 
         out: the run folder (default: the next number below runs/NAME); max_steps: stop after so many steps; seed: 0 unless given.
-        resume: a run folder that is continued; its seed and its folder stay.
+        device: None is "cpu", machine code, where that can be made, else "numpy", with a note that says why.
+        resume: a run folder that is continued; its seed, its folder and, if none is named, its device stay.
         Raises DataError for data that does not fit, DivergedError where the loss, a gradient or a state is not finite.
         """
         from runtime.train.progress import make_progress

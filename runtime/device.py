@@ -100,8 +100,34 @@ class CpuDevice(NumpyDevice):
 
     def __init__(self) -> None:
         super().__init__()
-        if importlib.util.find_spec("llvmlite") is None:
-            raise SpecError(MissingDevice(device="cpu", reason="llvmlite is not installed", action='`pip install "dslc[native]"`'))
+        missing = no_machine_code()
+        if missing:
+            raise SpecError(MissingDevice(device="cpu", reason=missing, action=INSTALL))
+
+
+INSTALL = "`pip install llvmlite`"
+
+
+def no_machine_code() -> str:
+    """Why the cpu device cannot be had here, "" if it can."""
+    if importlib.util.find_spec("llvmlite") is None:
+        return "llvmlite is not installed"
+    from runtime.kernels.native.machine import llvm
+
+    try:
+        llvm()
+    except (ImportError, OSError, RuntimeError) as error:
+        return f"llvmlite cannot be loaded ({str(error).strip().partition(chr(10))[0][:120]})"
+    return ""
+
+
+def slow_machine_code() -> str:
+    """Why NumPy is the better device here although machine code could be made, "" if it is not."""
+    from runtime.kernels.native.machine import fuses, host
+
+    if os.name == "nt":
+        return "on Windows machine code runs in one thread only"
+    return "" if fuses() else f"the processor ({host().cpu}) has no fused multiply-add that LLVM knows of"
 
 
 class CudaDevice:
@@ -170,6 +196,26 @@ def available_devices() -> tuple[str, ...]:
 
 
 DEVICES = {"numpy": NumpyDevice, "cpu": CpuDevice, "cuda": lambda: CudaDevice(load_cupy())}
+
+
+def training_device(name: str | None, earlier: str | None = None) -> tuple[str, str]:
+    """The device of a training, and a sentence where that is not what one expects.
+
+    name: as it was asked for; None: what `DSLC_DEVICE` says, or the device of the run that is continued (`earlier`), or the cpu device, and
+    NumPy where that cannot be had or is slower. "auto": cuda where it is available, else as None.
+    """
+    name = name or os.environ.get("DSLC_DEVICE") or None
+    if name == "auto":
+        name = "cuda" if has_cuda() else None
+    if name is not None:
+        return name, ""
+    if earlier in ("numpy", "cuda"):
+        return earlier, ""
+    missing = no_machine_code()
+    if missing:
+        return "numpy", f"training runs on NumPy: {missing}; {INSTALL} makes it several times as fast"
+    slow = slow_machine_code()
+    return ("numpy", f"training runs on NumPy: {slow}") if slow else ("cpu", "")
 
 
 def get_device(name: str) -> Device:

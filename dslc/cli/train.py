@@ -23,7 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-steps", type=arguments.count, metavar="N", help="stop after N steps in all; the schedule stays")
     parser.add_argument("--seed", type=arguments.whole, metavar="N", help="of weights, order and draws (default: 0)")
     devices = ("numpy", "cpu", "cuda", "auto")
-    parser.add_argument("--device", choices=devices, default="numpy", help="where it runs: cpu makes machine code (default: numpy)")
+    words = "where it runs: cpu makes machine code (default: cpu, numpy where that cannot be had; or DSLC_DEVICE)"
+    parser.add_argument("--device", choices=devices, help=words)
     parser.add_argument("--threads", type=arguments.count, metavar="N", help="threads of the numpy and cpu devices (default: all cores)")
     arguments.precision_argument(parser)
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="where data files are looked for first (or DSLC_DATA)")

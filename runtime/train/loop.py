@@ -18,6 +18,7 @@ from dslc.diagnostics import DataError, DivergedError, SpecError
 from dslc.parts import choose
 from dslc.pieces import is_finite
 from dslc.program import Program, Training
+from runtime.device import training_device
 from runtime.errors import CannotRun, Diverged
 from runtime.kernels.native.watch import watched
 from runtime.memory import give_back, whole
@@ -55,7 +56,7 @@ def train(
     training: str | None = None,
     spec_path: Path,
     out: Path | None = None,
-    device: str = "numpy",
+    device: str | None = None,
     threads: int | None = None,
     seed: int = 0,
     data_dir: Path | None = None,
@@ -65,6 +66,7 @@ def train(
 ) -> RunResult:
     """Train one `train` body of a program into a run folder; `spec_path` is the file of the spec.
 
+    device: None is the cpu device, NumPy where that cannot be had, and for a run that is continued its own; see `training_device`.
     resume: a run folder to be continued (its seed counts). max_steps: pause after so many steps in all, which `resume` continues; the
     setting `steps` of the spec ends a training instead.
     Raises SpecError, DataError, DivergedError (the state before the bad step is then in `last`).
@@ -80,6 +82,9 @@ def train(
             _hold(held, resume, progress)  # first, so that nobody goes on while the state is read
             state = resumed_state(resume, progress)
         seed = state.meta["seed"] if state is not None else seed
+        device, note = training_device(device, state.meta["environment"].get("device") if state is not None else None)
+        if note:
+            progress.note(note)
         inputs = load_inputs(chosen, spec_path.parent, data_dir, seed)
         for note in inputs.notes:
             progress.note(note)

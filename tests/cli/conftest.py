@@ -26,9 +26,9 @@ Command = Callable[..., Done]
 
 @pytest.fixture
 def dslc(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
-    """`dslc("check", "lenet")` in an empty folder, without DSLC variables of the environment."""
+    """`dslc("check", "lenet")` in an empty folder, of the DSLC variables of the environment with the device of tests only."""
     monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("DSLC_")]:
+    for name in [name for name in os.environ if name.startswith("DSLC_") and name != "DSLC_DEVICE"]:
         monkeypatch.delenv(name)
 
     def run(*words: object) -> Done:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from runtime.kernels.native import machine
 from tests.cli.conftest import SLICE, Command
 
 TRAIN = ("train", "softmax", "--device", "cpu", "--threads", "2", "--quiet")
@@ -51,12 +52,91 @@ def test_what_is_kept_is_shown_and_removed(dslc: Command, own_cache: Path) -> No
     assert not list(own_cache.iterdir())
 
 
-def test_without_llvmlite(dslc: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def without_llvmlite(monkeypatch: pytest.MonkeyPatch) -> None:
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "llvmlite" else find(name, *rest))
+
+
+@pytest.mark.usefixtures("without_llvmlite")
+def test_without_llvmlite(dslc: Command) -> None:
     done = dslc(*TRAIN)
     assert done.code == 2
-    assert "error[missing-device]" in done.err and 'pip install "dslc[native]"' in done.err
+    assert "error[missing-device]" in done.err and "`pip install llvmlite`" in done.err
+
+
+PLAIN = ("train", "softmax", "--threads", "2", "--out", "run")
+
+
+def device_of(folder: str) -> str:
+    return str(json.loads((Path(folder) / "env.json").read_text())["device"])
+
+
+@pytest.fixture
+def no_named_device(monkeypatch: pytest.MonkeyPatch, dslc: Command) -> None:
+    monkeypatch.delenv("DSLC_DEVICE")
+
+
+@pytest.mark.usefixtures("no_named_device")
+def test_machine_code_is_the_default(dslc: Command, own_cache: Path) -> None:
+    done = dslc(*PLAIN, "--max-steps", "3")
+    assert done.code == 0 and "NumPy" not in done.err
+    assert device_of("run") == "cpu" and list(own_cache.iterdir())
+
+
+@pytest.mark.usefixtures("no_named_device")
+def test_a_run_goes_on_where_it_was_made(dslc: Command, own_cache: Path) -> None:
+    """On the device of its checkpoint, unless another one is named, which is said."""
+    assert dslc(*PLAIN, "--device", "numpy", "--max-steps", "2").code == 0
+    assert "environment" not in dslc(*PLAIN[:-2], "--resume", "run", "--max-steps", "4").err
+    assert not own_cache.exists()
+    changed = dslc(*PLAIN[:-2], "--resume", "run", "--device", "cpu", "--max-steps", "6")
+    assert changed.code == 0 and "the environment has changed (device)" in changed.err
+    assert "environment" not in dslc(*PLAIN[:-2], "--resume", "run", "--max-steps", "8").err
+
+
+@pytest.mark.usefixtures("no_named_device", "without_llvmlite")
+def test_numpy_takes_over_and_says_so_once(dslc: Command) -> None:
+    done = dslc(*PLAIN, "--max-steps", "3")
+    assert done.code == 0 and device_of("run") == "numpy"
+    assert done.err.count("training runs on NumPy: llvmlite is not installed; `pip install llvmlite` makes it several times as fast") == 1
+    assert done.err.count("llvmlite") == 2
+    lines = dslc(*PLAIN[:-1], "other", "--max-steps", "1", "--json").out.splitlines()
+    assert [line for line in map(json.loads, lines) if "llvmlite" in line.get("text", "")]
+    assert "llvmlite" not in dslc(*PLAIN[:-1], "third", "--max-steps", "1", "--device", "numpy").err
+
+
+@pytest.mark.usefixtures("no_named_device")
+def test_numpy_takes_over_on_a_processor_that_does_not_fuse(dslc: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "fuses", lambda: False)
+    done = dslc(*PLAIN, "--max-steps", "1")
+    assert done.code == 0 and device_of("run") == "numpy" and "has no fused multiply-add" in done.err
+
+
+@pytest.mark.usefixtures("no_named_device")
+@pytest.mark.parametrize("error", [OSError("libLLVM.so: cannot open"), RuntimeError("no such target")])
+def test_numpy_takes_over_where_llvm_does_not_load(dslc: Command, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr(machine, "llvm", fail)
+    done = dslc(*PLAIN, "--max-steps", "1")
+    assert done.code == 0 and device_of("run") == "numpy" and f"llvmlite cannot be loaded ({error})" in done.err
+
+
+def test_where_nothing_can_be_kept(dslc: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "home").write_text("a file")
+    for name in ("DSLC_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert dslc(*TRAIN, "--max-steps", "2", "--out", "run").code == 0
+    assert (tmp_path / "home").read_text() == "a file"
+
+
+def test_the_environment_names_a_device(dslc: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DSLC_DEVICE", "abacus")
+    done = dslc(*PLAIN)
+    assert done.code == 2 and "there is no device `abacus`" in done.err
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -31,7 +31,7 @@ def parts(first: int, count: int, jobs: int) -> Iterator[tuple[int, int]]:
 
 def run(campaign: Campaign, first: int, count: int, *, jobs: int, minutes: float | None = None) -> Tally:
     """Cases `first` to `first + count - 1`. After `minutes` no new part begins: `counts["cases"]` of the tally says how many were run."""
-    os.environ.update(dict.fromkeys(THREADS, "1"))
+    os.environ.update(dict.fromkeys(THREADS, "1"), DSLC_DEVICE="numpy")  # the reference, but where a campaign says otherwise
     begin, total = time.monotonic(), Tally()
     todo = parts(first, count, jobs)
     context = multiprocessing.get_context("spawn")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import json
+import platform
 import signal
 import struct
 import sys
@@ -47,6 +48,12 @@ def host() -> Target:
     binding = llvm()
     features = binding.get_host_cpu_features()
     return target(binding.get_host_cpu_name(), features.flatten(), features)
+
+
+def fuses() -> bool:
+    """Whether this processor has an instruction for a · b + c: without one LLVM calls a function for each."""
+    known = llvm().get_host_cpu_features()
+    return bool(known.get("fma") or known.get("neon") or platform.machine().lower() in ("aarch64", "arm64"))
 
 
 def target(cpu: str, features: str, known: dict[str, bool]) -> Target:

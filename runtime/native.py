@@ -28,6 +28,7 @@ class NativeExecutor:
     """One graph as native code, planned for `dims`; smaller sizes run over the same memory.
 
     contiguous, storage, workers: as of `Executor`; bound, buffers: what that one has beside the arena, and this one has not.
+    gap: bytes around each array of the arena that no code may touch, for tests.
     What has no native form runs as the row's `eval` between native functions.
     """
 
@@ -41,13 +42,14 @@ class NativeExecutor:
         storage: Mapping[str, Array] | None = None,
         workers: Workers | None = None,
         pool: Pool | None = None,
+        gap: int = 0,
     ) -> None:
         check_values(graph, dims)
         self.graph, self.device, self.dims = graph, device, dict(dims)
         self.storage = dict(storage or {})
         self.workers = workers
         self.threads = workers.count if workers is not None else 1
-        self.program: Program = make_program(graph, dims, host(), self.threads, contiguous)
+        self.program: Program = make_program(graph, dims, host(), self.threads, contiguous, gap)
         self.arena = device.empty(self.program.arena)
         names = [turn for turn in self.program.turns if isinstance(turn, str)]
         self.library = Library(objects_of(self.program.modules, host(), self.threads), names)

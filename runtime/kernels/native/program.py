@@ -55,10 +55,12 @@ def bytes_of(name: str, chosen: Chosen, dims: Mapping[str, int]) -> int:
     return max(int(elements), 1) * SIZES[chosen.arrays[name].dtype]
 
 
-def make_program(graph: Graph, dims: Mapping[str, int], goal: Target, threads: int, contiguous: Sequence[str] = ()) -> Program:
+def make_program(
+    graph: Graph, dims: Mapping[str, int], goal: Target, threads: int, contiguous: Sequence[str] = (), gap: int = 0
+) -> Program:
     """The program of a graph for sizes up to `dims`.
 
-    contiguous: names of outputs that stand one after the other at the beginning of the arena.
+    contiguous: names of outputs that stand one after the other at the beginning of the arena. gap: as of `place`.
     """
     loops = lower(graph, whole=False)
     arrays = dict(loops.arrays)
@@ -73,7 +75,7 @@ def make_program(graph: Graph, dims: Mapping[str, int], goal: Target, threads: i
     chosen = choose(jobs, arrays, {*outside, *results, *met}, goal, dims)
     bands = make_bands(chosen.jobs, size)
     offsets, region, arena = place(
-        bands, chosen, dims, outside, [*results, *loops.checks], [f"%{graph.output(name)}" for name in contiguous]
+        bands, chosen, dims, outside, [*results, *loops.checks], [f"%{graph.output(name)}" for name in contiguous], gap
     )
     made = Program([], [], offsets, outside, (), arena, region, chosen, bands, loops.checks, loops.constants)
     Writing(made, goal, dims, threads).write()
@@ -123,14 +125,23 @@ def total(name: str, mine: str, array: Array, threads: int) -> Nest:
 
 
 def place(
-    bands: Sequence[Band], chosen: Chosen, dims: Mapping[str, int], outside: Sequence[str], kept: Sequence[str], pinned: Sequence[str]
+    bands: Sequence[Band],
+    chosen: Chosen,
+    dims: Mapping[str, int],
+    outside: Sequence[str],
+    kept: Sequence[str],
+    pinned: Sequence[str],
+    gap: int = 0,
 ) -> tuple[dict[str, int], int, int]:
-    """Offsets of all arrays that are not outside; what lives in a band lives in all of it."""
+    """Offsets of all arrays that are not outside; what lives in a band lives in all of it.
+
+    gap: bytes before and behind each array that belong to none, whenever it lives: all of them live to the end.
+    """
     offsets: dict[str, int] = {}
     region = 0
     for name in pinned:
-        offsets[name] = region
-        region += aligned(bytes_of(name, chosen, dims))
+        offsets[name] = region + gap
+        region += aligned(bytes_of(name, chosen, dims)) + 2 * gap
     parts: dict[str, list[str]] = {}
     for name in chosen.arrays:
         parts.setdefault(name.partition("@")[0], []).append(name)
@@ -144,14 +155,14 @@ def place(
             for name in names:
                 first.setdefault(name, number)
                 last[name] = number
-    last.update({name: len(bands) for name in kept})
+    last.update({name: len(bands) for name in (first if gap else kept)})
     slots = {
-        name: Slot(aligned(bytes_of(name, chosen, dims)), first[name], last[name])
+        name: Slot(aligned(bytes_of(name, chosen, dims)) + 2 * gap, 0 if gap else first[name], last[name])
         for name in first
         if name not in outside and name not in offsets
     }
     arena = allocate(list(slots.values()), region)
-    offsets.update({name: slot.offset for name, slot in slots.items()})
+    offsets.update({name: slot.offset + gap for name, slot in slots.items()})
     return offsets, region, aligned(arena)
 
 

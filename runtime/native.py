@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from dslc.diagnostics import DataError
+from dslc.diagnostics import DataError, InternalError
 from dslc.interpret import bind_dims, check_values, interpret, run_node
-from dslc.ir.errors import BadArray
+from dslc.ir.errors import BadArray, InvalidGraph
 from dslc.ir.graph import Graph
 from runtime.arena import Pool
 from runtime.device import Array, Device
@@ -55,6 +55,7 @@ class NativeExecutor:
         self.library = Library(objects_of(self.program.modules, host(), self.threads), names)
         together = workers if self.threads > 1 else None
         self.functions = {name: Function(self.library, name, together) for name in names}
+        self.known: set[tuple[tuple[str, int], ...]] = set()  # sizes that have been looked at
         self.bound: dict[Any, Any] = {}
         self.buffers: dict[int, Array] = {}
 
@@ -71,6 +72,7 @@ class NativeExecutor:
         """Outputs by name and updates as "update:ADDRESS", valid until the next run. Raises DataError for an array that does not fit."""
         given = self.storage | dict(arrays)
         sizes = bind_dims(self.graph, given) if dims is None else dims
+        self.look_at(sizes)
         outside = self.outside(given)
         run = Run(self, outside, sizes)
         with calculating(self.device, self.workers):
@@ -83,6 +85,17 @@ class NativeExecutor:
             interpret(self.graph, np, given)  # says which data are wrong
         found = {output.name: run.value(output.id) for output in self.graph.outputs}
         return found | {f"update:{update.name}": run.value(update.id) for update in self.graph.updates}
+
+    def look_at(self, dims: Dims) -> None:
+        """Raises DataError where a value is empty at these sizes."""
+        key = tuple(sorted(dims.items()))
+        if key in self.known:
+            return
+        if not self.fits(dims):
+            reason = f"{dict(dims)} is larger than the plan {self.dims}"
+            raise InternalError(InvalidGraph(graph=self.graph.name, where="its dims", reason=reason))
+        check_values(self.graph, dims)
+        self.known.add(key)
 
     def outside(self, given: Mapping[str, Any]) -> dict[str, Array]:
         """The arrays of inputs and constants, as they lie in memory."""

@@ -91,13 +91,15 @@ def test_a_label_that_is_no_class_is_a_data_error(loss: str, label: int, tmp_pat
             run()
 
 
-def test_an_input_that_is_too_small_for_a_window_is_a_data_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("device", ["numpy", "cpu"])
+def test_an_input_that_is_too_small_for_a_window_is_a_data_error(device: str, tmp_path: Path) -> None:
     text = HEAD.replace("3, 5", "3, wide") + "  output y = x -> conv(2, kernel=3)\n}\n" + TRAIN
     subject = spec(text)
     np.savez(tmp_path / "data.npz", **subject.arrays)
     program, _ = check_source(source(text), folder=tmp_path, precision=DType.f64)
     assert program is not None
-    step = compile_step(program, batch_size=3, threads=1)
+    step = compile_step(program, batch_size=3, threads=1, device=device)
     assert step.forward(x=np.ones((2, 3, 4)))["y"].shape == (2, 2, 2)
-    with pytest.raises(DataError, match="is empty at batch=2, wide=2: the input is too small"):
-        step.forward(x=np.ones((2, 3, 2)))
+    for wide in (2, 1):
+        with pytest.raises(DataError, match=f"is empty at batch=2, wide={wide}: the input is too small"):
+            step.forward(x=np.ones((2, 3, wide)))

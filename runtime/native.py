@@ -50,7 +50,7 @@ class NativeExecutor:
         self.workers = workers
         self.threads = workers.count if workers is not None else 1
         self.program: Program = make_program(graph, dims, host(), self.threads, contiguous, gap)
-        self.arena = device.empty(self.program.arena)
+        self.arena = device.empty(self.program.memory.arena)
         names = [turn for turn in self.program.turns if isinstance(turn, str)]
         self.library = Library(objects_of(self.program.modules, host(), self.threads), names)
         together = workers if self.threads > 1 else None
@@ -62,7 +62,7 @@ class NativeExecutor:
     @property
     def gradients(self) -> Array:
         """The bytes of the contiguous outputs."""
-        return self.arena[: self.program.gradients]
+        return self.arena[: self.program.memory.pinned]
 
     def fits(self, dims: Dims) -> bool:
         """Whether a run at these sizes stays within the memory."""
@@ -138,6 +138,6 @@ class Run:
         """An array that lies as it stands."""
         if name in self.given:
             return self.given[name]
-        start = self.owner.program.offsets[name]
+        start = self.owner.program.memory.offsets[name]
         size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
         return self.owner.arena[start : start + size].view(dtype).reshape(shape)

@@ -116,7 +116,7 @@ def test_the_same_bits_every_time(threads: int) -> None:
     native = executor(NativeExecutor, graph, given, 7, threads)
     first = run(native, graph, given)
     for _ in range(20):
-        native.arena[native.program.gradients :] = 0xFF  # nothing is left from the step before
+        native.arena[native.program.memory.pinned :] = 0xFF  # nothing is left from the step before
         again = run(native, graph, given)
         assert all(again[name].tobytes() == array.tobytes() for name, array in first.items())
 

@@ -9,9 +9,11 @@ from runtime.arena import SIZES
 from runtime.kernels.native.emit import choose_vector
 from runtime.kernels.native.layout import elements
 from runtime.kernels.native.machine import Target
-from runtime.kernels.native.program import Program, bytes_of
+from runtime.kernels.native.memory import bytes_of
+from runtime.kernels.native.program import Program
 from runtime.kernels.native.roles import find_roles
 from runtime.kernels.native.schedule import Band, Job
+from runtime.kernels.native.transpose import find_turn
 from runtime.loops.nest import Foreign, Nest, Store
 
 
@@ -24,7 +26,7 @@ def listing(program: Program, goal: Target, dims: Mapping[str, int], threads: in
     vectors = f"vectors of {goal.width} bytes, {goal.registers} registers"
     lines = [
         f"native plan for {sizes}, {counted(threads, 'thread')}, {goal.cpu}: {vectors}",
-        f"arena {program.arena:,} bytes, of them {program.gradients:,} for contiguous outputs",
+        f"arena {program.memory.arena:,} bytes, of them {program.memory.pinned:,} for contiguous outputs",
         f"{counted(kernels, 'kernel')}, {len(program.modules) - 1:,} of them different, in {functions}; "
         + (f"{counted(foreign, 'step')} without a native form" if foreign else "every step has a native form"),
     ]
@@ -68,6 +70,9 @@ def manner(job: Job, nest: Nest, program: Program, goal: Target) -> str:
     if roles is not None:
         rows = f"{roles.rows} of {roles.m} × " if roles.m else ""
         return f"tile of {rows}{counted(roles.vectors, 'vector')} along {roles.n}{added}"
+    turn = find_turn(nest, arrays, layouts, goal)
+    if turn is not None:
+        return f"squares of {turn.into} and {', '.join(turn.group)}"
     vector = choose_vector(nest, layouts)
     return (f"vectors along {vector}" if vector else "element by element") + added
 

@@ -137,7 +137,26 @@ def make_bands(jobs: Sequence[Job], size: Size | None) -> list[Band]:
             writers.setdefault(array, []).append(number)
         for array in job.nest.reads:
             readers.setdefault(array, []).append(number)
-    return bands
+    return delayed(bands)
+
+
+def delayed(bands: list[Band]) -> list[Band]:
+    """What reads nothing (zeros, a border) stands right before its first user, where that is in a band of samples: it lives no longer."""
+    for band in bands:
+        for job in [job for job in band.jobs if not job.foreign and not job.nest.reads]:
+            (written,) = set(job.nest.writes) if len(set(job.nest.writes)) == 1 else ("",)
+            users = [
+                (other, user)
+                for other in bands
+                for user in other.jobs
+                if user is not job and written in (*user.nest.reads, *user.nest.writes)
+            ]
+            later = [(other, user) for other, user in users if user.nest.reads]
+            if band.size is not None and later and later[0][0].size == band.size and place_by_place(job, later[0][1], written):
+                other, user = later[0]
+                band.jobs.remove(job)
+                other.jobs.insert(next(at for at, item in enumerate(other.jobs) if item is user), job)
+    return [band for band in bands if band.jobs]
 
 
 def batch_of(arrays: Mapping[str, Array]) -> Dim | None:

@@ -81,7 +81,7 @@ def random_fields(graph: Any, batch: int) -> dict[str, np.ndarray[Any, Any]]:
         if item.kind in ("input", "data"):
             type = graph.types[item.id]
             shape, dtype = type.sizes(dict.fromkeys(type.names, batch)), type.dtype.numpy
-            high = 256 if dtype == "uint8" and type.rank > 1 else 10
+            high = 256 if dtype == "uint8" and type.rank > 1 and item.name.endswith("image") else 2
             value = rng.normal(size=shape) if np.dtype(dtype).kind == "f" else rng.integers(0, high, shape)
             found[item.name] = value.astype(dtype)
     return found

@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from runtime.kernels.native.emit import Emitter, Kernel
+from runtime.kernels.native.emit import Kernel
 from runtime.kernels.native.layout import Layout, plain
-from runtime.kernels.native.machine import Library, Target, compile_object, host
-from runtime.kernels.native.roles import find_roles
-from runtime.kernels.native.tile import Tiler
-from runtime.loops.nest import Array, Loops, Nest
+from runtime.kernels.native.machine import Library, compile_object, host
+from runtime.kernels.native.pieces import written
+from runtime.loops.nest import Loops
 
 Arrays = Mapping[str, np.ndarray]
 RED = 256  # bytes before and behind an array
@@ -23,23 +22,16 @@ MARK = 0xA5
 class Guarded:
     """A copy of an array inside a block of marks."""
 
-    def __init__(self, array: np.ndarray) -> None:
-        size = array.nbytes
-        raw = np.full(size + 2 * RED + 64, MARK, np.uint8)
+    def __init__(self, array: np.ndarray, mark: int = MARK) -> None:
+        size, self.mark = array.nbytes, mark
+        raw = np.full(size + 2 * RED + 64, mark, np.uint8)
         start = -raw.ctypes.data % 64 + RED
         self.before, self.behind = raw[:start], raw[start + size :]
         self.array = raw[start : start + size].view(array.dtype).reshape(array.shape)
         self.array[...] = array
 
     def check(self) -> None:
-        assert (self.before == MARK).all() and (self.behind == MARK).all(), "memory around the array was written"
-
-
-def kernel_of(nest: Nest, arrays: Mapping[str, Array], layouts: Mapping[str, Layout], name: str, goal: Target, band: str | None) -> Kernel:
-    roles = find_roles(nest, arrays, layouts, goal)
-    if roles is not None:
-        return Tiler(nest, arrays, layouts, goal, band, roles).kernel(name)
-    return Emitter(nest, arrays, layouts, goal.width, band).kernel(name)
+        assert (self.before == self.mark).all() and (self.behind == self.mark).all(), "memory around the array was written"
 
 
 def function(library: Library, kernel: Kernel) -> Callable[..., None]:
@@ -65,7 +57,7 @@ def run(
     """The arrays after all nests; nest number i is computed in `parts` parts of the axis bands[i]."""
     layouts = layouts or plain(loops.arrays)
     bands = bands or {}
-    kernels = [kernel_of(nest, loops.arrays, layouts, f"k{i}", host(), bands.get(i)) for i, nest in enumerate(loops.nests)]
+    kernels = [written(nest, loops.arrays, layouts, host(), bands.get(i), name=f"k{i}") for i, nest in enumerate(loops.nests)]
     library = Library([compile_object(module(kernels), host())], [kernel.name for kernel in kernels])
     guarded = {name: Guarded(array) for name, array in arrays.items()}
     for nest, kernel in zip(loops.nests, kernels, strict=True):

@@ -14,7 +14,7 @@ from runtime.kernels.native.roles import cheapest, product_of, rank
 from runtime.kernels.native.schedule import Job, part_name
 from runtime.loops.nest import Affine, Array, Foreign, Load, Nest, Number, Reduce, Size, Store, Taken, Writer, at
 
-UNTILED = 0.25  # cycles for a product where there is no tile, about
+UNTILED = 1.0  # cycles for a product where there is no tile, about
 COPIED = 1.5  # cycles to copy an element into another order, about
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 
 from runtime.kernels.native.choose import Chosen
 from runtime.kernels.native.emit import Emitter, Kernel
+from runtime.kernels.native.layout import Layout
 from runtime.kernels.native.machine import Target
 from runtime.kernels.native.roles import find_roles
 from runtime.kernels.native.schedule import Job
 from runtime.kernels.native.tile import Tiler
-from runtime.loops.nest import Load, Nest
+from runtime.kernels.native.transpose import Transposer, find_turn
+from runtime.loops.nest import Array, Load, Nest
 
 UNNAMED = "KERNEL"  # how a kernel is called until its text is known
 
@@ -36,19 +39,32 @@ class Kernels:
         names = (*job.nest.reads, *job.nest.writes)
         same = likeness(job, axis, chosen)
         if same not in self.known:
-            kernel, text = named(self.written(job, axis, chosen))
+            assert isinstance(job.nest, Nest)
+            kernel, text = named(written(job.nest, chosen.arrays, chosen.layouts, self.goal, axis, adds=job.adds))
             self.modules[kernel.name] = text
             self.known[same] = kernel, names
         kernel, there = self.known[same]
         return replace(kernel, arrays=tuple(names[there.index(name)] for name in kernel.arrays))
 
-    def written(self, job: Job, axis: str | None, chosen: Chosen) -> Kernel:
-        nest, arrays, layouts = job.nest, chosen.arrays, chosen.layouts
-        assert isinstance(nest, Nest)
-        roles = find_roles(nest, arrays, layouts, self.goal)
-        if roles is not None:
-            return Tiler(nest, arrays, layouts, self.goal, axis, roles).kernel(UNNAMED)
-        return Emitter(nest, arrays, layouts, self.goal.width, axis, adds=job.adds).kernel(UNNAMED)
+
+def written(
+    nest: Nest,
+    arrays: Mapping[str, Array],
+    layouts: Mapping[str, Layout],
+    goal: Target,
+    axis: str | None,
+    *,
+    adds: bool = False,
+    name: str = UNNAMED,
+) -> Kernel:
+    """The code of a nest, by the generator that is made for it. adds: to what is there."""
+    roles = find_roles(nest, arrays, layouts, goal)
+    if roles is not None:
+        return Tiler(nest, arrays, layouts, goal, axis, roles).kernel(name)
+    turn = find_turn(nest, arrays, layouts, goal)
+    if turn is not None and not adds:
+        return Transposer(nest, arrays, layouts, goal, axis, turn).kernel(name)
+    return Emitter(nest, arrays, layouts, goal.width, axis, adds=adds).kernel(name)
 
 
 def likeness(job: Job, axis: str | None, chosen: Chosen) -> str:

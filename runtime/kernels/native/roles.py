@@ -11,7 +11,7 @@ from runtime.kernels.native.layout import Layout, certainly_inside, linear
 from runtime.kernels.native.machine import Target
 from runtime.loops.nest import Affine, Apply, Array, Load, Nest, Reduce, Size, Taken
 
-FAR = 4096  # elements between rows of a tile, beyond which they do not share pages
+FAR = 4096  # elements between rows of a tile, beyond which they do not share pages; an axis of open length may be short
 LONG = 16  # lanes of a vector whose half takes half the time
 
 
@@ -75,8 +75,8 @@ def candidates(
         if both and (where[0].stride(n) != 1 or guarded(nest, a, n, arrays, layouts)):
             continue
         fit = [axis for axis in inner if axis not in nest.domains[b] and not guarded(nest, a, axis, arrays, layouts)]
-        for m in fit or [None]:
-            far = m is not None and not 0 < rank(where[0].stride(m)) <= FAR
+        for m in sorted(fit, key=lambda axis: rank(where[0].stride(axis))) or [None]:
+            far = m is not None and not (0 < rank(where[0].stride(m)) <= FAR and isinstance(nest.axes[m], int))
             cost, rows, vectors = best_tile(nest.axes[n], nest.axes[m] if m else None, both, goal)
             yield cost * (1.0 if stored.stride(n) == 1 else 1.5) * (1.1 if far else 1.0), Roles(at, a, b, m, n, rows, vectors, both)
 

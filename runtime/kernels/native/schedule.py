@@ -17,11 +17,14 @@ from runtime.loops.split import split_sums
 
 @dataclass
 class Job:
-    """One nest in its band. axis: the axis of it that the threads share, None: one thread runs it. adds: it sums over that axis."""
+    """One nest in its band. axis: the axis of it that the threads share, None: one thread runs it.
+
+    sums: the arrays that are sums over that axis.
+    """
 
     nest: Nest | Foreign
     axis: str | None
-    adds: bool = False
+    sums: tuple[str, ...] = ()
 
     @property
     def foreign(self) -> bool:
@@ -81,7 +84,7 @@ def spread_jobs(steps: Sequence[Nest | Foreign], arrays: dict[str, Array], size:
         if axis is not None:
             jobs.append(Job(nest, axis))
         elif parts is not None:
-            jobs.append(Job(parts[0], over, adds=True))
+            jobs.append(Job(parts[0], over, parts[0].writes))
             if parts[1].stores:
                 jobs.append(Job(parts[1], None))
         else:
@@ -104,7 +107,7 @@ def place_of(index: tuple[object, ...], axis: str | None) -> int | None:
 
 def place_by_place(writer: Job, reader: Job, array: str) -> bool:
     """Whether the reader needs of the array, for each place of the shared axis, only what the writer makes for that place."""
-    if writer.axis is None or reader.axis is None or writer.adds:
+    if writer.axis is None or reader.axis is None or array in writer.sums:
         return False
     stores = [store for store in writer.nest.stores if store.array == array]
     loads: list[Load | Store] = [load for load in reader.nest.loads if load.array == array]
@@ -142,20 +145,21 @@ def make_bands(jobs: Sequence[Job], size: Size | None) -> list[Band]:
 
 def delayed(bands: list[Band]) -> list[Band]:
     """What reads nothing (zeros, a border) stands right before its first user, where that is in a band of samples: it lives no longer."""
+    users: dict[str, list[tuple[Band, Job]]] = {}
     for band in bands:
-        for job in [job for job in band.jobs if not job.foreign and not job.nest.reads]:
-            (written,) = set(job.nest.writes) if len(set(job.nest.writes)) == 1 else ("",)
-            users = [
-                (other, user)
-                for other in bands
-                for user in other.jobs
-                if user is not job and written in (*user.nest.reads, *user.nest.writes)
-            ]
-            later = [(other, user) for other, user in users if user.nest.reads]
-            if band.size is not None and later and later[0][0].size == band.size and place_by_place(job, later[0][1], written):
-                other, user = later[0]
-                band.jobs.remove(job)
-                other.jobs.insert(next(at for at, item in enumerate(other.jobs) if item is user), job)
+        for job in band.jobs:
+            for array in {*job.nest.reads, *job.nest.writes}:
+                users.setdefault(array, []).append((band, job))
+    for found in users.values():
+        fills = [(band, job) for band, job in found if not job.foreign and not job.nest.reads and len(set(job.nest.writes)) == 1]
+        others = [(band, job) for band, job in found if all(job is not fill for _, fill in fills)]
+        if not fills or not others or others[0][0].size is None:
+            continue
+        target, user = others[0]
+        if all(band.size == target.size and place_by_place(job, user, job.nest.writes[0]) for band, job in fills):
+            for band, job in fills:
+                band.jobs = [item for item in band.jobs if item is not job]
+                target.jobs.insert(next(at for at, item in enumerate(target.jobs) if item is user), job)
     return [band for band in bands if band.jobs]
 
 

@@ -28,6 +28,11 @@ SAVING = (
     "tests/train/test_resume.py",
     "tests/reliability/crash/test_harness.py",
 )
+LOOPS = tuple(
+    f"tests/loops/test_{name}.py"
+    for name in ("text", "fuse", "checks", "emit", "open", "views", "windows", "transpose", "programs", "rows", "tile")
+)
+NATIVE = ("emit", "tile", "row", "roles", "choose", "schedule", "memory", "sums", "transpose", "program", "layout")
 MANY = 50  # operators
 ELSEWHERE = ("document.py", "samples.py", "errors.py", "__init__.py", "table.py", "pipeline.py")
 
@@ -54,6 +59,14 @@ GROUPS = (
     Group("kernels", ("runtime/kernels/numpy/*.py",), KERNELS),
     Group(
         "saving", tuple(f"runtime/train/{name}.py" for name in ("atomic", "checkpoint", "contents", "lock", "metrics", "resume")), SAVING
+    ),
+    Group(
+        "machine code",
+        (
+            *(f"runtime/loops/{name}.py" for name in ("lower", "fuse", "split", "places", "trim")),
+            *(f"runtime/kernels/native/{name}.py" for name in NATIVE),
+        ),
+        LOOPS,
     ),
 )
 

@@ -14,6 +14,7 @@ import pytest
 
 from dslc.ops.table import lookup
 from tests.mutants.child import Chosen
+from tests.mutants.left_out import CHOICES
 from tests.mutants.mutate import mutants, mutated
 from tests.mutants.subjects import GROUPS, ROOT, Group, drawn, registered, row_names, subject
 
@@ -52,6 +53,13 @@ def test_samples_imports_and_messages_are_left_alone() -> None:
     source = "import os\n\ndef cases(rng):\n    return 1 + 2\n\ndef f():\n    raise ValueError(f'{1 + 2}')\n\n"
     source += "def some(low) -> Sampler:\n    return low + 1\n\nvalue = f(unary(-3, 3), bit_cases(0, 5))\n"
     assert mutants(source) == []
+
+
+def test_what_only_chooses_is_left_alone() -> None:
+    source = "def best_tile(n):\n    return n + 1\n\ndef f(cost, best):\n    cost += 2.0\n    return g(cost * 1.1)\n"
+    assert mutants(source) == []
+    texts = "".join(path.read_text(encoding="utf-8") for path in GROUPS[-1].paths())
+    assert all(f"def {name}(" in texts for name in CHOICES)
 
 
 KERNEL = """

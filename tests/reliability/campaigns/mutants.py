@@ -1,4 +1,4 @@
-"""Mutation testing: faults planted into operators, gradients, passes, kernels and the writer of checkpoints are seen by the tests."""
+"""Mutation testing: faults planted into operators, gradients, passes, kernels, the writers of checkpoints and machine code are seen."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from tests.reliability.campaign import Campaign, Goal, Tally
 
 SECONDS = 1800  # of a run that waits for something; what computes for ever ends earlier (`child.CPU`)
 ENDED = (0, 1, 2)  # passed, failed, could not be imported: what pytest says of a run that began
+CRASHES = tuple(-one for one in (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT))  # of wrong machine code
 
 
 def case(number: int, tally: Tally) -> None:
@@ -27,8 +28,10 @@ def case(number: int, tally: Tally) -> None:
     else:
         output = done.stdout + done.stderr
         endless = done.returncode in (-signal.SIGXCPU, -signal.SIGKILL)
-        assert endless or done.returncode in ENDED or "ImportError while loading" in output, output
-        outcome, by = ("survived", "") if done.returncode == 0 else ("killed", "no end" if endless else killer(output))
+        crashed = done.returncode in CRASHES
+        assert endless or crashed or done.returncode in ENDED or "ImportError while loading" in output, output
+        by = "" if done.returncode == 0 else "no end" if endless else "a crash" if crashed else killer(output)
+        outcome = "killed" if by else "survived"
     tally.count(outcome)
     tally.note(f"{found.group.name}, {outcome}", found.mutant.kind)
     if by:
@@ -46,7 +49,8 @@ def killer(output: str) -> str:
 CAMPAIGNS = (
     Campaign(
         "mutants",
-        "A fault planted into an operator, a gradient, a pass, a kernel or the writer of checkpoints is seen by the tests of that subject.",
+        "A fault planted into an operator, a gradient, a pass, a kernel, or what writes checkpoints or machine code is seen by the tests "
+        "of that subject.",
         case,
         full=500,
         sample=8,

@@ -67,6 +67,15 @@ def test_matmul(m: int, k: int, n: int, parts: int) -> None:
     )
 
 
+@pytest.mark.parametrize("m", [1, 4])
+@pytest.mark.parametrize("c", [("m", "i", "n"), ("i", "m", "n")])
+def test_a_sum_that_goes_to_several_places(c: tuple[str, ...], m: int) -> None:
+    """c[m, i, n] = a [m, k] · b [k, n] for every i."""
+    nest = contraction({"m": M, "n": 20, "k": 5, "i": 3}, ["m", "k"], ["k", "n"], c, ["k"])
+    shape = tuple({"m": M, "i": 3, "n": 20}[axis] for axis in c)
+    check(nest, {"a": Array((M, 5), "float32"), "b": Array((5, 20), "float32"), "c": Array(shape, "float32")}, {"batch": m}, band="m")
+
+
 @pytest.mark.parametrize(("k", "n"), [(1, 5), (19, 70), (300, 33), (9, 5000)])
 def test_one_row_has_the_bits_that_it_has_among_others(k: int, n: int) -> None:
     nest = contraction({"m": M, "n": n, "k": k}, ["m", "k"], ["k", "n"], ["m", "n"], ["k"])

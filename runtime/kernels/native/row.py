@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from runtime.kernels.native.emit import Scope
 from runtime.kernels.native.layout import linear
 from runtime.kernels.native.text import is_number, splat
+from runtime.loops.nest import Affine
 
 if TYPE_CHECKING:
     from runtime.kernels.native.tile import Tiler
@@ -32,6 +33,8 @@ def fit_for_row(tiler: Tiler) -> bool:
         and not tiler.adds
         and not roles.both
         and len(stores) == 1
+        and not stores[0].adds
+        and all(isinstance(item, Affine) for item in stores[0].index)
         and tiler.arrays[stores[0].array].dtype == "float32"
         and linear(stores[0].index, tiler.layouts[stores[0].array]).stride(roles.n) == 1
         and stores[0].array not in nest.reads

@@ -61,7 +61,7 @@ class Tiler(Emitter):
 
     def kernel(self, name: str) -> Kernel:
         self.code.label("entry")
-        around = [axis for axis in self.order if axis in self.nest.domains[self.roles.total] and axis not in (self.roles.n, self.roles.m)]
+        around = [axis for axis in self.order if axis not in (*self.ks, self.roles.n, self.roles.m)]
         first = [axis for axis in around if axis == self.band]
         rest = [axis for axis in around if axis != self.band]
         if not around and fit_for_row(self):

@@ -28,6 +28,7 @@ from runtime.firstbad import bad, find, located
 from runtime.parameters import Flat, elements
 from runtime.runner import refuse_unknown
 from runtime.update import Group, Update, gradient_norm
+from runtime.workers import calculating
 
 
 @dataclass(frozen=True)
@@ -113,12 +114,13 @@ class OneStep:
 
     def run(self, fields: Fields, step: int) -> float:
         """`train` with the number of the step that randomness is keyed by."""
-        status = self.backward(fields, seed=self.whole.seed, step=step, first_sample=0)
-        if not status.finite:
-            first = self.first_bad(fields, seed=self.whole.seed, step=step, first_sample=0)
-            raise DivergedError(Diverged(what=status.what, first=first))
-        self.apply(self.rate)
-        return status.loss
+        with calculating(self.whole.device, self.whole.workers):
+            status = self.backward(fields, seed=self.whole.seed, step=step, first_sample=0)
+            if status.finite:
+                self.apply(self.rate)
+                return status.loss
+        first = self.first_bad(fields, seed=self.whole.seed, step=step, first_sample=0)
+        raise DivergedError(Diverged(what=status.what, first=first))
 
     def backward(self, fields: Fields, *, seed: int, step: int, first_sample: int) -> Status:
         """Loss and gradients of a batch; nothing is updated."""

@@ -155,16 +155,36 @@ def blas_libraries() -> Any:
 
 @contextmanager
 def calculating(device: Device, workers: Workers | None = None) -> Iterator[None]:
-    """Settings of the calling thread while calls run: inf and nan come without warnings, small buffers, BLAS on this thread alone."""
-    if not device.threaded:
+    """Settings of the calling thread while calls run: inf and nan come without warnings, small buffers, BLAS on this thread alone.
+
+    Inside of another one it does nothing: a whole step is in one.
+    """
+    if not device.threaded or settled(workers):
         yield
         return
+    outer = SETTINGS.workers
     with device.xp.errstate(all="ignore"), single_blas(), workers.placed() if workers is not None else nullcontext():
         before = device.xp.setbufsize(BUFFER)
+        SETTINGS.workers = (workers,)
         try:
             yield
         finally:
+            SETTINGS.workers = outer
             device.xp.setbufsize(before)
+
+
+class Settings(threading.local):
+    """workers: those of the `calculating` that this thread is in; none outside of any."""
+
+    workers: tuple[Workers | None, ...] = ()
+
+
+SETTINGS = Settings()
+
+
+def settled(workers: Workers | None) -> bool:
+    """Whether the calling thread has the settings, and the place that these workers leave to it."""
+    return workers in SETTINGS.workers or (workers is None and SETTINGS.workers != ())
 
 
 @contextmanager

@@ -42,7 +42,7 @@ from runtime.train.session import RunResult, Session
 from runtime.train.signals import Interrupts
 from runtime.train.transfer import Start, start_of
 from runtime.train.turns import Turn, loss_values, mean_losses, step_facts
-from runtime.workers import default_threads
+from runtime.workers import calculating, default_threads
 
 LOG_EVERY = 50  # steps between two lines of metrics.jsonl
 SAVE_SECONDS = 300.0  # between two saves inside an epoch
@@ -186,12 +186,14 @@ def _one_turn(session: Session, half: OneStep) -> Turn:
     rows = session.order.batch(turn)
     size = session.training.batch_size
     parts = [(session.order.take(rows[at : at + size]), len(rows[at : at + size])) for at in range(0, len(rows), size)]
-    status = half.backward_parts(parts, seed=session.seed, step=turn)
+    rate = _rate(session, half)
+    with calculating(session.step.device, session.step.workers):
+        status = half.backward_parts(parts, seed=session.seed, step=turn)
+        if status.finite:
+            half.apply(rate)
     if not status.finite:
         fields, _ = parts[status.bad]
         _diverged(session, half, half.first_bad(fields, seed=session.seed, step=turn, first_sample=status.bad * size), status)
-    rate = _rate(session, half)
-    half.apply(rate)
     counters.count(loss_values(half, status), len(rows))
     session.seen += len(rows)
     return Turn(half, status, rate)

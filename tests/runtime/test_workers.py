@@ -31,3 +31,16 @@ def test_the_caller_keeps_its_processor_while_calls_run() -> None:
     workers.places = []
     with calculating(NumpyDevice(), workers):
         assert os.sched_getaffinity(0) == before
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system does not place threads")
+def test_one_setting_inside_another_does_nothing() -> None:
+    before = os.sched_getaffinity(0)
+    workers = Workers(2)
+    workers.places = [max(before), min(before)]
+    with calculating(NumpyDevice()):
+        with calculating(NumpyDevice(), workers):
+            with calculating(NumpyDevice()), calculating(NumpyDevice(), workers):
+                assert os.sched_getaffinity(0) == {max(before)}
+            assert os.sched_getaffinity(0) == {max(before)}
+        assert os.sched_getaffinity(0) == before

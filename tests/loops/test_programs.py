@@ -125,7 +125,7 @@ def test_the_same_bits_every_time(threads: int) -> None:
 def test_threads_sum_for_themselves_what_is_smaller_than_its_samples(batch: int) -> None:
     """The gradient of a kernel; that of a large matrix is cut along the matrix, unless there are very many samples."""
     program = make_program(step_graph("lenet"), {"batch": batch}, host(), 2)
-    apart = [job.nest.name for band in program.bands for job in band.jobs if job.adds]
+    apart = [job.nest.name for band in program.bands for job in band.jobs if job.sums]
     assert sum("conv_grad_w" in name for name in apart) == 2
     assert sum("matmul" in name for name in apart) == (1 if batch == 64 else 2)
 

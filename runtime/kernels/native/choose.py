@@ -38,7 +38,7 @@ def choose(jobs: Sequence[Job], arrays: Mapping[str, Array], fixed: Collection[s
         found.layouts[name] = in_order(shape, tuple(order), halo)
     copies: dict[tuple[str, tuple[int, ...]], str] = {}
     for job in jobs:
-        if job.adds and job.nest.writes[0] not in fixed:
+        if job.sums == job.nest.writes and job.sums and job.sums[0] not in fixed:
             order_sums(job, found, goal)
         for name in job.nest.writes:
             found.jobs += borders(name, found, job)

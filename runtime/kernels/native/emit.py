@@ -5,7 +5,7 @@ A value is written at the outermost loop that binds its domain. Contractions hav
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from dslc.ir.types import Dim
@@ -55,9 +55,15 @@ class Emitter:
     """Writes one nest. vector: the axis in lanes, None for none; order: the loops of the stores, the outermost first."""
 
     def __init__(
-        self, nest: Nest, arrays: Mapping[str, Array], layouts: Mapping[str, Layout], width: int, band: str | None, adds: bool = False
+        self,
+        nest: Nest,
+        arrays: Mapping[str, Array],
+        layouts: Mapping[str, Layout],
+        width: int,
+        band: str | None,
+        sums: Collection[str] = (),
     ) -> None:
-        self.nest = nest if not adds else adding(nest)
+        self.nest = adding(nest, sums)
         self.arrays = arrays
         self.layouts = layouts
         self.band = band
@@ -457,9 +463,9 @@ class Emitter:
             values[:] = [name for _, name in rest]
 
 
-def adding(nest: Nest) -> Nest:
-    """The nest whose stores add to what is there."""
-    return replace(nest, stores=tuple(replace(store, adds=True) for store in nest.stores))
+def adding(nest: Nest, sums: Collection[str]) -> Nest:
+    """The nest whose stores in these arrays add to what is there."""
+    return replace(nest, stores=tuple(replace(store, adds=True) if store.array in sums else store for store in nest.stores))
 
 
 def known_mask(count: int, lanes: int) -> str:

@@ -66,7 +66,7 @@ def written(nest: Nest, store: Store, program: Program, dims: Mapping[str, int])
 def manner(job: Job, nest: Nest, program: Program, goal: Target) -> str:
     arrays, layouts = program.chosen.arrays, program.chosen.layouts
     roles = find_roles(nest, arrays, layouts, goal)
-    added = ", a sum for each thread" if job.adds else ""
+    added = ", a sum for each thread" if job.sums else ""
     if roles is not None:
         rows = f"{roles.rows} of {roles.m} × " if roles.m else ""
         return f"tile of {rows}{counted(roles.vectors, 'vector')} along {roles.n}{added}"

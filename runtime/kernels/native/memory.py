@@ -144,7 +144,7 @@ def lives(bands: Sequence[Band], chosen: Chosen) -> tuple[dict[str, int], dict[s
     last: dict[str, int] = {}
     for number, band in enumerate(bands):
         for job in band.jobs:
-            written = [part for name in job.nest.writes for part in (parts[name] if job.adds else [name])]
+            written = [part for name in job.nest.writes for part in (parts[name] if name in job.sums else [name])]
             for name in (*job.nest.reads, *written):
                 first.setdefault(name, number)
                 last[name] = number
@@ -165,7 +165,7 @@ def by_sample(name: str, band: Band, chosen: Chosen) -> bool:
         return False
     users = [job for job in band.jobs if name in job.nest.reads or name in job.nest.writes]
     return all(place_of(index, job.axis) == 0 for job in users for index in indices(job, name)) and not any(
-        job.adds and name in job.nest.writes for job in users
+        name in job.sums for job in users
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from runtime.kernels.native.choose import Chosen
@@ -40,7 +40,7 @@ class Kernels:
         same = likeness(job, axis, chosen)
         if same not in self.known:
             assert isinstance(job.nest, Nest)
-            kernel, text = named(written(job.nest, chosen.arrays, chosen.layouts, self.goal, axis, adds=job.adds))
+            kernel, text = named(written(job.nest, chosen.arrays, chosen.layouts, self.goal, axis, sums=job.sums))
             self.modules[kernel.name] = text
             self.known[same] = kernel, names
         kernel, there = self.known[same]
@@ -54,17 +54,17 @@ def written(
     goal: Target,
     axis: str | None,
     *,
-    adds: bool = False,
+    sums: Collection[str] = (),
     name: str = UNNAMED,
 ) -> Kernel:
-    """The code of a nest, by the generator that is made for it. adds: to what is there."""
+    """The code of a nest, by the generator that is made for it. sums: the arrays of which it adds to what is there."""
     roles = find_roles(nest, arrays, layouts, goal)
     if roles is not None:
         return Tiler(nest, arrays, layouts, goal, axis, roles).kernel(name)
     turn = find_turn(nest, arrays, layouts, goal)
-    if turn is not None and not adds:
+    if turn is not None and not sums:
         return Transposer(nest, arrays, layouts, goal, axis, turn).kernel(name)
-    return Emitter(nest, arrays, layouts, goal.width, axis, adds=adds).kernel(name)
+    return Emitter(nest, arrays, layouts, goal.width, axis, sums).kernel(name)
 
 
 def likeness(job: Job, axis: str | None, chosen: Chosen) -> str:
@@ -75,4 +75,5 @@ def likeness(job: Job, axis: str | None, chosen: Chosen) -> str:
     values = [(numbers[one.array], one.index, one.dtype, one.fill) if isinstance(one, Load) else one for one in nest.values]
     stores = [(numbers[one.array], one.index, one.value, one.adds) for one in nest.stores]
     arrays = [(chosen.arrays[name], chosen.layouts[name]) for name in names]
-    return repr((nest.axes, values, stores, arrays, axis, vars(job) | {"nest": None}))
+    sums = [numbers[name] for name in job.sums]
+    return repr((nest.axes, values, stores, arrays, axis, vars(job) | {"nest": None, "sums": sums}))

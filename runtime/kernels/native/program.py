@@ -183,7 +183,7 @@ class Writing:
     def zero(self, band: Band) -> None:
         """Sums begin with 0, each thread's own."""
         for job in band.jobs:
-            for name in job.nest.writes if job.adds else ():
+            for name in job.sums:
                 set_zero = self.code.declare("@llvm.memset.p0.i64", "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
                 size = bytes_of(name, self.program.chosen, self.dims)
                 self.code.do(f"call void {set_zero}(ptr {self.own(name)}, i8 0, i64 {size}, i1 false)")
@@ -209,7 +209,7 @@ class Writing:
         kernel = self.kernels.kernel(job, axis, self.program.chosen)
         params = ", ".join(["ptr"] * len(kernel.arrays) + ["i64"] * (2 + len(kernel.sizes)))
         self.declared[kernel.name] = f"declare void @{kernel.name}({params})"
-        self.adding = set(job.nest.writes) if job.adds else set()
+        self.adding = set(job.sums)
         return kernel
 
     def call(self, kernel: Kernel, low: str, high: str) -> None:

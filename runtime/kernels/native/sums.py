@@ -16,18 +16,15 @@ def with_sums(jobs: Sequence[Job], arrays: dict[str, Array], threads: int) -> li
     """
     found: list[Job] = []
     for job in jobs:
-        if not job.adds or not isinstance(job.nest, Nest):
+        if not job.sums or not isinstance(job.nest, Nest):
             found.append(job)
             continue
-        stores = []
-        for store in job.nest.stores:
-            mine = sum_name(store.array, arrays)
-            arrays.update({part_name(mine, thread): arrays[store.array] for thread in range(threads)})
-            stores.append(replace(store, array=mine))
-        found.append(replace(job, nest=replace(job.nest, stores=tuple(stores))))
-        for name in job.nest.writes:
-            if threads > 1 or sum_name(name, arrays) != name:
-                found.append(Job(total(name, sum_name(name, arrays), arrays[name], threads), None))
+        mine = {name: sum_name(name, arrays) for name in job.sums}
+        for name, own in mine.items():
+            arrays.update({part_name(own, thread): arrays[name] for thread in range(threads)})
+        stores = tuple(replace(store, array=mine.get(store.array, store.array)) for store in job.nest.stores)
+        found.append(replace(job, nest=replace(job.nest, stores=stores), sums=tuple(mine.values())))
+        found += [Job(total(name, own, arrays[name], threads), None) for name, own in mine.items() if threads > 1 or own != name]
     return found
 
 

@@ -148,7 +148,7 @@ def delayed(bands: list[Band]) -> list[Band]:
     users: dict[str, list[tuple[Band, Job]]] = {}
     for band in bands:
         for job in band.jobs:
-            for array in {*job.nest.reads, *job.nest.writes}:
+            for array in dict.fromkeys((*job.nest.reads, *job.nest.writes)):
                 users.setdefault(array, []).append((band, job))
     for found in users.values():
         fills = [(band, job) for band, job in found if not job.foreign and not job.nest.reads and len(set(job.nest.writes)) == 1]

@@ -30,7 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--graph", metavar="SVG", type=svg_path, help="draw the network into an SVG file")
     parser.add_argument("--ir", action="store_true", help="print the optimised graph of each network")
     parser.add_argument("--plan", action="store_true", help="print the training step: buffers with offsets, and steps in order")
-    parser.add_argument("--device", choices=("numpy", "cpu"), default="numpy", help="whose plan: NumPy's steps, or kernels of machine code")
+    words = "whose plan (default: numpy, whose steps are those of the graph) and memory (default: as `dslc train`)"
+    parser.add_argument("--device", choices=("numpy", "cpu"), help=words)
     parser.add_argument("--print-after", metavar="PASS", help="print the graph after this pass of the compiler")
     parser.add_argument("--memory", action="store_true", help="print what a training takes of memory, part by part")
     parser.add_argument("--time-passes", action="store_true", help="print the time that each pass takes")
@@ -106,7 +107,7 @@ def print_memory(program: Program, args: argparse.Namespace) -> None:
 
     several = not args.train and len(program.trainings) > 1
     for training in program.trainings.values() if several else [choose(program, "train", args.train)]:
-        say("\n".join(memory_lines(program, training, find_spec(args.file)[0], args.batch_size)))
+        say("\n".join(memory_lines(program, training, find_spec(args.file)[0], args.batch_size, args.device)))
 
 
 def compile_step(program: Program, network: Network, args: argparse.Namespace) -> None:

@@ -59,7 +59,7 @@ def test_show_lists_what_a_training_takes(dslc: Command) -> None:
     done = dslc("show", "lenet", "--memory", "--batch-size", "64")
     assert done.code == 0
     head, *rows = done.out.splitlines()
-    assert head.startswith("Memory of `train` at batch size 64 with ")
+    assert head.startswith("Memory of `train` at batch size 64 on the device numpy with ")
     sizes = {name: (number, unit) for name, number, unit in (row.rsplit(None, 2) for row in rows)}
     assert sizes["weights and states"] == sizes["optimizer state"] == sizes["gradients"] == ("1.6", "MiB")
     assert {"values of a training step", "values of an evaluation", "scratch", "bound calls", "data", "in all"} < sizes.keys()

@@ -183,7 +183,7 @@ def own_region(
         return 0
     part = -(-max(value_of(band.size, dims), 1) // threads)
     slots: dict[str, tuple[Slot, Own]] = {}
-    for name, (first, last, chunk) in uses(band, chosen, dims, set(names)).items():
+    for name, (first, last, chunk) in uses(band, chosen, dims, names).items():
         stride = value_of(chosen.layouts[name].strides[0], dims) * SIZES[chosen.arrays[name].dtype]
         rows = part if chunk is None else min(chunk, part)
         slot = Slot(aligned(max(rows * stride, 1)) + 2 * gap, 0 if gap else first, len(band.jobs) if gap else last)
@@ -194,7 +194,7 @@ def own_region(
     return region
 
 
-def uses(band: Band, chosen: Chosen, dims: Mapping[str, int], names: Collection[str]) -> dict[str, tuple[int, int, int | None]]:
+def uses(band: Band, chosen: Chosen, dims: Mapping[str, int], names: Sequence[str]) -> dict[str, tuple[int, int, int | None]]:
     """The first and the last job that each array lives in, and the chunk that it holds.
 
     What lives in several phases holds all samples; a phase in chunks, which goes through its jobs again and again, is one moment for it.

@@ -8,6 +8,7 @@ from pathlib import Path
 from dslc.ir.types import DType
 from tests.reliability.campaign import Tally
 from tests.reliability.campaigns.accepted import FIRST_SEED as ACCEPTED
+from tests.reliability.campaigns.native import FIRST_SEED as NATIVE
 from tests.reliability.campaigns.onnx import FIRST_SEED as ONNX
 from tests.soundness.specs import Spec
 
@@ -50,5 +51,17 @@ def accepted(number: int) -> Check:
     return check
 
 
-FIRST_SEEDS = {"graphs": 0, "onnx": ONNX, "accepted": ACCEPTED}
-CHECKS: Mapping[str, Callable[[int], Check]] = {"graphs": graphs, "onnx": onnx, "accepted": accepted}
+def native(number: int) -> Check:
+    """As machine code, as case `number` of the campaign `native` does."""
+
+    def check(spec: Spec, folder: Path) -> None:
+        from tests.reliability.campaigns.native import look, own_cache
+
+        with own_cache():
+            look(spec, folder, number, Tally())
+
+    return check
+
+
+FIRST_SEEDS = {"graphs": 0, "onnx": ONNX, "accepted": ACCEPTED, "native": NATIVE}
+CHECKS: Mapping[str, Callable[[int], Check]] = {"graphs": graphs, "onnx": onnx, "accepted": accepted, "native": native}

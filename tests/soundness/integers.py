@@ -14,7 +14,7 @@ import numpy as np
 
 from dslc.interpret import bind_dims, quiet, run_node
 from dslc.ir.graph import Graph, Node
-from dslc.ir.types import DType, TensorType
+from dslc.ir.types import TensorType
 from dslc.ops.value import Builder, F, Val
 from dslc.passes.rewrite import renamed
 from tests.soundness.rounding import exactly
@@ -77,12 +77,13 @@ class Opening:
     def finish(self) -> None:
         """Outputs: the loss, and what it cannot hold because it is no float."""
         self.builder.scope = "loss"
-        total = self.builder.constant(0, DType.f64)
+        dtype = self.graph.types[self.graph.output("loss")].dtype
+        total = self.builder.constant(0, dtype)
         outside = {item.name for item in self.builder.inputs}
         ends = [id for node in self.graph.nodes for id in node.outputs if id not in self.read and f"open.{id}" not in outside]
         for id in ends:
             value = self.new[id]
-            if value.type.dtype is DType.f64:
+            if value.type.dtype is dtype:
                 total = total + F.sum(value * self.weight(id, value.type))
             else:
                 self.builder.output(f"value.{id}", value)

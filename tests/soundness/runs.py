@@ -73,12 +73,15 @@ def must_refuse(run: Callable[[], object]) -> None:
 class Examined:
     """One training, run in all ways; `tally` takes what is seen on the way."""
 
-    def __init__(self, program: Program, spec: Spec, tally: Tally, seed: int = 0, device: str = "numpy") -> None:
+    def __init__(
+        self, program: Program, spec: Spec, tally: Tally, seed: int = 0, device: str = "numpy", threads: int | None = None
+    ) -> None:
         self.spec, self.tally, self.seed, self.device = spec, tally, seed, device
         self.data = spec.arrays
         self.rng = Random(seed)
         self.precision = program.precision
-        self.step = compile_step(program, device=device, batch_size=3, threads=2 if seed % 8 == 7 else 1, keep_grads=True, seed=SEED)
+        threads = threads or (2 if seed % 8 == 7 else 1)
+        self.step = compile_step(program, device=device, batch_size=3, threads=threads, keep_grads=True, seed=SEED)
         self.training = self.step.training
         self.trusted: set[str] = set()  # results of the steps, as the spec says them
 

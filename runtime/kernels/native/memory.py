@@ -117,9 +117,13 @@ def place(
         memory.pinned += aligned(bytes_of(name, chosen, dims)) + 2 * gap
     first, last = lives(bands, chosen)
     slots: dict[str | int, Slot] = {}
-    for number, band in enumerate(bands):
-        inside = [name for name in first if first[name] == last[name] == number and name not in {*outside, *kept, *pinned}]
-        region = own_region(number, band, chosen, dims, threads, [name for name in inside if by_sample(name, band, chosen)], memory, gap)
+    inside: dict[int, list[str]] = {}
+    shared = {*outside, *kept, *pinned}
+    for name, number in first.items():
+        if last[name] == number and name not in shared and by_sample(name, bands[number], chosen):
+            inside.setdefault(number, []).append(name)
+    for number, names in inside.items():
+        region = own_region(number, bands[number], chosen, dims, threads, names, memory, gap)
         if region:
             slots[number] = Slot(region * threads, 0 if gap else number, len(bands) if gap else number)
             memory.regions[number] = (0, region)
@@ -200,13 +204,17 @@ def uses(band: Band, chosen: Chosen, dims: Mapping[str, int], names: Sequence[st
     What lives in several phases holds all samples; a phase in chunks, which goes through its jobs again and again, is one moment for it.
     """
     stays: dict[str, list[tuple[int, int, int, int, int | None]]] = {}
+    wanted = frozenset(names)
     begin = 0
     for phase in phases(band, chosen, dims):
         end = begin + len(phase.jobs) - 1
-        for name in names:
-            at = [begin + number for number, job in enumerate(phase.jobs) if name in job.nest.reads or name in job.nest.writes]
-            if at:
-                stays.setdefault(name, []).append((at[0], at[-1], begin, end, phase.chunk))
+        at: dict[str, list[int]] = {}
+        for number, job in enumerate(phase.jobs, begin):
+            for name in (*job.nest.reads, *job.nest.writes):
+                if name in wanted:
+                    at.setdefault(name, []).append(number)
+        for name, places in at.items():
+            stays.setdefault(name, []).append((places[0], places[-1], begin, end, phase.chunk))
         begin = end + 1
     found: dict[str, tuple[int, int, int | None]] = {}
     for name, phases_of in stays.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -53,11 +53,15 @@ def run(
     layouts: Mapping[str, Layout] | None = None,
     bands: Mapping[int, str] | None = None,
     parts: int = 1,
+    sums: Collection[str] = (),
 ) -> dict[str, np.ndarray]:
-    """The arrays after all nests; nest number i is computed in `parts` parts of the axis bands[i]."""
+    """The arrays after all nests; nest number i is computed in `parts` parts of the axis bands[i].
+
+    sums: arrays that are added to.
+    """
     layouts = layouts or plain(loops.arrays)
     bands = bands or {}
-    kernels = [written(nest, loops.arrays, layouts, host(), bands.get(i), name=f"k{i}") for i, nest in enumerate(loops.nests)]
+    kernels = [written(nest, loops.arrays, layouts, host(), bands.get(i), sums=sums, name=f"k{i}") for i, nest in enumerate(loops.nests)]
     library = Library([compile_object(module(kernels), host())], [kernel.name for kernel in kernels])
     guarded = {name: Guarded(array) for name, array in arrays.items()}
     for nest, kernel in zip(loops.nests, kernels, strict=True):

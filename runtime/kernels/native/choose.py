@@ -10,7 +10,7 @@ from itertools import takewhile
 from dslc.ir.types import Dim
 from runtime.kernels.native.layout import Layout, certainly_inside, elements, in_order, linear
 from runtime.kernels.native.machine import Target
-from runtime.kernels.native.roles import cheapest, product_of, rank
+from runtime.kernels.native.roles import cheapest, own_sums, product_of, rank
 from runtime.kernels.native.schedule import Job, part_name
 from runtime.loops.nest import Affine, Array, Foreign, Load, Nest, Number, Reduce, Size, Store, Taken, Writer, at
 
@@ -119,7 +119,7 @@ def factors(nest: Nest | Foreign) -> list[Load]:
 
 def runs_along(nest: Nest, item: Affine) -> bool:
     """Whether an axis of the result is in it, and all lengths are known."""
-    summed = {axis for value in nest.values if isinstance(value, Reduce) for axis in value.axes}
+    summed = {axis for _, value in own_sums(nest) for axis in value.axes}
     return any(axis not in summed for axis, _ in item.terms) and all(isinstance(nest.axes[axis], int) for axis, _ in item.terms)
 
 

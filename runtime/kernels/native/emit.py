@@ -70,10 +70,12 @@ class Emitter:
         self.code = Code()
         self.names = tuple(dict.fromkeys((*nest.reads, *nest.writes)))
         self.sizes: dict[Dim, str] = {}
+        self.width = width
         self.vector = choose_vector(nest, layouts)
         self.lanes = width // 4 if self.vector else 1
         self.order = loop_order(nest, layouts, band, self.vector)
         self.strip = stripped(nest, layouts, self.vector)
+        self.riders: list[Store] = []  # what is stored inside the loops of a sum over it
 
     def kernel(self, name: str) -> Kernel:
         self.code.label("entry")
@@ -90,9 +92,14 @@ class Emitter:
 
     def stores(self, scope: Scope, stores: Sequence[Store]) -> None:
         """The stores whose domain is bound, then loops for the others."""
-        self.hoist(scope, stores)
+        riders = self.riding(scope, stores)
+        self.riders = riders
+        self.hoist(scope, [store for store in stores if store not in riders])
+        self.riders = []
         later = []
         for store in stores:
+            if store in riders:
+                continue
             if self.nest.store_domain(store) <= scope.places.keys():
                 self.store(store, scope)
             else:
@@ -109,6 +116,17 @@ class Emitter:
                 continue
             for inner, _ in self.carried_turns(axis, scope, []):
                 self.stores(inner, inside)
+
+    def riding(self, scope: Scope, stores: Sequence[Store]) -> list[Store]:
+        """The stores of what is summed in a store whose domain is bound here."""
+        values = [self.nest.values[store.value] for store in stores if self.nest.store_domain(store) <= scope.places.keys()]
+        summed = {self.nest.domains[value.arg] for value in values if isinstance(value, Reduce)}
+        return [store for store in stores if not store.adds and self.nest.store_domain(store) in summed and self.before_sums(store)]
+
+    def before_sums(self, store: Store) -> bool:
+        """Whether nothing that it needs is a reduction over an axis that it is stored along."""
+        need = (self.nest.values[at] for at in needed(self.nest.values, roots([store])))
+        return not any(isinstance(value, Reduce) and self.nest.store_domain(store) & set(value.axes) for value in need)
 
     def next_axis(self, scope: Scope, store: Store) -> str:
         """The next loop; that through a strip is the last one."""
@@ -415,6 +433,10 @@ class Emitter:
 
     def reduce(self, at: int, reduce: Reduce, scope: Scope) -> tuple[str, int]:
         """This reduction and all others over the same axes that can run in the same loops; those become known too."""
+        outside = self.vector, self.lanes
+        if self.vector is None or self.vector not in scope.places:
+            self.vector = self.inner_vector(reduce) or self.vector
+            self.lanes = self.width // 4 if self.vector else 1
         together = [at, *self.companions(at, reduce, scope)]
         wide = self.vector in reduce.axes
         carried = []
@@ -433,7 +455,23 @@ class Emitter:
             assert isinstance(item, Reduce)
             lanes = self.lanes if wide or self.bound_vector(int(self.vector in self.nest.domains[one]), scope) else 1
             scope.known[one] = (join_lanes(self.code, item.function, name, item.dtype, lanes), 1) if wide else (name, lanes)
+        self.vector, self.lanes = outside
         return scope.known[at]
+
+    def inner_vector(self, reduce: Reduce) -> str | None:
+        """The axis of a reduction along which all that it reads lies side by side, or does not vary: it is in lanes inside of it."""
+        if self.vector in reduce.axes:
+            return self.vector
+        values = [self.nest.values[need] for need in needed(self.nest.values, [reduce.arg])]
+        loads = [value for value in values if isinstance(value, Load)]
+        if any(isinstance(item, Taken) for load in loads for item in load.index):
+            return None
+        where = [linear(load.index, self.layouts[load.array]) for load in loads]
+        for axis in reduce.axes:
+            strides = {one.stride(axis) for one in where}
+            if 1 in strides and strides <= {0, 1}:
+                return axis
+        return None
 
     def companions(self, at: int, reduce: Reduce, scope: Scope) -> list[int]:
         """Other reductions over the same axes, not known yet, that need nothing that is not known outside of the loops."""
@@ -455,6 +493,9 @@ class Emitter:
                 lanes = lanes_of(type)
                 added = self.widened(item.arg, scope, lanes)
                 carried[place] = (type, apply(self.code, JOINS[item.function], [total, added], [item.dtype] * 2, item.dtype, lanes))
+            for store in self.riders:
+                if self.nest.store_domain(store) == scope.places.keys():
+                    self.store(store, scope)
             return
         self.hoist_values(scope, [needs(self.nest.values[one])[0] for one in together])
         for inner, values in self.carried_turns(axes[0], scope, carried):

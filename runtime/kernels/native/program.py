@@ -19,6 +19,7 @@ from runtime.kernels.native.pieces import Kernels
 from runtime.kernels.native.schedule import Band, Job, batch_of, make_bands, part_name, spread_jobs
 from runtime.kernels.native.sums import with_sums
 from runtime.kernels.native.text import Code
+from runtime.kernels.native.together import join_sums
 from runtime.loops.fuse import fuse
 from runtime.loops.lower import lower
 from runtime.loops.nest import Foreign, Nest, Size
@@ -59,7 +60,7 @@ def make_program(
     if size is not None and size.evaluate(dims) < threads:
         size = None  # every nest is cut along an axis of its own
     steps = fuse(loops.steps, arrays, {*results, *loops.checks})
-    jobs = with_sums(spread_jobs(steps, arrays, size, dims), arrays, threads)
+    jobs = with_sums(join_sums(spread_jobs(steps, arrays, size, dims), arrays, dims), arrays, threads)
     met = {name for step in loops.foreign for name in (*step.reads, *step.writes)}
     chosen = choose(jobs, arrays, {*outside, *results, *met}, goal, dims)
     bands = make_bands(chosen.jobs, size)

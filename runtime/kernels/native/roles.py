@@ -10,6 +10,7 @@ from itertools import chain, product, repeat
 from runtime.kernels.native.layout import Layout, certainly_inside, linear
 from runtime.kernels.native.machine import Target
 from runtime.loops.nest import Affine, Apply, Array, Load, Nest, Reduce, Size, Taken
+from runtime.loops.trim import needed, roots
 
 FAR = 4096  # elements between rows of a tile, beyond which they do not share pages; an axis of open length may be short
 LONG = 16  # lanes of a vector whose half takes half the time
@@ -49,7 +50,7 @@ def find_roles(nest: Nest, arrays: Mapping[str, Array], layouts: Mapping[str, La
 def cheapest(nest: Nest, arrays: Mapping[str, Array], layouts: Mapping[str, Layout], goal: Target) -> tuple[float, Roles | None]:
     """The cheapest tile, with its cost: cycles for each product."""
     none: tuple[float, Roles | None] = (float("inf"), None)
-    sums = [(at, value) for at, value in enumerate(nest.values) if isinstance(value, Reduce)]
+    sums = own_sums(nest)
     if len(sums) != 1 or sums[0][1].function != "sum" or sums[0][1].dtype != "float32":
         return none
     at, reduce = sums[0]
@@ -58,6 +59,14 @@ def cheapest(nest: Nest, arrays: Mapping[str, Array], layouts: Mapping[str, Layo
         return none
     found = [roles for a, b in (pair, pair[::-1]) for roles in candidates(nest, at, a, b, arrays, layouts, goal)]
     return min(found, default=none, key=lambda item: item[0])
+
+
+def own_sums(nest: Nest) -> list[tuple[int, Reduce]]:
+    """The reductions, without sums of what the first store writes: these can be made beside it."""
+    stored, first = nest.store_domain(nest.stores[0]), needed(nest.values, roots(nest.stores[:1]))
+    beside = {store.value for store in nest.stores[1:]} - first
+    sums = [(at, value) for at, value in enumerate(nest.values) if isinstance(value, Reduce)]
+    return [(at, value) for at, value in sums if at not in beside or value.function != "sum" or nest.domains[value.arg] != stored]
 
 
 def candidates(

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from runtime.kernels.native.emit import Emitter, Kernel, Scope, known_mask
+from runtime.kernels.native.epilogue import add_sum, sums_of
 from runtime.kernels.native.layout import Layout, Linear, linear
 from runtime.kernels.native.machine import Target
 from runtime.kernels.native.roles import Roles, computed, open_items, pieces, rank
@@ -170,10 +171,14 @@ class Tiler(Emitter):
         sums = self.products(self.ks, scope, pointers, sums, block)
         for place, total in zip(places, sums, strict=True):
             scopes[place].known[self.roles.total] = (self.widened_again(total, self.lanes_at(place[1], block)), self.lanes)
-        for store, place in product(self.nest.stores, places):
+        beside = sums_of(self.nest, self.roles.total)
+        stores = [store for store in self.nest.stores if store not in beside]
+        for store, place in product(stores, places):
             self.value(store.value, scopes[place])
-        for store, place in product(self.nest.stores, places):
+        for store, place in product(stores, places):
             self.store(store, scopes[place])
+        for store in beside:
+            add_sum(self, store, scopes)
 
     def at(self, scope: Scope, row: int, vector: int, block: Block) -> Scope:
         """The scope of one vector of the tile."""

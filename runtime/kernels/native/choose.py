@@ -15,6 +15,7 @@ from runtime.kernels.native.schedule import Job, part_name
 from runtime.loops.nest import Affine, Array, Foreign, Load, Nest, Number, Reduce, Size, Store, Taken, Writer, at
 
 UNTILED = 1.0  # cycles for a product where there is no tile, about
+PAGE, GAP = 1024, 16  # elements
 COPIED = 1.5  # cycles to copy an element into another order, about
 
 
@@ -36,6 +37,9 @@ def choose(jobs: Sequence[Job], arrays: Mapping[str, Array], fixed: Collection[s
         shape = arrays[name].shape
         order = last_of(len(shape)) if found.layouts[name].strides[1] == 1 else range(len(shape))
         found.layouts[name] = in_order(shape, tuple(order), halo)
+    for name in dict.fromkeys(load.array for job in jobs for load in factors(job.nest)):
+        if name not in fixed and len(arrays[name].shape) == 2 and not found.layouts[name].halo:
+            found.layouts[name] = apart(arrays[name].shape, (0, 1))
     copies: dict[tuple[str, tuple[int, ...]], str] = {}
     for job in jobs:
         if job.sums == job.nest.writes and job.sums and job.sums[0] not in fixed:
@@ -54,8 +58,34 @@ def last_of(rank: int) -> tuple[int, ...]:
     return (0, *range(2, rank), 1)
 
 
-def is_window(item: Affine | Taken) -> bool:
-    return isinstance(item, Affine) and len(item.terms) > 1
+def has_windows(nest: Nest | Foreign) -> bool:
+    return isinstance(nest, Nest) and any(is_window(nest, access, item) for access in accesses(nest) for item in access.index)
+
+
+def is_window(nest: Nest, access: Load | Store, item: Affine | Taken) -> bool:
+    """Whether places along two axes are added up, and that is not an axis in parts: parts do not overlap.
+
+    Windows may not overlap either: those of images, and those that a factor is summed over which does not know where they are.
+    """
+    if not isinstance(item, Affine) or len(item.terms) < 2:
+        return False
+    if len(access.index) > 3 or overlapping(item, nest.axes):
+        return True
+    summed = {axis for _, value in own_sums(nest) for axis in value.axes}
+    places = {axis for axis, _ in item.terms} - summed
+    others = [linear(load.index, in_order((1,) * len(load.index))) for load in factors(nest) if load != access]
+    return len(places) < len(item.terms) and any(not other.stride(axis) for other in others for axis in places)
+
+
+def overlapping(item: Affine, axes: Mapping[str, Size]) -> bool:
+    """Whether two sums of places along the axes are the same place."""
+    reach = 1
+    for axis, step in sorted(item.terms, key=lambda term: abs(term[1])):
+        if abs(step) < reach:
+            return True
+        length = axes[axis]
+        reach = reach + abs(step) * (length - 1) if isinstance(length, int) else 2**60
+    return False
 
 
 def channels_last(jobs: Sequence[Job], arrays: Mapping[str, Array], fixed: Collection[str]) -> list[str]:
@@ -67,7 +97,7 @@ def channels_last(jobs: Sequence[Job], arrays: Mapping[str, Array], fixed: Colle
 
     wanted: dict[str, None] = {}
     for job in jobs:
-        if any(is_window(item) for access in accesses(job.nest) for item in access.index):
+        if has_windows(job.nest):
             wanted.update(dict.fromkeys(name for name in (*job.nest.reads, *job.nest.writes) if fit(name)))
     changed = True
     while changed:
@@ -162,25 +192,25 @@ def repacked(
     nest = job.nest
     if isinstance(nest, Foreign):
         return [job]
-    best = min(UNTILED, cheapest(nest, found.arrays, found.layouts, goal)[0])
+    best = 0.8 * min(UNTILED, cheapest(nest, found.arrays, found.layouts, goal)[0])
     products = elements(nest.axes.values(), dims)
     choice: tuple[str, tuple[int, ...]] | None = None
     for load, other in pairs_of(nest):
-        if found.layouts[load.array].halo or load.fill is not None or not fixed_first(found.arrays[load.array]):
+        if found.layouts[load.array].halo or load.fill is not None:
             continue
-        for order in orders(nest, load, other, found.layouts):
-            layouts = {**found.layouts, load.array: in_order(found.arrays[load.array].shape, order)}
+        for order in orders(nest, load, other, found):
+            layouts = {**found.layouts, load.array: apart(found.arrays[load.array].shape, order)}
             cost, _ = cheapest(nest, found.arrays, layouts, goal)
             if (load.array, order) not in copies:
                 cost += COPIED * elements(found.arrays[load.array].shape, dims) / products
-            if cost < 0.8 * best:
+            if cost < best:
                 best, choice = cost, (load.array, order)
     if choice is None:
         return [job]
     made = []
     if choice not in copies:
         copies[choice] = f"{choice[0]}~{len(copies)}"
-        made.append(copy_job(choice, copies[choice], found))
+        made.append(copy_job(choice, copies[choice], found, job))
     values = tuple(
         replace(value, array=copies[choice]) if isinstance(value, Load) and value.array == choice[0] else value for value in nest.values
     )
@@ -203,36 +233,50 @@ def order_sums(job: Job, found: Chosen, goal: Target) -> None:
         found.layouts[part] = layout
 
 
-def fixed_first(array: Array) -> bool:
-    """Whether it has axes, and the first one's length is known: it is no batch."""
-    return bool(array.shape) and isinstance(array.shape[0], int)
-
-
 def pairs_of(nest: Nest | Foreign) -> list[tuple[Load, Load]]:
     """Each factor with the other one."""
     loads = factors(nest)
     return [] if len(loads) != 2 else [(loads[0], loads[1]), (loads[1], loads[0])]
 
 
-def orders(nest: Nest, load: Load, other: Load, layouts: Mapping[str, Layout]) -> list[tuple[int, ...]]:
-    """Orders of the axes of a factor with one axis last that the other has not, or side by side, and the rest as the other walks."""
-    where = linear(other.index, layouts[other.array])
+def orders(nest: Nest, load: Load, other: Load, chosen: Chosen) -> list[tuple[int, ...]]:
+    """Orders of the axes of a factor with one axis last that the other has not, or side by side, and the rest as the other walks.
+
+    A batch stays in front.
+    """
+    where = linear(other.index, chosen.layouts[other.array])
+    batch = has_batch(chosen.arrays[load.array])
     found = []
     for dim, item in enumerate(load.index):
+        if batch and dim == 0:
+            continue
         if not isinstance(item, Affine) or not any(step == 1 and where.stride(axis) in (0, 1) for axis, step in item.terms):
             continue
         rest = [i for i in range(len(load.index)) if i != dim]
-        rest.sort(key=lambda i: -max((abs(rank(where.stride(axis))) for axis, _ in load.index[i].terms), default=0))  # type: ignore[union-attr]
+        rest.sort(key=lambda i: (not batch or i > 0, -max((abs(rank(where.stride(axis))) for axis, _ in load.index[i].terms), default=0)))  # type: ignore[union-attr]
         found.append((*rest, dim))
     return found
 
 
-def copy_job(choice: tuple[str, tuple[int, ...]], name: str, found: Chosen) -> Job:
+def apart(shape: Sequence[Size], order: Sequence[int]) -> Layout:
+    """In this order, without rows that begin whole pages apart: they would share a few sets of the cache."""
+    last = shape[order[-1]]
+    return in_order(shape, order, gap=GAP if isinstance(last, int) and last % PAGE == 0 else 0)
+
+
+def has_batch(array: Array) -> bool:
+    """Whether the length of its first axis is open."""
+    return bool(array.shape) and isinstance(array.shape[0], Dim)
+
+
+def copy_job(choice: tuple[str, tuple[int, ...]], name: str, found: Chosen, reader: Job) -> Job:
+    """The copy is made sample by sample where its reader goes so."""
     source, order = choice
     array = found.arrays[source]
     found.arrays[name] = array
-    found.layouts[name] = in_order(array.shape, order)
+    found.layouts[name] = apart(array.shape, order)
     writer = Writer()
     index = at(*(writer.axis(size, "i") for size in array.shape))
     writer.store(name, index, writer.add(Load(source, index, array.dtype)))
-    return Job(writer.nest(f"{name} = {source} in another order"), None)
+    shared = reader.axis is not None and has_batch(array) and array.shape[0] == reader.nest.axes[reader.axis]
+    return Job(writer.nest(f"{name} = {source} in another order"), next(iter(writer.axes)) if shared else None)

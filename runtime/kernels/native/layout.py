@@ -43,8 +43,11 @@ def simple(size: Dim) -> Size:
     return size.constant if size.is_constant else size
 
 
-def in_order(shape: Sequence[Size], order: Sequence[int] | None = None, halo: Sequence[tuple[int, int]] = ()) -> Layout:
-    """Contiguous, with the axes in this order from the outermost to the innermost (default: as they stand)."""
+def in_order(shape: Sequence[Size], order: Sequence[int] | None = None, halo: Sequence[tuple[int, int]] = (), gap: int = 0) -> Layout:
+    """With the axes in this order from the outermost to the innermost (default: as they stand).
+
+    gap: elements behind each row of the innermost axis, which are not used.
+    """
     strides: list[Size] = [0] * len(shape)
     step: Size = 1
     offset: Size = 0
@@ -52,7 +55,8 @@ def in_order(shape: Sequence[Size], order: Sequence[int] | None = None, halo: Se
         before, behind = halo[axis] if halo else (0, 0)
         strides[axis] = step
         offset = plus(offset, times(before, step))
-        step = times(step, plus(shape[axis], before + behind))
+        step = times(step, plus(shape[axis], before + behind + gap))
+        gap = 0
     return Layout(tuple(strides), offset, tuple(halo), step)
 
 

@@ -57,17 +57,57 @@ def covers(store: Store, nest: Nest, array: Array) -> bool:
 def joins(maker: Nest, reader: Nest, name: str) -> bool:
     """Whether the reader may compute the array itself: nothing is computed more often than before, or it is cheap.
 
-    A sum is joined by what follows it place by place, and by nothing else.
+    A sum is joined by what follows it place by place, and by what goes through its rows again.
     """
     loads = [load for load in reader.loads if load.array == name]
     if any(load.fill is not None or any(isinstance(item, Taken) for item in load.index) for load in loads):
         return False
     indices = {load.index for load in loads}
     if any(isinstance(value, Reduce) for value in maker.values):
-        return len(indices) == 1 and place_by_place(reader, next(iter(indices))) and not sums(reader)
-    if name in factors(reader):
+        if len(indices) != 1:
+            return False
+        (index,) = indices
+        return (place_by_place(reader, index) and not sums(reader)) or row_by_row(maker, reader, index)
+    if name in factors(reader) and reuses(reader):
         return False
     return (len(indices) == 1 and place_by_place(reader, next(iter(indices)))) or (len(maker.values) <= CHEAP and len(indices) == 1)
+
+
+def row_by_row(maker: Nest, reader: Nest, index: Index) -> bool:
+    """Whether both go through the same rows: what the maker combines along a row is known before the reader goes through it.
+
+    The rows are those of the outermost axis of the reader's store, at least: they are shared by threads.
+    """
+    axes = single_axes(index)
+    outer = single_axes(reader.stores[0].index[:1])
+    if axes is None or not outer or reuses(maker) or reuses(reader):
+        return False
+    to = {item.terms[0][0]: axis for item, axis in named(maker.stores[0].index, index)}
+    rows: set[str] = set()
+    for at, value in enumerate(maker.values):
+        if isinstance(value, Reduce):
+            if not maker.domains[at] <= to.keys():
+                return False
+            rows |= {to[axis] for axis in maker.domains[at]}
+    inner = {axis for value in reader.values if isinstance(value, Reduce) for axis in value.axes}
+    return outer[0] in rows and not rows & inner and all(rows <= reader.store_domain(store) for store in reader.stores)
+
+
+def named(stored: Index, read: Index) -> list[tuple[Affine, str]]:
+    """The axes of a store, each with the axis of the reader in its place."""
+    pairs = zip(stored, read, strict=True)
+    return [(item, to.terms[0][0]) for item, to in pairs if isinstance(item, Affine) and isinstance(to, Affine) and item.terms and to.terms]
+
+
+def reuses(nest: Nest) -> bool:
+    """Whether products are summed whose factors are used more than once: a tile keeps them in registers."""
+    for value in nest.values:
+        product = nest.values[value.arg] if isinstance(value, Reduce) and value.function == "sum" else None
+        if isinstance(product, Apply) and product.function == "multiply":
+            domains = [nest.domains[arg] for arg in product.args]
+            if domains[0] != domains[-1] and any(isinstance(nest.values[arg], Load) for arg in product.args):
+                return True
+    return False
 
 
 def sums(nest: Nest) -> bool:
@@ -76,9 +116,17 @@ def sums(nest: Nest) -> bool:
 
 def place_by_place(reader: Nest, index: Index) -> bool:
     """Whether the index is made of axes alone, and the reader has no others."""
+    axes = single_axes(index)
+    return axes is not None and set(axes) == set(reader.axes)
+
+
+def single_axes(index: Index) -> list[str] | None:
+    """The axes of an index that is made of axes alone, each once."""
     axes = [item.terms[0][0] for item in index if isinstance(item, Affine) and item.terms]
-    single = all(item == Affine() or (len(item.terms) == 1 and item.terms[0][1] == 1) for item in index if isinstance(item, Affine))
-    return single and len(set(axes)) == len(axes) and set(axes) == set(reader.axes)
+    alone = all(
+        item == Affine() or (isinstance(item, Affine) and item.terms and item == Affine(0, ((item.terms[0][0], 1),))) for item in index
+    )
+    return axes if alone and len(set(axes)) == len(axes) else None
 
 
 def factors(nest: Nest) -> set[str]:

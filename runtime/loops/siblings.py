@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from runtime.loops.fuse import place_by_place
 from runtime.loops.nest import Affine, Index, Load, Nest, Writer
 from runtime.loops.trim import moved, rewritten
 
@@ -15,7 +16,7 @@ from runtime.loops.trim import moved, rewritten
 def together(first: Nest, second: Nest, array: str) -> Nest | None:
     """One nest with the stores of both; None where their places are not the same. The array is written once, in full."""
     index = the_index(second, array)
-    if index is None or not plain(index, second):
+    if index is None or not place_by_place(second, index):
         return None
     for place, value in places(first, array):
         axes = renaming(first, second, place, index)
@@ -30,20 +31,13 @@ def the_index(nest: Nest, array: str) -> Index | None:
     return next(iter(found)) if len(found) == 1 and not any(load.fill is not None for load in nest.loads if load.array == array) else None
 
 
-def plain(index: Index, nest: Nest) -> bool:
-    """Whether the index is all axes of the nest, each alone and once."""
-    axes = [item.terms[0][0] for item in index if isinstance(item, Affine) and item.terms]
-    alone = all(isinstance(item, Affine) and (item == Affine() or item == Affine.of({item.terms[0][0]: 1})) for item in index if item)
-    return alone and sorted(axes) == sorted(nest.axes)
-
-
 def places(nest: Nest, array: str) -> Iterator[tuple[Index, int | None]]:
     """Where it stores the array, with the value, or where it reads it."""
     for store in nest.stores:
         if store.array == array and not store.adds:
             yield store.index, store.value
     index = the_index(nest, array)
-    if index is not None and array not in nest.writes and plain(index, nest):
+    if index is not None and array not in nest.writes and place_by_place(nest, index):
         yield index, None
 
 

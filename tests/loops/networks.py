@@ -53,7 +53,11 @@ SHAPES = {"attention": (ATTENTION, (7, 12)), "joins": (JOINS, (3, 13, 11))}
 @cache
 def network_graph(name: str) -> Graph:
     """Forward and backward of its training."""
-    text, shape = SHAPES[name]
+    return graph_of(*SHAPES[name])
+
+
+def graph_of(text: str, shape: tuple[int, ...]) -> Graph:
+    """The same of the text of a network, whose images have this shape."""
     with TemporaryDirectory() as folder:
         np.savez(Path(folder) / "data.npz", x=np.zeros((4, *shape), np.float32), label=np.zeros(4, np.int64))
         program, found = check_source(Source("net.nn", text + TRAIN), folder=Path(folder))

@@ -6,12 +6,22 @@ import numpy as np
 import pytest
 
 from dslc.ir.graph import Graph
+from dslc.ir.types import Dim
 from runtime.loops.fuse import fuse
 from runtime.loops.interpret import interpret_loops
 from runtime.loops.lower import lower
-from runtime.loops.nest import Loops, Nest
+from runtime.loops.nest import Apply, Array, Load, Loops, Nest, Reduce, Writer, at
+from tests.loops.networks import graph_of
 from tests.loops.test_programs import step_graph, values
 
+ROWS = """dslc 1
+
+network Net {
+  input x: [batch, 3, 4]
+  output y = x -> dense(4) -> layer_norm -> dense(4) -> softmax -> flatten -> dense(4)
+}
+"""
+N = Dim.of("batch")
 SIZES = {"batch": 2}
 
 
@@ -25,8 +35,8 @@ def joined(graph: Graph) -> tuple[Loops, Loops]:
     return loops, Loops(loops.arrays, tuple(steps), loops.checks, loops.constants)
 
 
-def arrays(graph: Graph, loops: Loops) -> dict[str, np.ndarray]:
-    given = {f"%{item.id}": array for item, array in zip(graph.inputs, values(graph, 2).values(), strict=True)}
+def arrays(graph: Graph, loops: Loops, labels: int = 10) -> dict[str, np.ndarray]:
+    given = {f"%{item.id}": array for item, array in zip(graph.inputs, values(graph, 2, labels).values(), strict=True)}
     shapes = {
         name: [size if isinstance(size, int) else size.evaluate(SIZES) for size in array.shape] for name, array in loops.arrays.items()
     }
@@ -45,6 +55,34 @@ def test_joined_nests_mean_the_same(name: str) -> None:
     for place in kept(graph):
         np.testing.assert_allclose(found[1][place], found[0][place], rtol=1e-6, atol=1e-7, err_msg=place)
     assert len(after.steps) < len(before.steps)
+
+
+def test_rows_are_gone_through_by_one_nest() -> None:
+    """Softmax, layer norm and their gradients: what is combined along a row never lies in memory."""
+    graph = graph_of(ROWS, (3, 4))
+    before, after = joined(graph)
+    found = []
+    for loops in (before, after):
+        data = arrays(graph, loops, labels=4)
+        interpret_loops(loops, data, SIZES)
+        found.append(data)
+    for place in kept(graph):
+        np.testing.assert_allclose(found[1][place], found[0][place], rtol=1e-5, atol=1e-6, err_msg=place)
+    rows = [name for step in after.steps for name in step.writes if found[0][name].shape in ((2, 3), (2, 3, 1))]
+    assert rows == [] and any(array.shape in ((2, 3), (2, 3, 1)) for array in found[0].values())
+
+
+@pytest.mark.parametrize("over", ["n", "c"])
+def test_sums_over_samples_are_not_made_row_by_row(over: str) -> None:
+    """y = x - (the sum of x over an axis): joined where every sample has its own sum."""
+    sizes, arrays = {"n": N, "c": 3}, {"x": Array((N, 3), "float32"), "y": Array((N, 3), "float32")}
+    (rest,) = sizes.keys() - {over}
+    arrays["s"] = Array((sizes[rest],), "float32")
+    first, second = Writer(dict(sizes)), Writer(dict(sizes))
+    first.store("s", at(rest), first.add(Reduce("sum", first.add(Load("x", at("n", "c"), "float32")), (over,), "float32")))
+    x, total = second.add(Load("x", at("n", "c"), "float32")), second.add(Load("s", at(rest), "float32"))
+    second.store("y", at("n", "c"), second.add(Apply("subtract", (x, total), "float32")))
+    assert len(fuse([first.nest("s"), second.nest("y")], arrays, {"y"})) == (1 if over == "c" else 2)
 
 
 def test_bias_and_activation_join_the_product() -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from runtime.arena import SIZES
 from runtime.kernels.native.layout import elements
 from runtime.kernels.native.schedule import Job
-from runtime.loops.fuse import factors
+from runtime.loops.fuse import reuses
 from runtime.loops.nest import Array, Nest, Reduce
 from runtime.loops.siblings import together
 
@@ -65,7 +65,7 @@ def partner(
 
 
 def contracts(job: Job) -> bool:
-    return isinstance(job.nest, Nest) and bool(factors(job.nest))
+    return isinstance(job.nest, Nest) and reuses(job.nest)
 
 
 def in_one(first: Job, second: Job, array: str) -> Job | None:

@@ -8,7 +8,8 @@ import pytest
 from dslc.ir.types import Dim
 from runtime.kernels.native.emit import Emitter
 from runtime.kernels.native.layout import plain
-from runtime.loops.nest import Array, Load, Loops, Writer, at
+from runtime.loops.interpret import interpret_loops
+from runtime.loops.nest import Apply, Array, Load, Loops, Reduce, Writer, at
 from tests.loops.code import run
 
 N = Dim.of("batch")
@@ -39,3 +40,25 @@ def test_what_is_read_across_goes_in_strips() -> None:
     arrays = {"x": Array((64, 64), "float32"), "y": Array((64, 64), "float32")}
     made = Emitter(writer.nest("copy"), arrays, plain(arrays), 64, None)
     assert (made.vector, made.strip) == ("i", "j")
+
+
+@pytest.mark.parametrize("beside", [False, True])
+@pytest.mark.parametrize("over", [("k",), ("j", "k")])
+@pytest.mark.parametrize("length", [1, 2])
+def test_a_reduction_over_an_axis_that_it_does_not_read(over: tuple[str, ...], length: int, beside: bool) -> None:
+    """Whether or not what is reduced is stored as well."""
+    writer = Writer({"i": N, "j": 5, "k": length})
+    value = writer.add(Apply("exp", (writer.add(Load("x", at("i", "j"), "float32")),), "float32"))
+    if beside:
+        writer.store("z", at("i", "j"), value)
+    kept = tuple(axis for axis in "ij" if axis not in over)
+    writer.store("y", at(*kept), writer.add(Reduce("sum", value, over, "float32")))
+    arrays = {"x": Array((N, 5), "float32"), "z": Array((N, 5), "float32"), "y": Array((N, 5)[: len(kept)], "float32")}
+    data = {"x": np.random.default_rng(1).standard_normal((3, 5)).astype(np.float32), "z": np.zeros((3, 5), np.float32)}
+    data["y"] = np.zeros((3, 5)[: len(kept)], np.float32)
+    loops = Loops(arrays, (writer.nest("reduced"),))
+    wanted = {name: array.copy() for name, array in data.items()}
+    interpret_loops(loops, wanted, {"batch": 3})
+    found = run(loops, data, {"batch": 3}, bands={0: "i"}, parts=2)
+    for name in "yz":
+        np.testing.assert_allclose(found[name], wanted[name], rtol=1e-6)

@@ -118,10 +118,10 @@ class Emitter:
                 self.stores(inner, inside)
 
     def riding(self, scope: Scope, stores: Sequence[Store]) -> list[Store]:
-        """The stores of what is summed in a store whose domain is bound here."""
-        values = [self.nest.values[store.value] for store in stores if self.nest.store_domain(store) <= scope.places.keys()]
-        summed = {self.nest.domains[value.arg] for value in values if isinstance(value, Reduce)}
-        return [store for store in stores if not store.adds and self.nest.store_domain(store) in summed and self.before_sums(store)]
+        """The stores in the loops of a reduction that is made here for another store."""
+        bound = [store.value for store in stores if self.nest.store_domain(store) <= scope.places.keys() and store.value not in scope.known]
+        loops = [scope.places.keys() | set(value.axes) for value in map(self.nest.values.__getitem__, bound) if isinstance(value, Reduce)]
+        return [store for store in stores if not store.adds and self.nest.store_domain(store) in loops and self.before_sums(store)]
 
     def before_sums(self, store: Store) -> bool:
         """Whether nothing that it needs is a reduction over an axis that it is stored along."""

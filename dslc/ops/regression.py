@@ -58,8 +58,8 @@ def pair_grad(derivative: Callable[..., Val]) -> Callable[..., Val]:
     def rule(g: Val, y: Val, x: Val, target: Val, mask: Val | None = None, weight: Val | None = None, *, each: bool,
              **settings: Any) -> Val:  # fmt: skip
         count = counted_val(x, x.type.shape, mask, weight)
-        change = derivative(x, as_float(target, x.type.dtype), **settings) * coefficient(g, x, x.type.shape, count, each)
-        return as_counted(change, count)
+        factor = coefficient(g, x, x.type.shape, count, each)
+        return as_counted(derivative(x, as_float(target, x.type.dtype), **settings) * factor, count)
 
     return rule
 

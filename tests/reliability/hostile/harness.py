@@ -121,7 +121,8 @@ class Server:
     def ask(self, job: dict[str, object]) -> dict[str, object]:
         command = [sys.executable, "-P", str(HERE / "server.py"), self.kind]
         if self.process is None:
-            env = {**os.environ, **dict.fromkeys(THREADS, "1")}
+            kept = {name: text for name, text in os.environ.items() if not name.startswith("COVERAGE_")}
+            env = {**kept, **dict.fromkeys(THREADS, "1")}
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
         assert self.process.stdin is not None and self.process.stdout is not None
         try:

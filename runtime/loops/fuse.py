@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
-from runtime.loops.nest import Affine, Apply, Array, Foreign, Index, Load, Nest, Reduce, Store, Taken, Writer
-from runtime.loops.trim import moved, rewritten, used
+from runtime.loops.nest import Affine, Apply, Array, Foreign, Index, Load, Nest, Reduce, Size, Store, Taken, Writer, at
+from runtime.loops.trim import joined, moved, product, rewritten, used, whole
 
 Step = Nest | Foreign
 CHEAP = 8  # values of a nest that may be computed again for every window that reads them
@@ -26,13 +27,14 @@ def fuse(steps: Sequence[Step], arrays: Mapping[str, Array], kept: Collection[st
     found: list[Step] = []
     for step in steps:
         while isinstance(step, Nest):
-            name = next((name for name in step.reads if name in makers and joins(makers[name], step, name)), None)
-            if name is None:
+            fit = ((name, in_parts(step, makers[name], name)) for name in step.reads if name in makers)
+            name, reader = next(((name, reader) for name, reader in fit if joins(makers[name], reader, name)), ("", step))
+            if not name:
                 break
             maker = makers.pop(name)
             gone.add(id(maker))
             readers.subtract((*step.reads, *maker.reads))
-            step = inlined(step, maker, name)
+            step = inlined(reader, maker, name)
             readers.update(step.reads)
         found.append(step)
         if isinstance(step, Nest) and len(step.stores) == 1:
@@ -43,15 +45,50 @@ def fuse(steps: Sequence[Step], arrays: Mapping[str, Array], kept: Collection[st
 
 
 def covers(store: Store, nest: Nest, array: Array) -> bool:
-    """Whether every element is written once, each index by an axis of its own."""
-    axes = [item.terms[0][0] for item in store.index if isinstance(item, Affine) and item.terms]
-    plain = all(
-        item == Affine(0, ((axis, 1),)) and nest.axes[axis] == size
-        if isinstance(item, Affine) and item.terms and (axis := item.terms[0][0])
-        else item == Affine() and size == 1
-        for item, size in zip(store.index, array.shape, strict=True)
-    )
-    return plain and len(set(axes)) == len(axes) and not store.adds and nest.store_domain(store) == set(axes)
+    """Whether every element is written once, each index by axes of its own: one, or the parts of one."""
+    parts = [parts_of(item, size, nest) for item, size in zip(store.index, array.shape, strict=True)]
+    axes = [axis for found in parts for axis in found or ()]
+    return None not in parts and len(set(axes)) == len(axes) and not store.adds and nest.store_domain(store) == set(axes)
+
+
+def parts_of(item: Affine | Taken, size: Size, nest: Nest) -> list[str] | None:
+    """The axes whose mixed number the index is, the outermost first, where they go through all of this length; None: they do not."""
+    if not isinstance(item, Affine) or item.constant:
+        return None
+    axes = sorted((axis for axis, _ in item.terms), key=item.coefficient, reverse=True)
+    lengths = [nest.axes[axis] for axis in axes]
+    if len(axes) > 1 and not all(isinstance(length, int) and length > 1 for length in lengths):
+        return None
+    return axes if product(lengths) == size and (not axes or item == whole(nest.axes, axes)) else None
+
+
+def in_parts(reader: Nest, maker: Nest, name: str) -> Nest:
+    """The reader with the axes in parts that are in parts where the array is stored."""
+    for load in [load for load in reader.loads if load.array == name]:
+        for item, to in zip(maker.stores[0].index, load.index, strict=True):
+            if isinstance(item, Affine) and len(item.terms) > 1 and isinstance(to, Affine) and to in at(*reader.axes):
+                writer = Writer(dict(reader.axes))
+                axis = to.terms[0][0]
+                sizes = [maker.axes[part] for part, _ in sorted(item.terms, key=lambda term: -term[1])]
+                if product(sizes) == reader.axes[axis]:
+                    parts = tuple(writer.axis(size, axis) for size in sizes)
+                    return in_parts(joined(replace(reader, axes=writer.axes), axis, parts), maker, name)
+    return reader
+
+
+def matched(maker: Nest, reader: Nest, index: Index) -> dict[str, Affine | Taken] | None:
+    """What stands in the reader's index for each axis of the maker's store; None where an axis in parts is read in another way."""
+    found: dict[str, Affine | Taken] = {}
+    for item, to in zip(maker.stores[0].index, index, strict=True):
+        assert isinstance(item, Affine)
+        if len(item.terms) < 2:
+            found.update({axis: to for axis, _ in item.terms})
+            continue
+        by = {count: axis for axis, count in to.terms} if isinstance(to, Affine) and not to.constant else {}
+        if by.keys() != {count for _, count in item.terms} or any(maker.axes[axis] != reader.axes[by[count]] for axis, count in item.terms):
+            return None
+        found.update({axis: Affine.of({by[count]: 1}) for axis, count in item.terms})
+    return found
 
 
 def joins(maker: Nest, reader: Nest, name: str) -> bool:
@@ -63,40 +100,36 @@ def joins(maker: Nest, reader: Nest, name: str) -> bool:
     if any(load.fill is not None or any(isinstance(item, Taken) for item in load.index) for load in loads):
         return False
     indices = {load.index for load in loads}
+    places = [matched(maker, reader, index) for index in indices]
+    if any(place is None for place in places):
+        return False
+    flat = [tuple(place.values()) for place in places if place is not None]
     if any(isinstance(value, Reduce) for value in maker.values):
-        if len(indices) != 1:
+        if len(indices) != 1 or places[0] is None:
             return False
-        (index,) = indices
-        return (place_by_place(reader, index) and not sums(reader)) or row_by_row(maker, reader, index)
+        return (place_by_place(reader, flat[0]) and not sums(reader)) or row_by_row(maker, reader, places[0])
     if name in factors(reader) and reuses(reader):
         return False
-    return (len(indices) == 1 and place_by_place(reader, next(iter(indices)))) or (len(maker.values) <= CHEAP and len(indices) == 1)
+    return len(indices) == 1 and (place_by_place(reader, flat[0]) or len(maker.values) <= CHEAP)
 
 
-def row_by_row(maker: Nest, reader: Nest, index: Index) -> bool:
+def row_by_row(maker: Nest, reader: Nest, places: Mapping[str, Affine | Taken]) -> bool:
     """Whether both go through the same rows: what the maker combines along a row is known before the reader goes through it.
 
     The rows are those of the outermost axis of the reader's store, at least: they are shared by threads.
     """
-    axes = single_axes(index)
     outer = single_axes(reader.stores[0].index[:1])
-    if axes is None or not outer or reuses(maker) or reuses(reader):
+    if single_axes(tuple(places.values())) is None or not outer or reuses(maker) or reuses(reader):
         return False
-    to = {item.terms[0][0]: axis for item, axis in named(maker.stores[0].index, index)}
+    to = {axis: item.terms[0][0] for axis, item in places.items() if isinstance(item, Affine) and item.terms}
     rows: set[str] = set()
-    for at, value in enumerate(maker.values):
+    for value, domain in zip(maker.values, maker.domains, strict=True):
         if isinstance(value, Reduce):
-            if not maker.domains[at] <= to.keys():
+            if not domain <= to.keys():
                 return False
-            rows |= {to[axis] for axis in maker.domains[at]}
+            rows |= {to[axis] for axis in domain}
     inner = {axis for value in reader.values if isinstance(value, Reduce) for axis in value.axes}
     return outer[0] in rows and not rows & inner and all(rows <= reader.store_domain(store) for store in reader.stores)
-
-
-def named(stored: Index, read: Index) -> list[tuple[Affine, str]]:
-    """The axes of a store, each with the axis of the reader in its place."""
-    pairs = zip(stored, read, strict=True)
-    return [(item, to.terms[0][0]) for item, to in pairs if isinstance(item, Affine) and isinstance(to, Affine) and item.terms and to.terms]
 
 
 def reuses(nest: Nest) -> bool:
@@ -151,7 +184,7 @@ def inlined(reader: Nest, maker: Nest, name: str) -> Nest:
     for value in reader.values:
         if isinstance(value, Load) and value.array == name:
             if value.index not in places:
-                places[value.index] = put(writer, maker, value.index)
+                places[value.index] = put(writer, maker, reader, value.index)
             numbers.append(places[value.index])
         else:
             numbers.append(writer.add(rewritten(value, {}, {}, numbers)))
@@ -160,10 +193,10 @@ def inlined(reader: Nest, maker: Nest, name: str) -> Nest:
     return used(writer.nest(f"{maker.name}; {reader.name}"))
 
 
-def put(writer: Writer, maker: Nest, index: Index) -> int:
+def put(writer: Writer, maker: Nest, reader: Nest, index: Index) -> int:
     """The maker's values, written at this index of its result."""
     (store,) = maker.stores
-    outer = {item.terms[0][0]: to for item, to in zip(store.index, index, strict=True) if isinstance(item, Affine) and item.terms}
+    outer = matched(maker, reader, index) or {}
     inner = {axis: (writer.axis(size, axis),) for axis, size in maker.axes.items() if axis not in outer}
     axes = {axis: to for axis, to in outer.items() if isinstance(to, Affine)}
     axes |= {axis: Affine(0, ((new, 1),)) for axis, (new,) in inner.items()}

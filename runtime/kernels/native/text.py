@@ -85,13 +85,9 @@ class Code:
         return a if b == "1" else b if a == "1" else self.value(f"mul nsw i64 {a}, {b}")
 
     def smaller(self, a: str, b: str) -> str:
-        if is_number(a) and is_number(b):
-            return str(min(int(a), int(b)))
         return self.value(f"call i64 {self.intrinsic('smin', 'i64', 2)}(i64 {a}, i64 {b})")
 
     def larger(self, a: str, b: str) -> str:
-        if is_number(a) and is_number(b):
-            return str(max(int(a), int(b)))
         return self.value(f"call i64 {self.intrinsic('smax', 'i64', 2)}(i64 {a}, i64 {b})")
 
     def pointer(self, base: str, offset: str, element: str) -> str:

@@ -122,10 +122,7 @@ class Lowering:
                 self.copy(result)
 
     def foreign(self, at: int, node: Node, why: str) -> None:
-        """A node that runs in another way, on arrays as they stand."""
-        for id in node.inputs:
-            if id in self.views:
-                self.copy(id)
+        """A node that runs in another way, on arrays as they stand; `node` has written its views out."""
         for id in (*node.inputs, *node.outputs):
             self.arrays.setdefault(f"%{id}", Array(self.shape(id), self.dtype(id)))
         reads, writes = (tuple(dict.fromkeys(f"%{id}" for id in ids)) for ids in (node.inputs, node.outputs))

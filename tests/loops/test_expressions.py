@@ -13,7 +13,7 @@ from dslc.ops.infer import evaluate
 from dslc.ops.value import Builder
 from runtime.loops.interpret import interpret_loops
 from runtime.loops.lower import lower
-from runtime.loops.nest import Array, Loops
+from runtime.loops.nest import Affine, Array, Load, Loops, Size, Writer, at
 from runtime.loops.tensor import Tensor
 from runtime.loops.tracer import Tracer, all_of
 from runtime.loops.trim import NoNest
@@ -52,6 +52,7 @@ SAID: dict[str, Write] = {
     "parts of an axis": lambda xp, x: xp.reshape(xp.reshape(x, (2, 2, 6)).transpose(1, 0, 2), (4, 6)),
     "tril": lambda xp, x: xp.tril(x, 1),
     "triu": lambda xp, x: xp.triu(x, -1),
+    "places of places": lambda xp, x: xp.take(xp.arange(6), xp.where(x > 0, 1, 2), 0),
     "roll": lambda xp, x: xp.roll(x, (1, 2), (0, 1)),
 }
 REFUSED: dict[str, tuple[Write, str]] = {
@@ -67,6 +68,7 @@ REFUSED: dict[str, tuple[Write, str]] = {
     "a shape of other elements": (lambda xp, x: xp.reshape(x, (5, -1)), "a shape"),
     "shapes that do not meet": (lambda xp, x: x + x[:, :5], "shapes"),
     "running along a long axis": (lambda xp, x: xp.cumsum(xp.broadcast_to(x[:, :1], (4, 100)), 1, np.float32), "a long axis"),
+    "places of what is taken": (lambda xp, x: read(xp.take(xp.reshape(x, (3, 8)), xp.arange(8) * 1, 1)), "no sum of places"),
     "outside of a view": (lambda xp, x: x[1:].fenced(all_of(x.tracer, (3, 6)), 0.0), "no array of its own"),
 }
 OPEN: dict[str, tuple[Write, str]] = {
@@ -77,6 +79,7 @@ OPEN: dict[str, tuple[Write, str]] = {
     "a shape that is no quotient": (lambda xp, x: xp.reshape(x, (5, -1)), "a shape"),
     "another shape": (lambda xp, x: xp.reshape(x, (3, 2)), "as"),
     "running along it": (lambda xp, x: xp.cumprod(x, 0, np.float32), "a long axis"),
+    "an axis inside another": (lambda xp, x: read(xp.reshape(x.T, (N * 6,))), "no fixed length"),
     "parts of what is taken": (
         lambda xp, x: read(xp.take(xp.reshape(xp.reshape(x, (N, 2, 3)), (N, 6)), xp.arange(6) * 1, 1)),
         "taken from an array, in parts",
@@ -89,15 +92,17 @@ def read(x: Tensor) -> int:
     return x.read(all_of(x.tracer, x.shape))
 
 
-def value(write: Write, x: np.ndarray) -> np.ndarray:
-    """What a nest of the expression computes."""
+def value(write: Write, x: np.ndarray, first: Size | None = None) -> np.ndarray:
+    """What a nest of the expression computes. first: the length of the first axis, where that is open."""
     tracer = Tracer()
-    result = write(tracer.xp, tracer.array("x", x.shape, x.dtype))
+    shape = (first or x.shape[0], *x.shape[1:])
+    result = write(tracer.xp, tracer.array("x", shape, x.dtype))
     index = all_of(tracer, result.shape)
     tracer.writer.store("y", index, result.read(index))
-    arrays = {"x": Array(x.shape, x.dtype.name), "y": Array(result.shape, result.dtype.name)}
-    data = {"x": x, "y": np.zeros(result.shape, result.dtype)}
-    interpret_loops(Loops(arrays, (tracer.nest("said"),)), data, {})
+    arrays = {"x": Array(shape, x.dtype.name), "y": Array(result.shape, result.dtype.name)}
+    dims = {"n": x.shape[0]}
+    data = {"x": x, "y": np.zeros([size if isinstance(size, int) else size.evaluate(dims) for size in result.shape], result.dtype)}
+    interpret_loops(Loops(arrays, (tracer.nest("said"),)), data, dims)
     return data["y"]
 
 
@@ -107,6 +112,19 @@ def test_what_can_be_said(name: str) -> None:
     found = value(SAID[name], X)
     assert found.dtype == wanted.dtype and found.shape == wanted.shape
     np.testing.assert_allclose(found, wanted, rtol=1e-6)
+
+
+@pytest.mark.parametrize("write", [lambda xp, x: x[2], lambda xp, x: x[1:], lambda xp, x: x[1:-1]])
+def test_places_of_an_open_axis(write: Write) -> None:
+    np.testing.assert_array_equal(value(write, X, N), write(np, X))
+
+
+def test_the_definition_refuses_places_outside() -> None:
+    writer = Writer({"i": 4})
+    writer.store("y", at("i"), writer.add(Load("x", (Affine.of({"i": 1}, 1),), "float32")))
+    data = {name: np.zeros(4, np.float32) for name in "xy"}
+    with pytest.raises(IndexError, match=r"reads x\[4\]"):
+        interpret_loops(Loops({name: Array((4,), "float32") for name in "xy"}, (writer.nest("outside"),)), data, {})
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -55,7 +55,7 @@ def peak(goal: Target) -> float:
     call = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(library.addresses["peak"])
     memory = np.zeros(2 * goal.width, np.uint8)
     start = memory.ctypes.data + -memory.ctypes.data % goal.width
-    return 2 * lanes * CHAINS * TURNS / best(lambda: call(start))
+    return float(2 * lanes * CHAINS * TURNS) / best(lambda: call(start))
 
 
 def bandwidth() -> float:
@@ -65,7 +65,7 @@ def bandwidth() -> float:
 
 
 def best(run: Callable[[], object], times: int = 5) -> float:
-    found = []
+    found: list[float] = []
     for _ in range(times):
         start = time.perf_counter()
         run()

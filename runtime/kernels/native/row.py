@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from runtime.kernels.native.emit import Scope
 from runtime.kernels.native.layout import linear
+from runtime.kernels.native.limits import limits
 from runtime.kernels.native.text import is_number, splat
 from runtime.loops.nest import Affine
 
@@ -49,7 +50,7 @@ def write_row(tiler: Tiler, scope: Scope) -> None:
         end = code.smaller(code.add(panel.index, str(PANEL)), high)
         for inner in columns(tiler, scope, panel.index, end):
             keep(tiler, inner, "zeroinitializer")
-        first, last = tiler.limits(tiler.ks[0], scope)
+        first, last = limits(tiler, tiler.ks[0], scope)
         full = tiler.rounded(first, last, DEEP)
         for start, stop, deep in ((first, full, DEEP), (full, last, 1)):
             with code.loop(start, stop, deep) as k:

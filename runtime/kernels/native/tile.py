@@ -16,12 +16,13 @@ from itertools import product
 from runtime.kernels.native.emit import Emitter, Kernel, Scope, known_mask
 from runtime.kernels.native.epilogue import add_sum, sums_of
 from runtime.kernels.native.layout import Layout, Linear, linear
+from runtime.kernels.native.limits import limits
 from runtime.kernels.native.machine import Target
-from runtime.kernels.native.roles import Roles, computed, open_items, pieces, rank
+from runtime.kernels.native.roles import Roles, computed, pieces, rank
 from runtime.kernels.native.row import fit_for_row, write_row
 from runtime.kernels.native.scalars import number
 from runtime.kernels.native.text import is_number, llvm_type, splat
-from runtime.loops.nest import Affine, Array, Load, Nest, Reduce, Size
+from runtime.loops.nest import Array, Load, Nest, Reduce
 
 UNROLLED = 8  # turns of the innermost loop that are written out, at most
 
@@ -230,7 +231,7 @@ class Tiler(Emitter):
         if not axes:
             return self.turn(pointers, list(sums), block, 0)
         axis, rest = axes[0], axes[1:]
-        low, high = self.limits(axis, scope)
+        low, high = limits(self, axis, scope)
         types = [llvm_type("float32", self.lanes_at(vector, block)) for _, vector in product(range(block.rows), range(block.vectors))]
         carried = [*zip(types, sums, strict=True)]
         if rest:
@@ -305,42 +306,8 @@ class Tiler(Emitter):
             return block.mask if block.is_last(vector) else None
         return known_mask(block.used, lanes) if block.used is not None and block.used < lanes else None
 
-    # ---- bounds -----------------------------------------------------------------------------------------------------------------
-
-    def limits(self, axis: str, scope: Scope) -> tuple[str, str]:
-        """The part of an axis of k in which both loads lie inside: a product with what is outside would be 0."""
-        low, high = self.bounds(axis)
-        for load in (self.a, self.b):
-            for item, size in open_items(self.nest, load, self.arrays, self.layouts):
-                count = item.coefficient(axis)
-                others = {name for name, _ in item.terms if name != axis}
-                if count and others <= scope.places.keys():
-                    low, high = self.narrowed(low, high, item, axis, size, scope)
-        return low, high
-
-    def narrowed(self, low: str, high: str, item: Affine, axis: str, size: Size, scope: Scope) -> tuple[str, str]:
-        """0 <= count * place + rest < size, for places of the axis."""
-        count = item.coefficient(axis)
-        rest = self.place(Affine(item.constant, tuple(term for term in item.terms if term[0] != axis)), scope)
-        if count < 0:  # mirrored: rest - |count| * place
-            first = self.floor_divided(self.code.add(self.minus(rest, self.size(size)), str(-count)), -count)
-            last = self.code.add(self.floor_divided(rest, -count), "1")
-        else:
-            first = self.floor_divided(self.code.add(self.minus("0", rest), str(count - 1)), count)
-            last = self.code.add(self.floor_divided(self.minus(self.code.add(self.size(size), "-1"), rest), count), "1")
-        return self.code.larger(low, first), self.code.smaller(high, last)
-
     def minus(self, a: str, b: str) -> str:
         return self.code.add(a, self.code.multiply(b, "-1"))
-
-    def floor_divided(self, a: str, by: int) -> str:
-        if by == 1:
-            return a
-        if is_number(a):
-            return str(int(a) // by)
-        negative = self.code.value(f"icmp slt i64 {a}, 0")
-        shifted = self.code.value(f"select i1 {negative}, i64 {by - 1}, i64 0")
-        return self.code.value(f"sdiv i64 {self.minus(a, shifted)}, {by}")
 
 
 def unrolling(low: str, high: str) -> int:

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from runtime.kernels.native.machine import target
+from dslc.ir.types import Dim
+from runtime.kernels.native.choose import choose
+from runtime.kernels.native.machine import host, target
 from runtime.kernels.native.profile import profile
-from runtime.kernels.native.schedule import place_of
-from runtime.loops.nest import Affine, Apply, Array, Load, Nest, Number, Reduce, Writer, at
+from runtime.kernels.native.schedule import Job, place_of
+from runtime.loops.nest import Affine, Apply, Array, Load, Nest, Number, Reduce, Size, Taken, Writer, at
 from runtime.loops.split import split_sums
 from runtime.native import NativeExecutor
 from tests.loops.test_programs import executor, run, step_graph, values
@@ -78,3 +80,18 @@ def test_the_profile_names_every_kernel_and_changes_no_result() -> None:
     assert all((cost.operations > 0) == any(isinstance(value, Apply | Reduce) for value in cost.job.nest.values) for cost in costs)
     again = run(made, graph, given)
     assert all(np.array_equal(again[name], array) for name, array in first.items())
+
+
+@pytest.mark.parametrize("batch", [False, True])
+def test_a_factor_that_is_taken_has_no_other_order(batch: bool) -> None:
+    """y[m, n] = sum of a[place[m], k] · b[k, n] over k: no tile, and no copy for one."""
+    size: Size = Dim.of("batch") if batch else 40
+    writer = Writer({"m": size, "n": 20, "k": 30})
+    place = writer.add(Load("place", at("m"), "int64"))
+    a = writer.add(Load("a", (Taken(place), Affine.of({"k": 1})), "float32"))
+    b = writer.add(Load("b", at("n", "k"), "float32"))
+    writer.store("y", at("m", "n"), writer.add(Reduce("sum", writer.add(Apply("multiply", (a, b), "float32")), ("k",), "float32")))
+    arrays = {"place": Array((size,), "int64"), "a": Array((50, 30), "float32"), "b": Array((20, 30), "float32")}
+    arrays["y"] = Array((size, 20), "float32")
+    found = choose([Job(writer.nest("y"), "m" if batch else None)], arrays, set(arrays), host(), {"batch": 40})
+    assert [job.nest.name for job in found.jobs] == ["y"]

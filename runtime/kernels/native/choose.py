@@ -234,9 +234,11 @@ def order_sums(job: Job, found: Chosen, goal: Target) -> None:
 
 
 def pairs_of(nest: Nest | Foreign) -> list[tuple[Load, Load]]:
-    """Each factor with the other one."""
+    """Each factor with the other one; none where a place is taken from an array, of which there is no tile."""
     loads = factors(nest)
-    return [] if len(loads) != 2 else [(loads[0], loads[1]), (loads[1], loads[0])]
+    if len(loads) != 2 or any(isinstance(item, Taken) for load in loads for item in load.index):
+        return []
+    return [(loads[0], loads[1]), (loads[1], loads[0])]
 
 
 def orders(nest: Nest, load: Load, other: Load, chosen: Chosen) -> list[tuple[int, ...]]:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from dslc.ir.graph import Graph
 from runtime.device import Array
 from runtime.kernels.native.cache import objects_of
-from runtime.kernels.native.emit import Emitter, Kernel
+from runtime.kernels.native.emit import Emitter
 from runtime.kernels.native.layout import plain
 from runtime.kernels.native.machine import Library, host
 from runtime.kernels.native.pieces import UNNAMED, named
+from runtime.kernels.native.scope import Kernel
 from runtime.kernels.native.team import Function
 from runtime.loops.whole import whole_nest
 from runtime.workers import Workers

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from runtime.kernels.native.emit import Kernel
 from runtime.kernels.native.layout import Layout, plain
 from runtime.kernels.native.machine import Library, compile_object, host
 from runtime.kernels.native.pieces import written
+from runtime.kernels.native.scope import Kernel
 from runtime.loops.nest import Loops
 
 Arrays = Mapping[str, np.ndarray]

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from runtime.kernels.native.emit import Scope
 from runtime.kernels.native.scalars import JOINS, apply, join_lanes, number, select
+from runtime.kernels.native.scope import Scope
 from runtime.kernels.native.text import llvm_type
 from runtime.loops.nest import Nest, Reduce, Store
 

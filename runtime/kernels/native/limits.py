@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runtime.kernels.native.emit import Scope
 from runtime.kernels.native.roles import open_items
+from runtime.kernels.native.scope import Scope
 from runtime.kernels.native.text import is_number
 from runtime.loops.nest import Affine, Size
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 
 from runtime.arena import SIZES
-from runtime.kernels.native.emit import choose_vector
 from runtime.kernels.native.layout import elements
 from runtime.kernels.native.machine import Target
 from runtime.kernels.native.memory import bytes_of
+from runtime.kernels.native.order import choose_vector
 from runtime.kernels.native.program import Program
 from runtime.kernels.native.roles import find_roles
 from runtime.kernels.native.schedule import Band, Job

@@ -7,11 +7,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from runtime.kernels.native.choose import Chosen
-from runtime.kernels.native.emit import Emitter, Kernel
+from runtime.kernels.native.emit import Emitter
 from runtime.kernels.native.layout import Layout
 from runtime.kernels.native.machine import Target
 from runtime.kernels.native.roles import find_roles
 from runtime.kernels.native.schedule import Job
+from runtime.kernels.native.scope import Kernel
 from runtime.kernels.native.tile import Tiler
 from runtime.kernels.native.transpose import Transposer, find_turn
 from runtime.loops.nest import Array, Load, Nest

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from runtime.kernels.native.cache import objects_of
-from runtime.kernels.native.emit import Kernel
 from runtime.kernels.native.layout import elements
 from runtime.kernels.native.listing import written
 from runtime.kernels.native.machine import Library, Target, host
 from runtime.kernels.native.memory import bytes_of
 from runtime.kernels.native.program import Program, Writing
 from runtime.kernels.native.schedule import Job
+from runtime.kernels.native.scope import Kernel
 from runtime.kernels.native.team import Function
 from runtime.loops.nest import Apply, Nest, Reduce
 from runtime.native import NativeExecutor

@@ -11,12 +11,12 @@ import numpy as np
 from dslc.ir.graph import Graph
 from dslc.ir.types import Dim
 from runtime.kernels.native.choose import Chosen, choose
-from runtime.kernels.native.emit import Kernel
 from runtime.kernels.native.machine import Target
 from runtime.kernels.native.meeting import MEETING
 from runtime.kernels.native.memory import Memory, bytes_of, phases, place
 from runtime.kernels.native.pieces import Kernels
 from runtime.kernels.native.schedule import Band, Job, batch_of, make_bands, part_name, spread_jobs
+from runtime.kernels.native.scope import Kernel
 from runtime.kernels.native.sums import with_sums
 from runtime.kernels.native.text import Code
 from runtime.kernels.native.together import join_sums

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from runtime.kernels.native.emit import Scope
 from runtime.kernels.native.layout import linear
 from runtime.kernels.native.limits import limits
+from runtime.kernels.native.scope import Scope
 from runtime.kernels.native.text import is_number, splat
 from runtime.loops.nest import Affine
 

@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
-from runtime.kernels.native.emit import Emitter, Kernel, Scope, known_mask
+from runtime.kernels.native.access import known_mask
+from runtime.kernels.native.emit import Emitter
 from runtime.kernels.native.epilogue import add_sum, sums_of
 from runtime.kernels.native.layout import Layout, Linear, linear
 from runtime.kernels.native.limits import limits
@@ -21,6 +22,7 @@ from runtime.kernels.native.machine import Target
 from runtime.kernels.native.roles import Roles, computed, pieces, rank
 from runtime.kernels.native.row import fit_for_row, write_row
 from runtime.kernels.native.scalars import number
+from runtime.kernels.native.scope import Kernel, Scope
 from runtime.kernels.native.text import is_number, llvm_type, splat
 from runtime.loops.nest import Array, Load, Nest, Reduce
 

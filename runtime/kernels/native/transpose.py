@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from runtime.kernels.native.emit import Emitter, Kernel, Scope
+from runtime.kernels.native.emit import Emitter
 from runtime.kernels.native.layout import Layout, Linear, linear
 from runtime.kernels.native.machine import Target
 from runtime.kernels.native.scalars import apply
+from runtime.kernels.native.scope import Kernel, Scope
 from runtime.kernels.native.text import is_number
 from runtime.loops.nest import Apply, Array, Load, Nest, Taken, Value
 

@@ -30,9 +30,15 @@ SAVING = (
 )
 LOOPS = tuple(
     f"tests/loops/test_{name}.py"
-    for name in ("text", "fuse", "checks", "emit", "open", "views", "windows", "transpose", "programs", "rows", "tile")
+    for name in (
+        *("text", "fuse", "siblings", "checks", "emit", "parts", "expressions", "open", "views", "windows", "transpose", "choose"),
+        *("programs", "memory", "rows", "tile"),
+    )
 )
-NATIVE = ("emit", "tile", "row", "roles", "choose", "schedule", "memory", "sums", "transpose", "program", "layout")
+NATIVE = (
+    *("emit", "access", "order", "tile", "row", "roles", "limits", "epilogue", "transpose", "choose", "layout"),
+    *("schedule", "sums", "together", "memory", "program"),
+)
 MANY = 50  # operators
 ELSEWHERE = ("document.py", "samples.py", "errors.py", "__init__.py", "table.py", "pipeline.py")
 
@@ -63,7 +69,7 @@ GROUPS = (
     Group(
         "machine code",
         (
-            *(f"runtime/loops/{name}.py" for name in ("lower", "fuse", "split", "places", "trim")),
+            *(f"runtime/loops/{name}.py" for name in ("lower", "fuse", "siblings", "split", "places", "trim")),
             *(f"runtime/kernels/native/{name}.py" for name in NATIVE),
         ),
         LOOPS,

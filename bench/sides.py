@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from bench.networks import BATCHES, MOMENTUM, RATE, batch_of, torch_network
@@ -32,27 +33,26 @@ def ours(name: str, threads: int, device: str) -> Step:
     return lambda: step.train(**fields)
 
 
-def eager(name: str, threads: int) -> Step:
-    return torch_step(name, threads, compiled=False)
+def torch_step(name: str, threads: int, *, compiled: bool = False, channels_last: bool = False) -> Step:
+    """The same step in PyTorch; images arrive as they do for us, as bytes where the spec divides by 255.
 
-
-def compiled(name: str, threads: int) -> Step:
-    return torch_step(name, threads, compiled=True)
-
-
-def torch_step(name: str, threads: int, *, compiled: bool) -> Step:
-    """The same step in PyTorch; images arrive as they do for us, as bytes where the spec divides by 255."""
+    channels_last: weights and images of rank 4 lie so; images are turned in the step, as they arrive otherwise.
+    """
     import torch
 
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     network = torch_network(name)
+    if channels_last:
+        network = network.to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(network.parameters(), lr=RATE, momentum=MOMENTUM)
     forward: Any = torch.compile(network) if compiled else network
     image, label = (torch.from_numpy(array) for array in batch_of(name).values())
 
     def step() -> float:
         x = image.float() / 255 if image.dtype == torch.uint8 else image
+        if channels_last and x.dim() == 4:
+            x = x.contiguous(memory_format=torch.channels_last)
         loss = torch.nn.functional.cross_entropy(forward(x), label.long())
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -62,7 +62,14 @@ def torch_step(name: str, threads: int, *, compiled: bool) -> Step:
     return step
 
 
-SIDES = {"cpu": native, "numpy": reference, "eager": eager, "compile": compiled}
+SIDES: dict[str, Callable[[str, int], Step]] = {
+    "cpu": native,
+    "numpy": reference,
+    "eager": torch_step,
+    "eager-last": partial(torch_step, channels_last=True),
+    "compile": partial(torch_step, compiled=True),
+    "compile-last": partial(torch_step, compiled=True, channels_last=True),
+}
 
 
 def serve(side: str, threads: int) -> None:

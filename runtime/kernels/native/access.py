@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 from dslc.ir.types import Dim
@@ -14,7 +15,7 @@ from runtime.kernels.native.text import Code, in_memory, is_number, llvm_type, s
 from runtime.loops.nest import Affine, Array, Index, Load, Nest, Size, Store, Taken
 
 
-class Access:
+class Access(ABC):
     """Writes what a nest reads and stores. vector: the axis in lanes, None for none; sizes: lengths that the function is given."""
 
     def __init__(self, nest: Nest, arrays: Mapping[str, Array], layouts: Mapping[str, Layout], width: int) -> None:
@@ -28,9 +29,9 @@ class Access:
         self.vector = choose_vector(nest, layouts)
         self.lanes = width // 4 if self.vector else 1
 
+    @abstractmethod
     def value(self, at: int, scope: Scope) -> tuple[str, int]:
         """The name of a value of the nest and its lanes."""
-        raise NotImplementedError
 
     def widened(self, at: int, scope: Scope, lanes: int) -> str:
         """A value in this many lanes."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from runtime.loops.nest import Affine, Apply, Index, Length, Load, Loops, Nest, Number, Position, Reduce, Size
+from runtime.loops.nest import Affine, Apply, Index, Length, Load, Loops, Nest, Number, Position, Reduce, Size, value_of
 from runtime.loops.scalars import COMBINES, FUNCTIONS
 
 Arrays = Mapping[str, np.ndarray]
@@ -46,7 +46,7 @@ class Run:
                 self.arrays[store.array][place] = self.arrays[store.array][place] + value if store.adds else value
 
     def size(self, size: Size) -> int:
-        return size if isinstance(size, int) else size.evaluate(self.dims)
+        return value_of(size, self.dims)
 
     def points(self, axes: frozenset[str], outer: Point) -> Iterator[Point]:
         """All points of these axes, the first of the nest outermost."""

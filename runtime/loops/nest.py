@@ -29,6 +29,10 @@ Size = int | Dim
 """The length of an axis: a number, or one that is known when the code runs (`batch`)."""
 
 
+def value_of(size: Size, dims: Mapping[str, int]) -> int:
+    return size if isinstance(size, int) else size.evaluate(dims)
+
+
 @dataclass(frozen=True, slots=True)
 class Affine:
     """constant + the sum of coefficient * axis. terms: (axis, coefficient), sorted by axis, without zeros."""

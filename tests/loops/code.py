@@ -12,7 +12,7 @@ from runtime.kernels.native.layout import Layout, plain
 from runtime.kernels.native.machine import Library, compile_object, host
 from runtime.kernels.native.pieces import written
 from runtime.kernels.native.scope import Kernel
-from runtime.loops.nest import Loops
+from runtime.loops.nest import Loops, value_of
 
 Arrays = Mapping[str, np.ndarray]
 RED = 256  # bytes before and behind an array
@@ -68,7 +68,7 @@ def run(
         call = function(library, kernel)
         pointers = [guarded[name].array.ctypes.data for name in kernel.arrays]
         length: Any = nest.axes[kernel.band] if kernel.band else 0
-        length = length if isinstance(length, int) else length.evaluate(dims)
+        length = value_of(length, dims)
         for part in range(parts if kernel.band else 1):
             low, high = (length * (part + i) // parts for i in (0, 1)) if kernel.band else (0, 0)
             call(*pointers, low, high, *(size.evaluate(dims) for size in kernel.sizes))

@@ -13,7 +13,7 @@ from dslc.ops.infer import evaluate
 from dslc.ops.value import Builder
 from runtime.loops.interpret import interpret_loops
 from runtime.loops.lower import lower
-from runtime.loops.nest import Affine, Array, Load, Loops, Size, Writer, at
+from runtime.loops.nest import Affine, Array, Load, Loops, Size, Writer, at, value_of
 from runtime.loops.tensor import Tensor
 from runtime.loops.tracer import Tracer, all_of
 from runtime.loops.trim import NoNest
@@ -101,7 +101,7 @@ def value(write: Write, x: np.ndarray, first: Size | None = None) -> np.ndarray:
     tracer.writer.store("y", index, result.read(index))
     arrays = {"x": Array(shape, x.dtype.name), "y": Array(result.shape, result.dtype.name)}
     dims = {"n": x.shape[0]}
-    data = {"x": x, "y": np.zeros([size if isinstance(size, int) else size.evaluate(dims) for size in result.shape], result.dtype)}
+    data = {"x": x, "y": np.zeros([value_of(size, dims) for size in result.shape], result.dtype)}
     interpret_loops(Loops(arrays, (tracer.nest("said"),)), data, dims)
     return data["y"]
 

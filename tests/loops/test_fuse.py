@@ -10,7 +10,7 @@ from dslc.ir.types import Dim
 from runtime.loops.fuse import fuse
 from runtime.loops.interpret import interpret_loops
 from runtime.loops.lower import lower
-from runtime.loops.nest import Affine, Apply, Array, Load, Loops, Nest, Reduce, Writer, at
+from runtime.loops.nest import Affine, Apply, Array, Load, Loops, Nest, Reduce, Writer, at, value_of
 from tests.loops.networks import graph_of
 from tests.loops.test_programs import step_graph, values
 
@@ -44,9 +44,7 @@ def joined(graph: Graph) -> tuple[Loops, Loops]:
 
 def arrays(graph: Graph, loops: Loops, labels: int = 10) -> dict[str, np.ndarray]:
     given = {f"%{item.id}": array for item, array in zip(graph.inputs, values(graph, 2, labels).values(), strict=True)}
-    shapes = {
-        name: [size if isinstance(size, int) else size.evaluate(SIZES) for size in array.shape] for name, array in loops.arrays.items()
-    }
+    shapes = {name: [value_of(size, SIZES) for size in array.shape] for name, array in loops.arrays.items()}
     return {name: np.zeros(shapes[name], array.dtype) for name, array in loops.arrays.items()} | given | loops.constants
 
 

@@ -13,7 +13,7 @@ from dslc.ops.table import lookup
 from dslc.ops.value import Builder
 from runtime.loops.interpret import interpret_loops
 from runtime.loops.lower import lower
-from runtime.loops.nest import Size
+from runtime.loops.nest import Size, value_of
 from tests.loops.code import run
 
 N, H = Dim.of("n"), Dim.of("h")
@@ -66,10 +66,7 @@ def test_open_axes(name: str, shapes: tuple[tuple[Size, ...], ...], attrs: dict[
     wanted = interpret(graph, np, data)["y"]
     loops = lower(graph)
     given = {f"%{item.id}": data[item.name] for item in graph.inputs}
-    arrays = {
-        name: np.full([size if isinstance(size, int) else size.evaluate(dims) for size in array.shape], 7, array.dtype)
-        for name, array in loops.arrays.items()
-    } | given
+    arrays = {name: np.full([value_of(size, dims) for size in array.shape], 7, array.dtype) for name, array in loops.arrays.items()} | given
     result = f"%{graph.outputs[0].id}"
     native = run(loops, arrays, dims)[result]
     interpret_loops(loops, arrays, dims)

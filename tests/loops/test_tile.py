@@ -13,7 +13,7 @@ from runtime.kernels.native.layout import Layout, in_order, plain
 from runtime.kernels.native.machine import host
 from runtime.kernels.native.roles import find_roles, guarded
 from runtime.loops.interpret import interpret_loops
-from runtime.loops.nest import Affine, Apply, Array, Load, Loops, Nest, Reduce, Writer, at
+from runtime.loops.nest import Affine, Apply, Array, Load, Loops, Nest, Reduce, Writer, at, value_of
 from tests.loops.code import run
 
 M = Dim.of("batch")
@@ -33,7 +33,7 @@ def contraction(
 
 def whole_numbers(arrays: dict[str, Array], dims: dict[str, int]) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(5)
-    shapes = {name: [size if isinstance(size, int) else size.evaluate(dims) for size in array.shape] for name, array in arrays.items()}
+    shapes = {name: [value_of(size, dims) for size in array.shape] for name, array in arrays.items()}
     return {name: rng.integers(-4, 5, shape).astype(np.float32) for name, shape in shapes.items()}
 
 

@@ -203,15 +203,21 @@ class Examined:
         else:
             self.compare(what, reference, run())
 
-    def whole_numbers(self, graph: Graph) -> None:
-        """What computes with whole numbers, with its gradients: equal in every bit."""
+    def over_whole_numbers(self, graph: Graph) -> Reference | None:
+        """What computes with whole numbers, with its gradients; None where an index that is computed lies outside with these numbers."""
         try:
             graph, arrays = opened(graph, self.inputs(graph, self.batch(*WHOLE)), self.seed)
-        except DataError:  # an index that is computed, and lies outside with these numbers
-            return
+        except DataError:
+            return None
         verify(graph)
-        graph = differentiate(graph, "loss", differentiable(graph))
-        reference = Reference(graph, arrays)
+        return Reference(differentiate(graph, "loss", differentiable(graph)), arrays)
+
+    def whole_numbers(self, graph: Graph) -> None:
+        """What computes with whole numbers, with its gradients: equal in every bit."""
+        reference = self.over_whole_numbers(graph)
+        if reference is None:
+            return
+        graph, arrays = reference.graph, reference.arrays
         trusted = self.compare("the plan over whole numbers", reference, self.planned(graph, arrays))
         plan = make_plan(optimize(graph), bind_dims(graph, arrays), contiguous=gradients(graph))
         check_plan(plan)

@@ -16,8 +16,8 @@ from runtime.kernels.native.coefficients import COEFFICIENTS
 from runtime.kernels.native.program import Writing
 from runtime.kernels.native.schedule import Band
 from runtime.loops.nest import Array, Nest
-from tests.reliability.campaign import run_cases
 from tests.reliability.campaigns.native import CAMPAIGNS
+from tests.soundness.planted import must_report
 
 Patch = pytest.MonkeyPatch
 MOST = 20  # cases
@@ -63,9 +63,4 @@ PLANTED: dict[str, Callable[[Patch], None]] = {
 @pytest.mark.parametrize("name", PLANTED)
 def test_a_planted_fault_is_reported(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     PLANTED[name](monkeypatch)
-    for case in range(MOST):
-        tally = run_cases(CAMPAIGNS[0], [case])
-        if tally.failures:
-            assert tally.failures[0].why.startswith(REPORTS), tally.failures[0].details
-            return
-    raise AssertionError(f"{MOST} cases did not show it")
+    must_report(CAMPAIGNS[0], MOST, REPORTS)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import prod
 
 from dslc.ir.types import Dim
-from runtime.loops.nest import Affine, Array, Index, Nest, Size, Taken
+from runtime.loops.nest import Affine, Array, Index, Nest, Size, Taken, value_of
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def plus(a: Size, b: Size) -> Size:
 
 def elements(sizes: Iterable[Size], dims: Mapping[str, int]) -> int:
     """The product of lengths."""
-    return prod(size if isinstance(size, int) else size.evaluate(dims) for size in sizes)
+    return prod(value_of(size, dims) for size in sizes)
 
 
 def simple(size: Dim) -> Size:

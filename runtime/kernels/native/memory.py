@@ -13,7 +13,7 @@ from dslc.passes.plan_memory import Slot, aligned, allocate
 from runtime.arena import SIZES
 from runtime.kernels.native.choose import Chosen
 from runtime.kernels.native.schedule import Band, Job, place_of
-from runtime.loops.nest import Size
+from runtime.loops.nest import Size, value_of
 
 CACHE = 1 << 19  # bytes of the arrays of one chunk: they lie in a second-level cache
 SHARED = 8  # a nest that reads this many times more of weights than of one sample wants all samples at once
@@ -56,10 +56,6 @@ class Memory:
 
 def bytes_of(name: str, chosen: Chosen, dims: Mapping[str, int]) -> int:
     return max(value_of(chosen.layouts[name].elements, dims), 1) * SIZES[chosen.arrays[name].dtype]
-
-
-def value_of(size: Size, dims: Mapping[str, int]) -> int:
-    return size if isinstance(size, int) else size.evaluate(dims)
 
 
 # ---- phases ---------------------------------------------------------------------------------------------------------------------
@@ -117,16 +113,15 @@ def place(
         memory.pinned += aligned(bytes_of(name, chosen, dims)) + 2 * gap
     first, last = lives(bands, chosen)
     slots: dict[str | int, Slot] = {}
+    regions: dict[int, int] = {}
     inside: dict[int, list[str]] = {}
     shared = {*outside, *kept, *pinned}
     for name, number in first.items():
         if last[name] == number and name not in shared and by_sample(name, bands[number], chosen):
             inside.setdefault(number, []).append(name)
     for number, names in inside.items():
-        region = own_region(number, bands[number], chosen, dims, threads, names, memory, gap)
-        if region:
-            slots[number] = Slot(region * threads, 0 if gap else number, len(bands) if gap else number)
-            memory.regions[number] = (0, region)
+        regions[number] = own_region(number, bands[number], chosen, dims, threads, names, memory, gap)
+        slots[number] = Slot(regions[number] * threads, 0 if gap else number, len(bands) if gap else number)
     last.update(dict.fromkeys(first if gap else kept, len(bands)))
     slots |= {
         name: Slot(aligned(bytes_of(name, chosen, dims)) + 2 * gap, 0 if gap else first[name], last[name])
@@ -135,7 +130,7 @@ def place(
     }
     memory.arena = aligned(allocate(list(slots.values()), memory.pinned))
     memory.offsets.update({name: slot.offset + gap for name, slot in slots.items() if isinstance(name, str)})
-    memory.regions = {number: (slots[number].offset, region) for number, (_, region) in memory.regions.items()}
+    memory.regions = {number: (slots[number].offset, region) for number, region in regions.items()}
     return memory
 
 
@@ -183,8 +178,7 @@ def own_region(
     number: int, band: Band, chosen: Chosen, dims: Mapping[str, int], threads: int, names: Sequence[str], memory: Memory, gap: int
 ) -> int:  # fmt: skip
     """Places for these arrays in the region of a thread: its bytes."""
-    if not names or band.size is None:
-        return 0
+    assert band.size is not None  # `by_sample`
     part = -(-max(value_of(band.size, dims), 1) // threads)
     slots: dict[str, tuple[Slot, Own]] = {}
     for name, (first, last, chunk) in uses(band, chosen, dims, names).items():
@@ -217,12 +211,9 @@ def uses(band: Band, chosen: Chosen, dims: Mapping[str, int], names: Sequence[st
             stays.setdefault(name, []).append((places[0], places[-1], begin, end, phase.chunk))
         begin = end + 1
     found: dict[str, tuple[int, int, int | None]] = {}
-    for name, phases_of in stays.items():
-        (first, last, _, _, chunk), (_, _, start, _, chunked) = phases_of[-1], phases_of[0]
-        if len(phases_of) == 1:
-            found[name] = first, last, chunk
-        else:
-            found[name] = start if chunked else phases_of[0][0], phases_of[-1][3] if chunk else last, None
+    for name, stay in stays.items():
+        (first, _, begin, _, chunk), (_, last, _, end, chunked) = stay[0], stay[-1]
+        found[name] = (first, last, chunk) if len(stay) == 1 else (begin if chunk else first, end if chunked else last, None)
     return found
 
 
